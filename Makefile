@@ -1,19 +1,42 @@
 # The two commands of the README are `make site` and `make test`; `make help` lists the rest.
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
-# Extra words for ansible-playbook, for example: make site ARGS="-K --check --diff"
+# Extra words for the command of a target, for example:
+#   make site ARGS="-K --check --diff"     make unit ARGS="-k work_pool -x"     make sanity ARGS="--test pep8"
 ARGS ?=
-PLAYBOOK = .venv/bin/ansible-playbook
+STAGES = sanity lint docs unit package contract molecule machines e2e
 
-.PHONY: help
+.PHONY: help site test $(STAGES) build lock clean
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: site
 site: ## deploy everything on this machine (inventories/local) and run a flow through it
 	@scripts/bootstrap.sh control
-	$(PLAYBOOK) playbooks/site.yml $(ARGS)
+	.venv/bin/ansible-playbook playbooks/site.yml $(ARGS)
 
-.PHONY: lock
-lock: ## resolve requirements/*.in anew into the lock files beside them
-	@scripts/lock.sh
+test: ## all of the stages below, then one line that sums them up
+	@scripts/bootstrap.sh test
+	@.venv/bin/python tests/run.py
+
+sanity: ## ansible-test sanity, on a copy of this checkout
+lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, changelog fragments
+docs: ## what modules, filters and roles document about themselves
+unit: ## pure functions, no server
+package: ## the collection as a tarball: its files, its installation, its playbooks
+contract: ## every module against a real Prefect server
+molecule: ## the roles on this machine: converge, idempotence, check mode, side effect, verify
+machines: ## several machines, and fresh ones
+e2e: ## the local platform as a whole: faults, load, secrets, speed
+$(STAGES):
+	@scripts/bootstrap.sh test
+	@.venv/bin/python tests/run.py $@ -- $(ARGS)
+
+build: ## the tarball for Galaxy, in build/
+	@scripts/bootstrap.sh test
+	@scripts/build.sh build
+
+lock: ## resolve requirements/*.in into the lock files beside them; ARGS=--upgrade moves what is locked
+	@scripts/lock.sh $(ARGS)
+
+clean: ## remove what the targets above made in this checkout
+	rm -rf .venv .collections .ansible .pytest_cache .mypy_cache .ruff_cache .hypothesis build tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the test stages, all of them or those named, and sum them up in one line.
+
+usage: .venv/bin/python tests/run.py [STAGE ...] [-- words to add to each command]
+
+Every command runs, whether or not an earlier one failed. Its output goes to tests/output/<stage>/<command>.log
+and is shown if it failed, or while it runs if it is the only one. A command counts as many tests as its
+report says, or as one if it writes none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "tests" / "output"
+LANES = 2  # commands at a time
+TIMED_OUT = -1000  # beside the negative numbers of signals
+
+
+@dataclass(frozen=True)
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def count_one(_report: Path, _log: str) -> Count:
+    """The command is the test; its exit code is looked at elsewhere."""
+    return Count(passed=1)
+
+
+def count_junit(report: Path, _log: str) -> Count:
+    total = Count()
+    for path in report.glob("*.xml"):
+        for case in ElementTree.parse(path).iter("testcase"):
+            kinds = {child.tag for child in case}
+            failed = bool(kinds & {"failure", "error"})
+            skipped = not failed and "skipped" in kinds
+            total += Count(int(not failed and not skipped), int(failed), int(skipped))
+    return total
+
+
+def count_molecule(_report: Path, log: str) -> Count:
+    """One test per step of a scenario; Molecule writes a line at the end of each."""
+    states = re.findall(r"➜ \w+: Executed: (\w+)", log)
+    return Count(states.count("Successful"), states.count("Failed"))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A shell command for the checkout, with .venv/bin on PATH; {report} stands for a fresh directory."""
+
+    name: str
+    line: str
+    count: Callable[[Path, str], Count] = count_one
+    minutes: int = 15  # then it is ended, and has failed
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    commands: tuple[Command, ...]
+    needs: str = "."  # the path in the checkout that it tests with
+    tools: Mapping[str, str] = field(default_factory=dict)  # program: Debian package that has it
+    alone: bool = False  # uses or measures the whole machine
+
+
+@dataclass(frozen=True)
+class Result:
+    count: Count
+    problem: str = ""
+    started: float = 0
+    ended: float = 0
+
+
+def pytest(path: str, *, alone: bool = False, minutes: int = 15, tools: Mapping[str, str] | None = None) -> Stage:
+    command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
+    return Stage(Path(path).name, (command,), needs=path, alone=alone, tools=tools or {})
+
+
+GIT = {"git": "git"}
+STAGES = (
+    Stage(
+        "sanity",
+        (Command("ansible-test", "python scripts/sanity.py --report {report}", count_junit),),
+        tools=GIT,
+    ),
+    Stage(
+        "lint",
+        (
+            Command("ansible-lint", "ansible-lint --offline --nocolor"),
+            Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
+            Command("mypy-scripts", "mypy tests/run.py scripts"),
+            Command("ruff-check", "ruff check ."),
+            Command("ruff-format", "ruff format --check ."),
+            Command("yamllint", "yamllint --strict ."),
+            Command("shellcheck", "shellcheck scripts/*.sh .ci/run"),
+            Command("changelog-fragments", "antsibull-changelog lint"),
+        ),
+        tools=GIT,
+    ),
+    Stage(
+        "docs",
+        (
+            Command(
+                "antsibull-docs",
+                "antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self"
+                " --check-extra-docs-refs .",
+            ),
+        ),
+    ),
+    pytest("tests/unit"),
+    pytest("tests/package", tools=GIT),
+    pytest("tests/integration"),
+    Stage(
+        "molecule",
+        (Command("molecule", "molecule test --all", count_molecule, minutes=20),),
+        needs="extensions/molecule",
+        alone=True,
+    ),
+    pytest("tests/machines", alone=True, minutes=30),
+    pytest("tests/e2e", alone=True, minutes=30),
+)
+
+
+def missing(stage: Stage) -> str:
+    """What the stage lacks; as root, programs are installed instead."""
+    if not (ROOT / stage.needs).exists():
+        return f"{stage.needs} does not exist"
+    packages = {package for tool, package in stage.tools.items() if not shutil.which(tool)}
+    if not packages:
+        return ""
+    words = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *sorted(packages)]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return f"needs programs this machine lacks: install {' '.join(sorted(packages))}"
+    print(f"tests: installing {' '.join(sorted(packages))}", flush=True)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], words):
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            return f"{' '.join(command)}: {ended.stderr}"
+    return ""
+
+
+def wait(process: subprocess.Popen[bytes], log: Path, minutes: int, live: bool) -> int:
+    """The exit code; None of the output is lost to a service that outlives the command and keeps a pipe open."""
+    deadline = time.monotonic() + minutes * 60
+    with log.open("rb") as output:
+        while True:
+            code = process.poll()
+            if live:
+                sys.stdout.buffer.write(output.read())
+                sys.stdout.flush()
+            if code is not None:
+                return code
+            if time.monotonic() > deadline:
+                os.killpg(process.pid, signal.SIGINT)  # pytest and Molecule clean up after themselves
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                return TIMED_OUT
+            time.sleep(0.1)
+
+
+def judge(command: Command, code: int, count: Count) -> tuple[Count, str]:
+    """A command that fails without a failed test in its report, or with no test at all, is a failed test itself."""
+    if code < 0:
+        why = f"ended after {command.minutes} minutes" if code == TIMED_OUT else f"ended by signal {-code}"
+    elif code > 0:
+        why = f"exit code {code}"
+    else:
+        why = "" if count.passed or count.failed else "it ran no test"
+    if why and not count.failed:
+        count = Count(0 if command.count is count_one else count.passed, 1, count.skipped)
+    return count, why or ("tests failed" if count.failed else "")
+
+
+class Runner:
+    def __init__(self, extra: list[str], live: bool) -> None:
+        self.extra = extra
+        self.live = live
+        self.processes: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, stage: Stage, command: Command) -> Result:
+        started = time.monotonic()
+        log = OUTPUT / stage.name / f"{command.name}.log"
+        report = OUTPUT / stage.name / command.name
+        report.mkdir(parents=True)
+        words = ["sh", "-c", command.line.format(report=report) + ' "$@"', "sh", *self.extra]
+        env = {**os.environ, "PATH": f"{ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        self.processes.add(process)
+        code = wait(process, log, command.minutes, self.live)
+        self.processes.discard(process)
+        text = log.read_text(errors="replace")
+        count, why = judge(command, code, command.count(report, text))
+        shown = f"--- {stage.name}: {command.name}: {why}\n{'' if self.live else text}" if why else ""
+        return Result(count, shown, started, time.monotonic())
+
+    def stop(self) -> None:
+        for process in list(self.processes):
+            os.killpg(process.pid, signal.SIGINT)
+        for process in list(self.processes):
+            process.wait()
+
+
+def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, float]]:
+    """Run all commands of some stages, LANES at a time, and tell how each stage went."""
+    outcome = {}
+    with ThreadPoolExecutor(LANES) as pool:
+        jobs = {}
+        for stage in stages:
+            shutil.rmtree(OUTPUT / stage.name, ignore_errors=True)
+            problem = missing(stage)
+            if problem:
+                jobs[stage.name] = [pool.submit(Result, Count(failed=1), f"--- {stage.name}: {problem}\n")]
+            else:
+                jobs[stage.name] = [pool.submit(runner.run, stage, command) for command in stage.commands]
+        for name, futures in jobs.items():
+            try:
+                results = [future.result() for future in futures]
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                runner.stop()
+                raise
+            count = sum((result.count for result in results), Count())
+            seconds = max(result.ended for result in results) - min(result.started for result in results)
+            outcome[name] = count, seconds
+            print(f"== {name}: {count.passed} passed, {count.failed} failed in {seconds:.0f} s", flush=True)
+            for result in results:
+                if result.problem:
+                    print(result.problem.rstrip(), flush=True)
+    return outcome
+
+
+def main(arguments: list[str]) -> int:
+    names = list(itertools.takewhile(lambda word: word != "--", arguments))
+    extra = arguments[len(names) + 1 :]
+    known = {stage.name: stage for stage in STAGES}
+    if unknown := set(names) - set(known):
+        print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    chosen = [known[name] for name in names] or list(STAGES)
+    runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outcome: dict[str, tuple[Count, float]] = {}
+    started = time.monotonic()
+    # Stages that need the machine for themselves come one by one, the others share it.
+    for alone, group in itertools.groupby(chosen, key=lambda stage: stage.alone):
+        for together in [[stage] for stage in group] if alone else [list(group)]:
+            print(f"== running {', '.join(stage.name for stage in together)}", flush=True)
+            outcome |= run_together(together, runner)
+    total = sum((count for count, _seconds in outcome.values()), Count())
+    print(f"\n{'stage':12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for name, (count, seconds) in outcome.items():
+        print(f"{name:12}{count.passed:8}{count.failed:8}{count.skipped:9}{seconds:9.0f}")
+    print(f"in {time.monotonic() - started:.0f} s\n\n{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
