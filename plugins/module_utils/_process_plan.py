@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which process needs what. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+START, RESTART, RELOAD, PENDING = "start", "restart", "reload", "pending"
+
+
+def checksum(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def restart_paths(process: dict[str, Any], files: Iterable[str]) -> list[str]:
+    """Files whose content a process takes in when it starts."""
+    paths = set(files if process["restart_on"] is None else process["restart_on"])
+    if process["environment_file"]:
+        paths.add(process["environment_file"])
+    return sorted(paths - set(process["reload_on"]))
+
+
+def inputs(
+    process: dict[str, Any], definition: list[str], files: Iterable[str], digests: dict[str, str | None]
+) -> dict[str, str]:
+    """Checksums of all that a process runs with: `applied` asks for a restart, `reloaded` for a reload."""
+    applied = [(path, digests[path]) for path in restart_paths(process, files)]
+    reloaded = [(path, digests[path]) for path in sorted(process["reload_on"])]
+    return {"applied": checksum(definition, applied, process["restart_token"]), "reloaded": checksum(reloaded)}
+
+
+def action(
+    running: bool, recorded: dict[str, Any], wanted: dict[str, str], allowed: bool, defer_restarts: bool
+) -> str | None:
+    """What one process needs, None for nothing."""
+    if not running:
+        need = START
+    elif recorded.get("applied") != wanted["applied"]:
+        need = RESTART
+    elif recorded.get("reloaded") != wanted["reloaded"]:
+        need = RELOAD
+    else:
+        return None
+    if not allowed or (need == RESTART and defer_restarts):
+        return PENDING
+    return need
+
+
+def masked(text: str, secret_contents: Iterable[str]) -> str:
+    """Text, such as the end of a log, without the values that stand in environment files and the like."""
+    secrets: set[str] = set()
+    for content in secret_contents:
+        for line in content.splitlines():
+            value = line.partition("=")[2].strip().strip("\"'") or line.strip()
+            unescaped = value.replace('\\"', '"').replace("\\$", "$").replace("\\`", "`").replace("\\\\", "\\")
+            # Shorter values are words such as `true` or a port, and not worth an unreadable log.
+            secrets.update(secret for secret in (value, unescaped, line.strip()) if len(secret) >= 8)
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "********")
+    return text
