@@ -10,10 +10,18 @@ set -eu
 lock_name=${1:?usage: scripts/bootstrap.sh control|test}
 root=$(cd "$(dirname "$0")/.." && pwd)
 lock="$root/requirements/$lock_name.txt"
+link="$root/.collections/ansible_collections/selfhosted/prefect"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/selfhosted-prefect"
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "bootstrap: needs root or sudo, once, for: $*" >&2
+        exit 1
+    fi
 }
 
 # A python that is new enough for ansible-core and has the venv module with pip inside.
@@ -47,7 +55,7 @@ install_python() {
 install_uv() {
     uv_home="$cache/uv-$(cksum <"$root/requirements/uv.txt" | cut -d' ' -f1)"
     uv="$uv_home/bin/uv"
-    if [ ! -x "$uv" ]; then
+    if ! "$uv" --version >/dev/null 2>&1; then
         rm -rf "$uv_home"
         "$python" -m venv "$uv_home"
         "$uv_home/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
@@ -56,25 +64,35 @@ install_uv() {
 }
 
 # One stamp per environment: which lock file filled it, and where it stood then.
-want="$lock_name $(cksum <"$lock" | cut -d' ' -f1) $root"
-# An environment made for `make test` holds everything that `make site` needs.
-also="test $(cksum <"$root/requirements/test.txt" | cut -d' ' -f1) $root"
-have=$(cat "$root/.venv/.lock-stamp" 2>/dev/null || true)
-if [ "$have" != "$want" ] && [ "$have" != "$also" ]; then
-    python=$(usable_python) || {
-        install_python
-        python=$(usable_python)
-    }
-    install_uv
-    case "$have" in *" $root") ;; *) "$uv" venv --quiet --clear --python "$python" "$root/.venv" ;; esac
-    rm -f "$root/.venv/.lock-stamp"
-    echo "bootstrap: .venv from requirements/$lock_name.txt"
-    VIRTUAL_ENV="$root/.venv" "$uv" pip sync --quiet --require-hashes "$lock"
-    echo "$want" >"$root/.venv/.lock-stamp"
-fi
+stamp() {
+    echo "$1 $(cksum <"$root/requirements/$1.txt" | cut -d' ' -f1) $root"
+}
 
-link="$root/.collections/ansible_collections/selfhosted/prefect"
-if [ ! -e "$link" ]; then
-    mkdir -p "$(dirname "$link")"
-    ln -sfn ../../.. "$link"
+# An environment made for `make test` holds everything that `make site` needs.
+up_to_date() {
+    have=$(cat "$root/.venv/.lock-stamp" 2>/dev/null || true)
+    [ -x "$root/.venv/bin/python" ] || have=
+    [ -e "$link" ] && { [ "$have" = "$(stamp "$lock_name")" ] || [ "$have" = "$(stamp test)" ]; }
+}
+
+if ! up_to_date; then
+    mkdir -p "$cache"
+    # One at a time. Who had to wait may find the work done.
+    exec 9>"$cache/bootstrap.lock"
+    if command -v flock >/dev/null; then flock 9; fi
+    if ! up_to_date; then
+        python=$(usable_python) || {
+            install_python
+            python=$(usable_python)
+        }
+        install_uv
+        mkdir -p "$(dirname "$link")"
+        ln -sfn ../../.. "$link"
+        case "$have" in *" $root") ;; *) "$uv" venv --quiet --clear --python "$python" "$root/.venv" ;; esac
+        rm -f "$root/.venv/.lock-stamp"
+        echo "bootstrap: .venv from requirements/$lock_name.txt"
+        VIRTUAL_ENV="$root/.venv" "$uv" pip sync --quiet --require-hashes "$lock"
+        stamp "$lock_name" >"$root/.venv/.lock-stamp"
+    fi
+    exec 9>&-
 fi
