@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""One description per kind of Prefect object, used by its module, its _info module and the document of all kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, plan, plan_absent
+
+TRIES = 5  # of a create whose outcome is unknown, or that somebody else was faster with
+
+
+class Field(NamedTuple):
+    api: str  # its name in the API
+    empty: Any = None  # what null means, and what a new object has when the option is omitted
+    nullable: bool = True
+    needed: bool = False  # to create one
+    fixed: bool = False  # the server cannot change it after the creation
+
+
+class Kind:
+    noun = ""  # also the key of the result
+    plural = ""  # also the key in a document of all kinds
+    key: tuple[str, ...] = ("name",)
+    route: tuple[str, ...] = ()
+    fields: Mapping[str, Field] = {}
+    options: Mapping[str, Any] = {}  # argument spec, without state and connection
+    runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
+
+    # Reading. An object is the API's answer as it is.
+
+    def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The object with the item's natural key."""
+        found: dict[str, Any] | None = client.get(*self.route, *self.names(item), missing_ok=True)
+        return found and self.complete(client, found)
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        return client.pages(*self.route, "filter")
+
+    def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
+        """Add what a kind needs from further requests."""
+        return found
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return [item[name] for name in self.key]
+
+    def view(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """An object in terms of the options, without runtime fields."""
+        return {option: self.normal(option, found.get(field.api)) for option, field in self.fields.items()}
+
+    def normal(self, option: str, value: Any) -> Any:
+        """The one form of a value in which both sides are compared and null has become what it means."""
+        return self.fields[option].empty if value is None else value
+
+    def result(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self.view(found), **{name: found[name] for name in self.runtime if name in found}}
+
+    # Wanting
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        """Refuse what the server would refuse (or worse, accept) before any request."""
+        for option, field in self.fields.items():
+            if option in item and item[option] is None and not field.nullable:
+                raise self.refuse(item, option, "cannot be null")
+
+    def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options the user gave, in the form view() has."""
+        for option, field in self.fields.items():
+            if found is None and field.needed and item.get(option) is None:
+                raise self.refuse(item, option, f"is needed to create the {self.noun}")
+        return {option: self.normal(option, item[option]) for option in self.fields if option in item}
+
+    def fresh(self) -> dict[str, Any]:
+        return {option: field.empty for option, field in self.fields.items()}
+
+    def refuse(self, item: Mapping[str, Any], option: str, problem: str) -> PrefectError:
+        return PrefectError(f"{self.title(item)}: {option}: {problem}", option=option)
+
+    def title(self, item: Mapping[str, Any]) -> str:
+        return f"{self.noun} {'/'.join(str(item.get(name)) for name in self.key)!r}"
+
+    def plan(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
+    ) -> Plan:
+        current = None if found is None else self.view(found)
+        if state == "absent":
+            return plan_absent(current)
+        result = plan(current, self.wanted(client, item, found), self.fresh())
+        for option in result.changes if current is not None else ():
+            if self.fields[option].fixed:
+                raise self.refuse(
+                    item,
+                    option,
+                    f"is {result.before[option]!r} and the server cannot change it to {result.changes[option]!r}: "
+                    f"use another name, or remove the {self.noun} first with state=absent",
+                )
+        return result
+
+    # Writing
+
+    def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        return {self.fields[option].api: value for option, value in changes.items()}
+
+    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        client.call("POST", *self.route, "", body=self.body(steps.changes))
+
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+        client.call("PATCH", *self.route, *self.names(item), body=self.body(steps.changes))
+
+    def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        client.call("DELETE", *self.route, *self.names(item), missing_ok=True)
+
+    def apply(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, steps: Plan) -> None:
+        if steps.action == "create":
+            self.create(client, item, steps)
+        elif found is not None and steps.action == "update":
+            self.update(client, item, found, steps)
+        elif found is not None and steps.action == "delete":
+            self.delete(client, item, found)
+
+
+def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "present") -> dict[str, Any]:
+    """Bring one object to the wanted state; the result of a module."""
+    kind.check(item)
+    found = kind.find(client, item)
+    first = kind.plan(client, item, found, state)
+    if not client.read_only:
+        found = settle(kind, client, item, found, first)
+        after = kind.result(found) if found else None
+    else:
+        after = None if state == "absent" else {**(kind.result(found) if found else {}), **first.after}
+    title = kind.title(item)
+    return {
+        "changed": first.changed,
+        kind.noun: after,
+        "diff": {
+            "before": first.before,
+            "after": first.after,
+            "before_header": title,
+            "after_header": title,
+        },
+    }
+
+
+def settle(
+    kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan
+) -> dict[str, Any] | None:
+    """Apply the plan and read again. A create without a clear answer is never repeated before looking again."""
+    for attempt in range(TRIES):
+        if not steps.changed:
+            return found
+        try:
+            kind.apply(client, item, found, steps)
+            return kind.find(client, item)
+        except PrefectError as error:
+            if steps.action != "create" or not (error.unsure or error.status == 409):
+                raise error_of(kind, item, error) from None
+            found = kind.find(client, item)
+            if found is None and (error.status == 409 or attempt + 1 == TRIES or not client.pause(attempt)):
+                raise error_of(kind, item, error) from None
+        steps = kind.plan(client, item, found)
+    return found
+
+
+def error_of(kind: Kind, item: Mapping[str, Any], error: PrefectError) -> PrefectError:
+    return PrefectError(f"{kind.title(item)}: {error}", unsure=error.unsure, **error.facts)
+
+
+NAME = re.compile(r"[^/%&<>]+")
+
+
+def check_name(kind: Kind, item: Mapping[str, Any], option: str = "name") -> None:
+    if not NAME.fullmatch(item[option]):
+        raise kind.refuse(item, option, "must not be empty nor contain any of / % & < >")
+
+
+def check_limit(kind: Kind, item: Mapping[str, Any], option: str) -> None:
+    if (item.get(option) or 0) < 0:
+        raise kind.refuse(item, option, f"must be 0 or more, not {item[option]}")
+
+
+# What the modules' main() calls
+
+STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+
+
+def run_module(kind: Kind) -> None:
+    module = PrefectModule({**kind.options, "state": STATE})
+    item = {name: value for name, value in module.given.items() if name != "state"}
+    run(module, lambda client: ensure(kind, client, item, module.params["state"]))
+
+
+def run_info(kind: Kind) -> None:
+    module = PrefectModule({name: {**kind.options[name], "required": False} for name in kind.key})
+    run(module, lambda client: look(kind, client, module.given), read_only=True)
+
+
+def look(kind: Kind, client: Client, item: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with the given natural key, or all that match the part of it that was given."""
+    if all(item.get(name) is not None for name in kind.key):
+        found = kind.find(client, item)
+        one = None if found is None else kind.result(found)
+        return {"changed": False, kind.noun: one, kind.plural: [one] if one else []}
+    results = [kind.result(found) for found in kind.every(client)]
+    return {
+        "changed": False,
+        kind.plural: [one for one in results if all(one[name] == value for name, value in item.items())],
+    }

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+# ruff: noqa: RUF012 - the class attributes are declarations that nobody changes
+"""Concurrency limits: global ones by name, and those of task runs by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_limit, check_name
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
+
+# The server keeps the limits of tags and of deployments among the global ones, under these names.
+OWNED_BY_OTHERS = {"tag:": "the module tag_concurrency_limit", "deployment:": "concurrency_limit of the deployment"}
+
+
+class GlobalConcurrencyLimit(Kind):
+    noun = "global_concurrency_limit"
+    plural = "global_concurrency_limits"
+    route = ("v2", "concurrency_limits")
+    fields = {
+        "name": Field("name"),
+        "limit": Field("limit", nullable=False, needed=True),
+        "active": Field("active", empty=True),
+        "slot_decay_per_second": Field("slot_decay_per_second", empty=0.0),
+    }
+    options = {
+        "name": {"type": "str", "required": True},
+        "limit": {"type": "int"},
+        "active": {"type": "bool"},
+        "slot_decay_per_second": {"type": "float"},
+    }
+    runtime = ("id", "created", "updated", "active_slots")
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item)
+        for prefix, owner in OWNED_BY_OTHERS.items():
+            if item["name"].startswith(prefix):
+                raise self.refuse(item, "name", f"names with {prefix!r} belong to the server: use {owner}")
+        check_limit(self, item, "limit")
+        check_limit(self, item, "slot_decay_per_second")
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        return (one for one in super().every(client) if not one["name"].startswith(tuple(OWNED_BY_OTHERS)))
+
+
+class TagConcurrencyLimit(Kind):
+    noun = "tag_concurrency_limit"
+    plural = "tag_concurrency_limits"
+    key = ("tag",)
+    route = ("concurrency_limits",)
+    fields = {"tag": Field("tag"), "concurrency_limit": Field("concurrency_limit", nullable=False, needed=True)}
+    options = {"tag": {"type": "str", "required": True}, "concurrency_limit": {"type": "int"}}
+    runtime = ("id", "created", "updated", "active_slots")
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item, "tag")
+        check_limit(self, item, "concurrency_limit")
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return ["tag", item["tag"]]
+
+    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        client.call("POST", *self.route, "", body=self.body(steps.after))
+
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+        # This API has no PATCH: the same POST updates the limit and leaves the slots that are held.
+        self.create(client, item, steps)
+
+
+GLOBAL_CONCURRENCY_LIMIT = GlobalConcurrencyLimit()
+TAG_CONCURRENCY_LIMIT = TagConcurrencyLimit()

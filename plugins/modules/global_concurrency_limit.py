@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: global_concurrency_limit
+short_description: Manage a global concurrency limit
+version_added: 1.0.0
+description:
+  - Create, change or delete a limit that code takes slots of, by C(prefect.concurrency) or C(rate_limit).
+  - Slots that are held stay held whatever is changed.
+options:
+  name:
+    description:
+      - Name of the limit. C(/ % & < >) are refused.
+      - Names that start with C(tag:) or C(deployment:) belong to limits of tags and of deployments and are refused.
+    type: str
+    required: true
+  limit:
+    description: Number of slots, V(0) or more. Needed to create a limit; it cannot be null.
+    type: int
+  active:
+    description: Whether the limit is in force. Null means V(true).
+    type: bool
+  slot_decay_per_second:
+    description:
+      - Slots that become free again each second without being released, which turns the limit into a rate limit.
+      - Null means V(0), no decay.
+    type: float
+  state:
+    description: Whether the limit is there.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.tag_concurrency_limit
+"""
+
+EXAMPLES = r"""
+- name: The external API takes 40 calls at a time
+  selfhosted.prefect.global_concurrency_limit:
+    api_url: http://127.0.0.1:4200/api
+    name: external-api
+    limit: 40
+
+- name: And five calls per second from batch jobs
+  selfhosted.prefect.global_concurrency_limit:
+    api_url: http://127.0.0.1:4200/api
+    name: external-api-batch
+    limit: 5
+    slot_decay_per_second: 5
+
+- name: No such limit
+  selfhosted.prefect.global_concurrency_limit:
+    api_url: http://127.0.0.1:4200/api
+    name: external-api-batch
+    state: absent
+"""
+
+RETURN = r"""
+global_concurrency_limit:
+  description: The limit in terms of the options, with the runtime fields of the server; null when it is absent.
+  returned: success
+  type: dict
+  contains:
+    name: {description: Name., type: str, returned: always}
+    limit: {description: Number of slots., type: int, returned: always}
+    active: {description: Whether it is in force., type: bool, returned: always}
+    slot_decay_per_second: {description: Slots that become free each second., type: float, returned: always}
+    active_slots: {description: Slots that are held now., type: int, returned: when it exists}
+    id: {description: The server's id., type: str, returned: when it exists}
+  sample: {name: external-api, limit: 40, active: true, slot_decay_per_second: 0.0, active_slots: 3}
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import GLOBAL_CONCURRENCY_LIMIT
+
+
+def main() -> None:
+    run_module(GLOBAL_CONCURRENCY_LIMIT)
+
+
+if __name__ == "__main__":
+    main()

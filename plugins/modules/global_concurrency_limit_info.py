@@ -1,0 +1,62 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: global_concurrency_limit_info
+short_description: Read global concurrency limits
+version_added: 1.0.0
+description:
+  - Read one global concurrency limit, or all of them, each in the shape that
+    M(selfhosted.prefect.global_concurrency_limit) returns.
+options:
+  name:
+    description: Name of the one to read. All when omitted, without those of tags and deployments.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+seealso:
+  - module: selfhosted.prefect.global_concurrency_limit
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Read all of them
+  selfhosted.prefect.global_concurrency_limit_info:
+    api_url: http://127.0.0.1:4200/api
+  register: all_of_them
+
+- name: Read one
+  selfhosted.prefect.global_concurrency_limit_info:
+    api_url: http://127.0.0.1:4200/api
+    name: external-api
+  register: this_one
+"""
+
+RETURN = r"""
+global_concurrency_limits:
+  description: Those that were found, each like the result of M(selfhosted.prefect.global_concurrency_limit).
+  returned: success
+  type: list
+  elements: dict
+global_concurrency_limit:
+  description: The one that was asked for by its whole natural key, or null when there is none.
+  returned: when O(name) is given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import GLOBAL_CONCURRENCY_LIMIT
+
+
+def main() -> None:
+    run_info(GLOBAL_CONCURRENCY_LIMIT)
+
+
+if __name__ == "__main__":
+    main()

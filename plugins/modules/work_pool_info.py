@@ -1,0 +1,62 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: work_pool_info
+short_description: Read work pools
+version_added: 1.0.0
+description:
+  - Read one work pool, or all of them, each in the shape that
+    M(selfhosted.prefect.work_pool) returns.
+options:
+  name:
+    description: Name of the one to read. All when omitted.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+seealso:
+  - module: selfhosted.prefect.work_pool
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Read all of them
+  selfhosted.prefect.work_pool_info:
+    api_url: http://127.0.0.1:4200/api
+  register: all_of_them
+
+- name: Read one
+  selfhosted.prefect.work_pool_info:
+    api_url: http://127.0.0.1:4200/api
+    name: fast
+  register: this_one
+"""
+
+RETURN = r"""
+work_pools:
+  description: Those that were found, each like the result of M(selfhosted.prefect.work_pool).
+  returned: success
+  type: list
+  elements: dict
+work_pool:
+  description: The one that was asked for by its whole natural key, or null when there is none.
+  returned: when O(name) is given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+
+
+def main() -> None:
+    run_info(WORK_POOL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: work_queue
+short_description: Manage one queue of a work pool
+version_added: 1.0.0
+description:
+  - Create, change or delete one queue. To state all queues of a pool and their order, use
+    O(selfhosted.prefect.work_pool#module:queues), because priorities that are set one by one move each other.
+options:
+  work_pool:
+    description: Name of the pool, which must exist.
+    type: str
+    required: true
+  name:
+    description: Name of the queue. C(/ % & < >) are refused.
+    type: str
+    required: true
+  priority:
+    description:
+      - The place in the order of service; V(1) is served first. Unique within a pool.
+      - When another queue has this priority, the server moves that one (and those it meets) one further.
+    type: int
+  concurrency_limit:
+    description: The most flow runs of this queue that run at the same time. V(0) stops it, null removes the limit.
+    type: int
+  description:
+    description: Text for people. Null clears it.
+    type: str
+  paused:
+    description: Whether the queue hands out no work. Null means V(false).
+    type: bool
+  state:
+    description: Whether the queue is there.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.work_pool
+"""
+
+EXAMPLES = r"""
+- name: At most four runs of this queue at a time
+  selfhosted.prefect.work_queue:
+    api_url: http://127.0.0.1:4200/api
+    work_pool: fast
+    name: external-api
+    concurrency_limit: 4
+
+- name: No such queue
+  selfhosted.prefect.work_queue:
+    api_url: http://127.0.0.1:4200/api
+    work_pool: fast
+    name: external-api
+    state: absent
+"""
+
+RETURN = r"""
+work_queue:
+  description: The queue in terms of the options, with the runtime fields of the server; null when it is absent.
+  returned: success
+  type: dict
+  contains:
+    work_pool: {description: Name of the pool., type: str, returned: always}
+    name: {description: Name., type: str, returned: always}
+    priority: {description: Place in the order of service., type: int, returned: when it exists}
+    concurrency_limit: {description: Most runs at the same time; null is no limit., type: int, returned: always}
+    description: {description: Text for people., type: str, returned: always}
+    paused: {description: Whether it hands out no work., type: bool, returned: always}
+    status: {description: READY once a worker polls., type: str, returned: when it exists}
+    last_polled: {description: When a worker last asked for work., type: str, returned: when it exists}
+    id: {description: The server's id., type: str, returned: when it exists}
+  sample: {work_pool: fast, name: external-api, priority: 1, concurrency_limit: 4, paused: false, description: ""}
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+
+
+def main() -> None:
+    run_module(WORK_QUEUE)
+
+
+if __name__ == "__main__":
+    main()

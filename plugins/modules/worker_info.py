@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: worker_info
+short_description: Read the workers of work pools
+version_added: 1.0.0
+description:
+  - Read the workers that the server knows, with the age of their last heartbeat.
+options:
+  work_pool:
+    description: Only workers of this pool. All pools when omitted.
+    type: str
+  name:
+    description: Only workers of this name.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Wait for two workers that are alive
+  selfhosted.prefect.worker_info:
+    api_url: http://127.0.0.1:4200/api
+    work_pool: fast
+  register: found
+  until: found.workers | selectattr('alive') | length >= 2
+  retries: 20
+  delay: 1
+"""
+
+RETURN = r"""
+workers:
+  description: The workers, sorted by pool and name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name: {description: Name., type: str, returned: always}
+    work_pool: {description: Name of its pool., type: str, returned: always}
+    status:
+      description: ONLINE or OFFLINE, as the server's background services last saw it.
+      type: str
+      returned: always
+    alive:
+      description: Whether the last heartbeat is younger than three intervals, by the clock of the machine that asks.
+      type: bool
+      returned: always
+    seconds_since_heartbeat: {description: Age of the last heartbeat; null without one., type: float, returned: always}
+    last_heartbeat_time: {description: When it was., type: str, returned: always}
+    heartbeat_interval_seconds: {description: How often it promises one., type: int, returned: always}
+    id: {description: The server's id., type: str, returned: always}
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+
+MISSED = 3  # intervals without a heartbeat after which the server, too, takes a worker for offline
+INTERVAL = 30  # seconds, the default of Prefect
+
+
+def age(heartbeat: str | None) -> float | None:
+    if not heartbeat:
+        return None
+    # Python 3.9 and 3.10 do not read the Z, nor fractions that are not 3 or 6 digits long.
+    moment = datetime.strptime(heartbeat[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return max(0.0, (datetime.now(timezone.utc) - moment).total_seconds())
+
+
+def described(worker: Mapping[str, Any], pool: str) -> dict[str, Any]:
+    seconds = age(worker.get("last_heartbeat_time"))
+    interval = worker.get("heartbeat_interval_seconds") or INTERVAL
+    shown = ("name", "status", "last_heartbeat_time", "heartbeat_interval_seconds", "id", "created", "updated")
+    return {
+        **{name: worker.get(name) for name in shown},
+        "work_pool": pool,
+        "seconds_since_heartbeat": seconds,
+        "alive": seconds is not None and seconds < MISSED * interval,
+    }
+
+
+def workers(client: Client, pool: str | None) -> Iterator[dict[str, Any]]:
+    pools = [pool] if pool else [found["name"] for found in client.pages("work_pools", "filter")]
+    for name in pools:
+        for worker in client.pages("work_pools", name, "workers", "filter"):
+            yield described(worker, name)
+
+
+def read(client: Client, pool: str | None, name: str | None) -> dict[str, Any]:
+    found = [worker for worker in workers(client, pool) if name in (None, worker["name"])]
+    return {"changed": False, "workers": sorted(found, key=lambda worker: (worker["work_pool"], worker["name"]))}
+
+
+def main() -> None:
+    module = PrefectModule({"work_pool": {"type": "str"}, "name": {"type": "str"}})
+    run(module, lambda client: read(client, module.params["work_pool"], module.params["name"]), read_only=True)
+
+
+if __name__ == "__main__":
+    main()
