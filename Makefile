@@ -7,7 +7,7 @@ STAGES = sanity lint docs unit package contract molecule machines e2e
 
 .PHONY: help site test $(STAGES) build lock clean
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 site: ## deploy everything on this machine (inventories/local) and run a flow through it
 	@scripts/bootstrap.sh control
@@ -29,6 +29,10 @@ e2e: ## the local platform as a whole: faults, load, secrets, speed
 $(STAGES):
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py $@ -- $(ARGS)
+
+core-2.%: ## another ansible-core in .venv, for example: make core-2.21 sanity unit
+	@scripts/bootstrap.sh test
+	.venv/bin/uv pip install --quiet --python .venv --no-deps 'ansible-core~=2.$*.0'
 
 build: ## the tarball for Galaxy, in build/
 	@scripts/bootstrap.sh test
