@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workers that a list of work pools asks for."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: workers_of
+short_description: List the workers of all work pools, one entry each
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Plain machines do not scale with the backlog, so every pool gets C(workers.min) workers (one by default).
+  - The position in the list decides on which machine a worker runs and which port it uses.
+options:
+  _input:
+    description: Work pools as in C(prefect_work_pools).
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: How many worker processes there are
+  ansible.builtin.debug:
+    msg: "{{ prefect_work_pools | selfhosted.prefect.workers_of | length }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - One dictionary per worker with C(pool), C(type), C(number), C(process) (its name as a process), C(queues), C(limit),
+      C(query_seconds) and C(prefetch_seconds). The last three are null where the pool does not set them.
+  type: list
+  elements: dict
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def process_name(pool: str, number: int) -> str:
+    """Return a name that systemd and supervisord accept and that no other pool has."""
+    plain = re.sub(r"[^a-z0-9]+", "-", pool.lower()).strip("-")
+    if plain != pool:
+        plain = (plain + "-" if plain else "") + hashlib.sha256(pool.encode()).hexdigest()[:6]
+    return f"worker-{plain}-{number}"
+
+
+def workers_of(pools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry per worker of C(pools)."""
+    result = []
+    for pool in pools:
+        workers = pool.get("workers") or {}
+        for number in range(1, int(workers.get("min", 1)) + 1):
+            result.append(
+                {
+                    "pool": pool["name"],
+                    "type": pool.get("type", "process"),
+                    "number": number,
+                    "process": process_name(pool["name"], number),
+                    "queues": list(workers.get("queues") or []),
+                    "limit": workers.get("limit"),
+                    "query_seconds": workers.get("query_seconds"),
+                    "prefetch_seconds": workers.get("prefetch_seconds"),
+                }
+            )
+    return result
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"workers_of": workers_of}

@@ -1,0 +1,224 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the roles ask about a plain machine, in one task."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Gather what the host platform has to know about a machine
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Reads the distribution, the service manager, memory, processors, listening ports, packages and accounts of a
+    machine in one task, instead of three or four general ones.
+  - Changes nothing.
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  facts:
+    description: Action returns an C(ansible_facts) dictionary that will update existing host facts.
+    support: full
+options:
+  packages:
+    description: Debian packages to look for.
+    type: list
+    elements: str
+    default: []
+  users:
+    description: Accounts to look for.
+    type: list
+    elements: str
+    default: []
+  paths:
+    description: Files to look for.
+    type: list
+    elements: path
+    default: []
+  state_dir:
+    description: Where M(selfhosted.prefect.process_group) records the processes that it manages.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Look at the machine
+  selfhosted.prefect.host_facts:
+    packages: [haproxy]
+    users: [prefect]
+    state_dir: /var/lib/prefect/processes
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  returned: always
+  type: dict
+  contains:
+    prefect_host:
+      description: What was found.
+      returned: always
+      type: dict
+      contains:
+        distribution:
+          description: C(ID) of C(/etc/os-release), for example V(debian).
+          type: str
+          returned: always
+        version:
+          description: C(VERSION_ID) of C(/etc/os-release), for example V(12).
+          type: str
+          returned: always
+        python:
+          description: Version of the Python that ran the module.
+          type: str
+          returned: always
+        service_manager:
+          description: V(systemd) where it is PID 1, else V(supervisord).
+          type: str
+          returned: always
+        cpus:
+          description: Processors that a process may use.
+          type: int
+          returned: always
+        memory_mb:
+          description: Memory in MiB.
+          type: int
+          returned: always
+        ephemeral_ports:
+          description: First and last port that the kernel hands out to outgoing connections.
+          type: list
+          elements: int
+          returned: always
+        listening_ports:
+          description: TCP ports on which something listens.
+          type: list
+          elements: int
+          returned: always
+        processes:
+          description: Names of the processes that are recorded in O(state_dir).
+          type: list
+          elements: str
+          returned: always
+        missing_packages:
+          description: Those of O(packages) that are not installed.
+          type: list
+          elements: str
+          returned: always
+        missing_users:
+          description: Those of O(users) that do not exist.
+          type: list
+          elements: str
+          returned: always
+        missing_paths:
+          description: Those of O(paths) that do not exist.
+          type: list
+          elements: str
+          returned: always
+"""
+
+import os
+import platform
+import pwd
+import re
+import subprocess
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+_LISTEN = "0A"  # st in /proc/net/tcp
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def os_release(text: str) -> dict[str, str]:
+    """Return the assignments of an os-release file."""
+    return {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
+
+
+def listening_ports(*tables: str) -> list[int]:
+    """Return the ports of the listening sockets in the texts of C(/proc/net/tcp) and C(/proc/net/tcp6)."""
+    rows = (line.split() for table in tables for line in table.splitlines()[1:])
+    return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTEN})
+
+
+def _installed(packages: list[str]) -> set[str]:
+    if not packages:
+        return set()
+    # dpkg-query exits with 1 when it does not know one of the names, and prints those that it knows.
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
+    try:
+        output = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return set()
+    return {line.split()[0] for line in output.splitlines() if line.endswith(" installed")}
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _recorded(state_dir: str) -> list[str]:
+    try:
+        names = os.listdir(state_dir)
+    except OSError:
+        return []
+    return sorted(name[: -len(".json")] for name in names if name.endswith(".json"))
+
+
+def _memory_mb() -> int:
+    found = re.search(r"^MemTotal:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
+    return int(found.group(1)) // 1024 if found else 0
+
+
+def facts(packages: list[str], users: list[str], paths: list[str], state_dir: str) -> dict[str, Any]:
+    """Return the facts of this machine."""
+    release = os_release(_read("/etc/os-release"))
+    installed = _installed(packages)
+    return {
+        "distribution": release.get("ID", platform.system().lower()),
+        "version": release.get("VERSION_ID", ""),
+        "python": platform.python_version(),
+        "service_manager": "systemd" if os.path.isdir("/run/systemd/system") else "supervisord",
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_mb": _memory_mb(),
+        "ephemeral_ports": [int(port) for port in _read("/proc/sys/net/ipv4/ip_local_port_range").split()],
+        "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
+        "processes": _recorded(state_dir),
+        "missing_packages": [name for name in packages if name not in installed],
+        "missing_users": [name for name in users if not _exists(name)],
+        "missing_paths": [path for path in paths if not os.path.exists(path)],
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "users": {"type": "list", "elements": "str", "default": []},
+            "paths": {"type": "list", "elements": "path", "default": []},
+            "state_dir": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(ansible_facts={"prefect_host": facts(**module.params)})
+
+
+if __name__ == "__main__":
+    main()

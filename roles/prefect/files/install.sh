@@ -1,0 +1,30 @@
+#!/bin/sh
+# Build a virtual environment from a list of pinned packages.
+#
+# usage: install.sh LIST MARKER
+#
+# LIST stands beside this script. MARKER is the file that says the environment around it is complete;
+# an environment without its marker is built anew, so an interrupted run is finished by the next one.
+set -eu
+
+list=$1
+marker=$2
+pinned=$(cd "$(dirname "$0")" && pwd)
+venv=$(dirname "$marker")
+uv_venv="$(dirname "$venv")/uv"
+
+if [ ! -e "$uv_venv/complete" ]; then
+    /usr/bin/python3 -m venv --clear "$uv_venv"
+    "$uv_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pinned/uv.txt"
+    touch "$uv_venv/complete"
+fi
+
+# The list is complete (every dependency of every package), so nothing is left to resolve. Compiling now
+# matters: the accounts that run the programs cannot write here and would compile at every start.
+export UV_PYTHON_DOWNLOADS=never
+"$uv_venv/bin/uv" venv --quiet --clear --python /usr/bin/python3 "$venv"
+VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --compile-bytecode -r "$pinned/$list"
+if [ -e "$venv/bin/prefect" ]; then
+    "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
+fi
+touch "$marker"

@@ -1,0 +1,8 @@
+SELECT
+  -- query_to_xml plans its text when it runs, so the table need not exist.
+  CASE WHEN to_regclass('alembic_version') IS NOT NULL THEN
+    (xpath('/row/version_num/text()', query_to_xml('SELECT version_num FROM alembic_version', false, true, '')))[1]::text
+  END AS revision,
+  (SELECT array_agg(relname ORDER BY relname) FROM pg_class
+   WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY (%(tables)s)
+     AND NOT coalesce(reloptions, '{}') @> %(options)s::text[]) AS untuned
