@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import glob
+import http.client
 import inspect
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_liveness as liveness
@@ -71,6 +74,8 @@ class Group:
         self.given = [entry["path"] for entry in params["files"]]
         self.directories: list[dict[str, Any]] = params["directories"] if present else []
         self.wanted = {entry["path"]: entry for entry in self._wanted_files()} if present else {}
+        if self.processes:
+            self.wanted.update((entry["path"], entry) for entry in self.manager.shared_files())
         self.result: dict[str, Any] = {
             "changed": False,
             "files_changed": [],
@@ -98,7 +103,11 @@ class Group:
             if process["liveness"]:
                 check = render.render_liveness(self.unit(name), process["liveness"], self.manager.socket_path)
                 wanted.append(definition_file(f"{self.site.config_dir}/liveness.d/{name}.json", check))
-        return wanted + (self.manager.shared_files() if self.processes else [])
+        return wanted
+
+    def owned(self) -> set[str]:
+        """Files that go when the group goes."""
+        return set(self.wanted) - {entry["path"] for entry in self.manager.shared_files()}
 
     # What there is -------------------------------------------------------------------------------------------------
 
@@ -217,6 +226,7 @@ class Group:
             "memory_limit",
             "oom_score_adjust",
             "runtime_directory",
+            "runtime_directory_mode",
             "restart_on",
             "ready",
             "liveness",
@@ -242,12 +252,17 @@ class Group:
 
     def run(self, check_mode: bool) -> dict[str, Any]:
         watchdog = self.watchdog()
+        stale_files = set(self.stale_files + (watchdog.stale_files if watchdog else []))
+        leftovers = [] if self.processes else self.manager.leftovers(stale_files)
+        for path in leftovers:
+            self._differs({"before": files.HIDDEN + "\n", "after": ""}, path)
+        self.result["changed"] = self.result["changed"] or bool(leftovers)
         try:
             if not check_mode:
                 self.act()
                 if watchdog:
                     watchdog.act()
-                if self.params["state"] == "absent" or self.stale:
+                if leftovers:
                     self.manager.finish()
         except (ManagerError, OSError, ValueError) as error:
             raise Failed(f"group {self.name}: {error}", {"processes": self.vital_signs()}) from error
@@ -277,7 +292,7 @@ class Group:
         os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
         if self.result["changed"]:
             # First of all: whatever is put in place now is known, and can be pruned, from here on.
-            files.write_json(self.group_path(self.name), {"files": sorted(set(self.wanted) | self.recorded_files)})
+            files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})
         for name in self.processes:
             record = self.records.get(name)
             if not record or record.get("group") != self.name:
@@ -305,8 +320,8 @@ class Group:
         self._restart()
         if not self.processes and not self.wanted:
             files.remove(self.group_path(self.name))
-        elif self.recorded_files - set(self.wanted):
-            files.write_json(self.group_path(self.name), {"files": sorted(self.wanted)})
+        elif self.recorded_files - self.owned():
+            files.write_json(self.group_path(self.name), {"files": sorted(self.owned())})
 
     def _start(self) -> None:
         waiting: list[str] = []
@@ -392,7 +407,7 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
         if not ready:
             return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
         if ready["http"]:
-            status = liveness.http_status(ready["http"], 5)
+            status = http_status(ready["http"])
             return None if status < 400 else f"{ready['http']} answers HTTP {status}"
         if ready["tcp"]:
             host, port = ready["tcp"].rsplit(":", 1)
@@ -409,6 +424,24 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
     return None if done.returncode == 0 else f"`{ready['command'][0]}` ends with {done.returncode}"
+
+
+def http_status(url: str) -> int:
+    """As the watchdog asks, and also with TLS. Whether a certificate is valid says nothing about being ready."""
+    if url.startswith("http://"):
+        return liveness.http_status(url, 5)
+    parts = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=5, context=context)
+    try:
+        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        return connection.getresponse().status
+    except http.client.HTTPException as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
 
 
 def vital_signs(pid: int) -> dict[str, Any]:

@@ -115,8 +115,12 @@ class Systemd:
         run("systemctl", "stop", unit + ".service", check=False)
         run("systemctl", "reset-failed", unit + ".service", check=False)
 
-    def finish(self) -> bool:
-        return False
+    def leftovers(self, removed: set[str]) -> list[str]:
+        """Files that nothing needs any more once these are removed."""
+        return []
+
+    def finish(self) -> None:
+        """End what the last process has left behind."""
 
     def log(self, unit: str) -> str:
         return run("journalctl", "--unit", unit, "--lines=20", "--output=cat", "--no-pager", check=False)
@@ -211,7 +215,7 @@ class Supervisord:
         daemon = pid_in(f"{self.run_dir}/supervisord.pid")
         if daemon and self.config.encode() in (files.read(f"/proc/{daemon[0]}/cmdline") or b"").split(b"\0"):
             end([(daemon[0], "TERM", 60)])
-        end([entry for entry in map(pid_in, glob.glob(f"{self.run_dir}/{self.instance}-*.pid")) if entry])
+        end([entry for entry in map(pid_in, glob.glob(f"{glob.escape(self.run_dir)}/{self.instance}-*.pid")) if entry])
 
     def start(self, unit: str) -> None:
         process = (self.processes() or {}).get(unit, {})
@@ -240,14 +244,16 @@ class Supervisord:
             end([former])
         files.remove(self.pid_file(unit))
 
-    def finish(self) -> bool:
-        """End supervisord when it has nothing left to do."""
-        if glob.glob(f"{self.config_dir}/supervisor.d/*.conf") or self.processes() is None:
-            return False
-        daemon = self.server.getPID()
-        self.server.shutdown()
-        wait_gone([daemon], 60)
-        return True
+    def leftovers(self, removed: set[str]) -> list[str]:
+        last = set(glob.glob(glob.escape(self.config_dir) + "/supervisor.d/*.conf")) <= removed
+        return [self.config] if last and os.path.exists(self.config) else []
+
+    def finish(self) -> None:
+        if self.processes() is not None:
+            daemon = self.server.getPID()
+            self.server.shutdown()
+            wait_gone([daemon], 60)
+        files.remove(self.config)
 
     def log(self, unit: str) -> str:
         lines = (files.read(f"{self.log_dir}/{unit}.log") or b"").decode("utf-8", "replace").splitlines()

@@ -43,7 +43,11 @@ def render_service_section(process: dict[str, Any]) -> str:
         lines.append("WorkingDirectory=" + process["working_directory"].replace("%", "%%"))
     if process["runtime_directory"]:
         # Preserved, because processes of one instance share it and it would vanish with the first that stops.
-        lines += [f"RuntimeDirectory={process['runtime_directory']}", "RuntimeDirectoryPreserve=yes"]
+        lines += [
+            f"RuntimeDirectory={process['runtime_directory']}",
+            f"RuntimeDirectoryMode={process['runtime_directory_mode']:04o}",
+            "RuntimeDirectoryPreserve=yes",
+        ]
     lines += [f"Environment={systemd_quote(f'{key}={value}')}" for key, value in sorted(process["environment"].items())]
     if process["environment_file"]:
         lines.append("EnvironmentFile=" + process["environment_file"].replace("%", "%%"))
@@ -109,7 +113,8 @@ def render_launcher(process: dict[str, Any], pid_file: str) -> str:
     ]
     if process["runtime_directory"]:
         owner = f"-o {quote(process['user'])}" + (f" -g {quote(process['group'])}" if process["group"] else "")
-        lines.append(f"install -d -m 0755 {owner} {quote('/run/' + process['runtime_directory'])}")
+        mode = f"{process['runtime_directory_mode']:04o}"
+        lines.append(f"install -d -m {mode} {owner} {quote('/run/' + process['runtime_directory'])}")
     if process["limit_nofile"] is not None:
         # Where root may not raise the hard limit, as in some containers, as far as it goes.
         lines.append(f'ulimit -n {process["limit_nofile"]} 2>/dev/null || ulimit -n "$(ulimit -Hn)"')

@@ -196,6 +196,10 @@ options:
       runtime_directory:
         description: Directory below C(/run) that is made for the user before each start.
         type: str
+      runtime_directory_mode:
+        description: Mode of the O(processes[].runtime_directory) in octal digits.
+        type: raw
+        default: "0755"
       hardening:
         description:
           - Run without the ability to gain privileges (such as by C(sudo)).
@@ -239,7 +243,9 @@ options:
         type: dict
         suboptions:
           http:
-            description: An C(http://) URL that answers a GET with a status below 400.
+            description:
+              - An C(http://) or C(https://) URL that answers a GET with a status below 400.
+              - Certificates are not verified.
             type: str
           tcp:
             description: C(host:port) that accepts a connection.
@@ -468,6 +474,7 @@ def process_spec() -> dict[str, Any]:
         "memory_limit": {"type": "str"},
         "oom_score_adjust": {"type": "int"},
         "runtime_directory": {"type": "str"},
+        "runtime_directory_mode": {"type": "raw", "default": "0755"},
         "hardening": {"type": "bool", "default": True},
         "restart_on": {"type": "list", "elements": "path"},
         "restart_token": {"type": "str", "default": "", "no_log": False},
@@ -561,10 +568,11 @@ def check_process(process: dict[str, Any]) -> None:
         raise ValueError(f"{where}: carriage returns and NULs cannot be passed on")
     if "\n" in process["description"]:
         raise ValueError(f"{where}: description has to be one line")
-    for option in ("ready", "liveness"):
+    process["runtime_directory_mode"] = checked_mode(process["runtime_directory_mode"], f"{where}: runtime_directory")
+    for option, schemes in (("ready", ("http://", "https://")), ("liveness", ("http://",))):
         url = (process[option] or {}).get("http")
-        if url is not None and not url.startswith("http://"):
-            raise ValueError(f"{where}: {option}.http: {url!r} has to begin with http://")
+        if url is not None and not url.startswith(schemes):
+            raise ValueError(f"{where}: {option}.http: {url!r} has to begin with {' or '.join(schemes)}")
     tcp = (process["ready"] or {}).get("tcp")
     if tcp is not None and not re.fullmatch(r".+:\d+", tcp):
         raise ValueError(f"{where}: ready.tcp: {tcp!r} has to be host:port")
