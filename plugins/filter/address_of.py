@@ -12,8 +12,8 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Returns the address that other machines use for a host, or for the first of a list of hosts.
-  - That is C(prefect_address), else C(ansible_host), else V(127.0.0.1) for a host with a local
-    connection and the host's own name for any other.
+  - That is C(prefect_address) of the inventory, else V(127.0.0.1) for a host with a local connection, else
+    C(ansible_host) or the host's own name.
 positional: hostvars
 options:
   _input:
@@ -52,8 +52,11 @@ def address_of(hosts: str | Sequence[str], hostvars: Mapping[str, Mapping[str, A
         return ""
     host = hosts if isinstance(hosts, str) else hosts[0]
     variables = hostvars[host]
-    fallback = "127.0.0.1" if variables.get("ansible_connection") == "local" else host
-    return str(variables.get("prefect_address") or variables.get("ansible_host") or fallback)
+    if variables.get("prefect_address"):
+        return str(variables["prefect_address"])
+    if variables.get("ansible_connection") == "local":
+        return "127.0.0.1"
+    return str(variables.get("ansible_host") or host)
 
 
 class FilterModule:
