@@ -117,7 +117,7 @@ STAGES = (
         (
             Command("ansible-lint", "ansible-lint --offline --nocolor"),
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
-            Command("mypy-scripts", "mypy tests/run.py scripts"),
+            Command("mypy-scripts", "mypy tests/run.py tests/package scripts"),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
             Command("yamllint", "yamllint --strict ."),

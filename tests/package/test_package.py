@@ -39,8 +39,7 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     home = tmp_path_factory.mktemp("home")
     env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     env |= {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(home / "collections"), "NO_COLOR": "1"}
-    install = [BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", tarball]
-    subprocess.run([*install, "--collections-path", home / "collections"], cwd=home, env=env, check=True)
+    run(env, "ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(tarball))
     return env
 
 
