@@ -97,6 +97,7 @@ class Client:
             self._tls = _tls_context(validate_certs, ca_path, client_cert, client_key)
         self._local = threading.local()
         self._failing_since: float | None = None
+        self.memo: dict[str, Any] = {}  # what a run needs more than once
 
     # What the modules call
 
@@ -113,14 +114,19 @@ class Client:
                 return
             offset += PAGE
 
-    def call(self, method: str, *path: Any, body: Any = None, missing_ok: bool = False) -> Any:
-        """One request; path parts are encoded here. A 404 is None with missing_ok, any other failure PrefectError."""
+    def call(
+        self, method: str, *path: Any, body: Any = None, missing_ok: bool = False, repeatable: bool = False
+    ) -> Any:
+        """One request; path parts are encoded here. A 404 is None with missing_ok, any other failure PrefectError.
+
+        Repeatable is a POST that has no second effect, because the server recognises what it has already got.
+        """
         reading = method == "GET" or (method == "POST" and str(path[-1]) in READING_POSTS)
         if self.read_only and not reading:
             raise RuntimeError(f"{method} {path}: a write while only reading is allowed; please report this bug")
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
         data = None if body is None else json.dumps(body).encode()
-        repeatable = reading or method != "POST"
+        repeatable = repeatable or reading or method != "POST"
         for attempt in itertools.count():
             status, retry_after, acted = None, None, not reading
             try:
@@ -146,6 +152,16 @@ class Client:
     def pause(self, attempt: int) -> bool:
         """Wait before a create is looked at again; False when patience is over."""
         return self._wait(attempt, None)
+
+    def block_name(self, block_id: str) -> str | None:
+        """Blocks are referred to as type/name."""
+        block = self.get("block_documents", block_id, missing_ok=True)
+        return f"{block['block_type']['slug']}/{block['name']}" if block else None
+
+    def block_id(self, block_name: str) -> str | None:
+        slug, _slash, name = block_name.partition("/")
+        block = self.get("block_types", "slug", slug, "block_documents", "name", name, missing_ok=True)
+        return block and str(block["id"])
 
     # One request
 

@@ -51,6 +51,10 @@ class Kind:
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return [item[name] for name in self.key]
 
+    def reference(self, item: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+        """The last parts of the path to change or delete it."""
+        return self.names(item)
+
     def view(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """An object in terms of the options, without runtime fields."""
         return {option: self.normal(option, found.get(field.api)) for option, field in self.fields.items()}
@@ -112,10 +116,10 @@ class Kind:
         client.call("POST", *self.route, "", body=self.body(steps.changes))
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
-        client.call("PATCH", *self.route, *self.names(item), body=self.body(steps.changes))
+        client.call("PATCH", *self.route, *self.reference(item, found), body=self.body(steps.changes))
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-        client.call("DELETE", *self.route, *self.names(item), missing_ok=True)
+        client.call("DELETE", *self.route, *self.reference(item, found), missing_ok=True)
 
     def apply(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, steps: Plan) -> None:
         if steps.action == "create":
@@ -130,47 +134,36 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
     """Bring one object to the wanted state; the result of a module."""
     kind.check(item)
     found = kind.find(client, item)
-    first = kind.plan(client, item, found, state)
-    if not client.read_only:
-        found = settle(kind, client, item, found, first)
-        after = kind.result(found) if found else None
+    steps = kind.plan(client, item, found, state)
+    if client.read_only:
+        after = None if state == "absent" else {**(kind.result(found) if found else {}), **steps.after}
     else:
-        after = None if state == "absent" else {**(kind.result(found) if found else {}), **first.after}
-    title = kind.title(item)
-    return {
-        "changed": first.changed,
-        kind.noun: after,
-        "diff": {
-            "before": first.before,
-            "after": first.after,
-            "before_header": title,
-            "after_header": title,
-        },
-    }
-
-
-def settle(
-    kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan
-) -> dict[str, Any] | None:
-    """Apply the plan and read again. A create without a clear answer is never repeated before looking again."""
-    for attempt in range(TRIES):
-        if not steps.changed:
-            return found
-        try:
-            kind.apply(client, item, found, steps)
-            return kind.find(client, item)
-        except PrefectError as error:
-            if steps.action != "create" or not (error.unsure or error.status == 409):
-                raise error_of(kind, item, error) from None
+        if steps.changed:
+            settle(kind, client, item, found, steps)
             found = kind.find(client, item)
-            if found is None and (error.status == 409 or attempt + 1 == TRIES or not client.pause(attempt)):
-                raise error_of(kind, item, error) from None
+        after = kind.result(found) if found else None
+    title = kind.title(item)
+    diff = {"before": steps.before, "after": steps.after, "before_header": title, "after_header": title}
+    return {"changed": steps.changed, kind.noun: after, "diff": diff}
+
+
+def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan) -> None:
+    """Apply the plan. A create without a clear answer is never repeated before looking for what it left."""
+    for attempt in range(TRIES):
+        try:
+            return kind.apply(client, item, found, steps)
+        except PrefectError as error:
+            failure = PrefectError(f"{kind.title(item)}: {error}", unsure=error.unsure, **error.facts)
+        if steps.action != "create" or not (failure.unsure or failure.status == 409):
+            raise failure
+        found = kind.find(client, item)
+        if found is None and (failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt)):
+            raise failure
+        # It is there now: by our own request, whose answer was lost, or by somebody who was faster.
         steps = kind.plan(client, item, found)
-    return found
-
-
-def error_of(kind: Kind, item: Mapping[str, Any], error: PrefectError) -> PrefectError:
-    return PrefectError(f"{kind.title(item)}: {error}", unsure=error.unsure, **error.facts)
+        if not steps.changed:
+            return None
+    raise failure
 
 
 NAME = re.compile(r"[^/%&<>]+")

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-# ruff: noqa: RUF012 - the class attributes are declarations that nobody changes
 """Concurrency limits: global ones by name, and those of task runs by tag."""
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import env_fallback
+
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 
 
@@ -44,15 +45,13 @@ class PrefectModule(AnsibleModule):
 
     def __init__(self, options: Mapping[str, Any], **kwargs: Any) -> None:
         self._written: dict[str, Any] = {}
-        super().__init__(  # type: ignore[no-untyped-call]
-            argument_spec={**CONNECTION_OPTIONS, **options}, supports_check_mode=True, **kwargs
-        )
+        super().__init__(argument_spec={**CONNECTION_OPTIONS, **options}, supports_check_mode=True, **kwargs)
         self.given: dict[str, Any] = {
             name: value for name, value in _given(self.params, self._written).items() if name in options
         }
 
     def _load_params(self) -> None:
-        super()._load_params()  # type: ignore[no-untyped-call]
+        super()._load_params()
         self._written = copy.deepcopy(self.params)
 
 

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-# ruff: noqa: RUF012 - the class attributes are declarations that nobody changes
 """Work pools: their base job template made from the server's default one, and their queues as one ordered list."""
 
 from __future__ import annotations
@@ -143,10 +142,7 @@ class WorkPool(Kind):
         storage = {name: value for name, value in (found.get("storage_configuration") or {}).items() if value}
         block_id = storage.pop("default_result_storage_block_id", None)
         if block_id:
-            block = client.get("block_documents", block_id, missing_ok=True) or {}
-            storage["default_result_storage_block"] = (
-                f"{block['block_type']['slug']}/{block['name']}" if block else None
-            )
+            storage["default_result_storage_block"] = client.block_name(block_id)
         return {
             **found,
             "storage_configuration": storage,
@@ -221,12 +217,10 @@ class WorkPool(Kind):
         storage = dict(body.get("storage_configuration") or {})
         block = storage.pop("default_result_storage_block", None)
         if block:
-            slug, _slash, name = block.partition("/")
-            path = ("block_types", "slug", slug, "block_documents", "name", name)
-            found = client.get(*path, missing_ok=True)
-            if found is None:
+            block_id = client.block_id(block)
+            if block_id is None:
                 raise self.refuse(item, "storage_configuration", f"there is no block {block!r} (type/name)")
-            storage["default_result_storage_block_id"] = found["id"]
+            storage["default_result_storage_block_id"] = block_id
         if "storage_configuration" in body:
             body["storage_configuration"] = storage
         return body
@@ -256,7 +250,9 @@ DEFAULT_QUEUE = {
 
 def default_templates(client: Client) -> dict[str, Any]:
     """The server's default base job template of each pool type."""
-    workers = client.get("collections", "views", "aggregate-worker-metadata")
+    if "workers" not in client.memo:
+        client.memo["workers"] = client.get("collections", "views", "aggregate-worker-metadata")
+    workers = client.memo["workers"]
     return {
         name: worker["default_base_job_configuration"]
         for workers in workers.values()

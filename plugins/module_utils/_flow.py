@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Flows and their deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_name
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
+
+EMPTY_SCHEMAS: tuple[Any, ...] = ({}, {"type": "object", "properties": {}})
+OWN_LIMIT = "deployment:"  # the server keeps a deployment's own limit among the global ones, under this prefix
+
+
+class Flow(Kind):
+    noun = "flow"
+    plural = "flows"
+    route = ("flows",)
+    fields = {
+        "name": Field("name"),
+        "tags": Field("tags", empty=[]),
+        "labels": Field("labels", empty={}, fixed=True),
+    }
+    options = {
+        "name": {"type": "str", "required": True},
+        "tags": {"type": "list", "elements": "str"},
+        "labels": {"type": "dict"},
+    }
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item)
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return ["name", item["name"]]
+
+    def reference(self, item: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+        return [found["id"]]
+
+    def normal(self, option: str, value: Any) -> Any:
+        value = super().normal(option, value)
+        if option == "tags":
+            return sorted(set(value))
+        if option == "labels":  # without those that the server adds itself
+            return {name: label for name, label in value.items() if not name.startswith("prefect.")}
+        return value
+
+    def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+        wanted = super().wanted(client, item, found)
+        if found and "labels" in wanted:
+            wanted["labels"] = {**self.normal("labels", found.get("labels")), **wanted["labels"]}
+        return wanted
+
+
+class Deployment(Flow):
+    noun = "deployment"
+    plural = "deployments"
+    key = ("flow", "name")
+    route = ("deployments",)
+    fields = {
+        "flow": Field("flow_name"),
+        "name": Field("name"),
+        "description": Field("description"),
+        "tags": Field("tags", empty=[]),
+        "labels": Field("labels", empty={}, fixed=True),
+        "paused": Field("paused", empty=False),
+        "work_pool": Field("work_pool_name"),
+        "work_queue": Field("work_queue_name"),
+        "entrypoint": Field("entrypoint"),
+        "path": Field("path"),
+        "pull_steps": Field("pull_steps", empty=[]),
+        "version": Field("version"),
+        "parameters": Field("parameters", empty={}),
+        "parameter_openapi_schema": Field("parameter_openapi_schema", empty={}),
+        "enforce_parameter_schema": Field("enforce_parameter_schema", empty=True),
+        "job_variables": Field("job_variables", empty={}),
+        "concurrency_limit": Field("concurrency_limit"),
+        "global_concurrency_limit": Field("global_concurrency_limit_id"),
+        "concurrency_options": Field("concurrency_options"),
+        "storage_document": Field("storage_document_id"),
+    }
+    options = {
+        "flow": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "description": {"type": "str"},
+        "tags": {"type": "list", "elements": "str"},
+        "labels": {"type": "dict"},
+        "paused": {"type": "bool"},
+        "work_pool": {"type": "str"},
+        "work_queue": {"type": "str"},
+        "entrypoint": {"type": "str"},
+        "path": {"type": "str"},
+        "pull_steps": {"type": "list", "elements": "dict"},
+        "version": {"type": "str"},
+        "parameters": {"type": "dict"},
+        "parameter_openapi_schema": {"type": "dict"},
+        "enforce_parameter_schema": {"type": "bool"},
+        "job_variables": {"type": "dict"},
+        "concurrency_limit": {"type": "int"},
+        "global_concurrency_limit": {"type": "str"},
+        "concurrency_options": {
+            "type": "dict",
+            "options": {
+                "collision_strategy": {"type": "str", "choices": ["ENQUEUE", "CANCEL_NEW"], "default": "ENQUEUE"},
+                "grace_period_seconds": {"type": "int"},
+            },
+        },
+        "storage_document": {"type": "str"},
+    }
+    runtime = ("id", "created", "updated", "flow_id", "status", "last_polled", "schedules")
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item, "flow")
+        limit = item.get("concurrency_limit")
+        if limit is not None and limit < 1:
+            raise self.refuse(item, "concurrency_limit", f"must be 1 or more, or null for none, not {limit}")
+        if limit is not None and item.get("global_concurrency_limit") is not None:
+            raise self.refuse(item, "concurrency_limit", "a deployment has its own limit or a shared one, not both")
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return ["name", item["flow"], item["name"]]
+
+    def complete(self, client: Client, found: dict[str, Any], flow: str = "") -> dict[str, Any]:
+        """Names instead of ids, and the concurrency limit where it really is."""
+        shared: Any = found.get("global_concurrency_limit")
+        own = shared and shared["name"].startswith(OWN_LIMIT)
+        storage = found.get("storage_document_id")
+        return {
+            **found,
+            "flow_name": flow,
+            "concurrency_limit": shared["limit"] if own else None,
+            "global_concurrency_limit_id": shared["name"] if shared and not own else None,
+            "storage_document_id": client.block_name(storage) if storage else None,
+        }
+
+    def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = client.get(*self.route, *self.names(item), missing_ok=True)
+        return found and self.complete(client, found, item["flow"])
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        flows = {flow["id"]: flow["name"] for flow in client.pages("flows", "filter")}
+        for found in client.pages("deployments", "filter"):
+            yield self.complete(client, found, flows.get(found["flow_id"], ""))
+
+    def normal(self, option: str, value: Any) -> Any:
+        value = super().normal(option, value)
+        if option == "parameter_openapi_schema" and value in EMPTY_SCHEMAS:
+            return {}
+        if option == "concurrency_options" and value:
+            return {name: part for name, part in value.items() if part is not None}
+        return value
+
+    def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+        wanted = super().wanted(client, item, found)
+        pool = wanted.get("work_pool", found and found["work_pool_name"])
+        if pool is None and wanted.get("work_queue"):
+            raise self.refuse(item, "work_queue", "needs a work_pool")
+        moved = "work_pool" in wanted and pool != (found and found["work_pool_name"])
+        if "work_queue" in wanted or moved:
+            wanted["work_queue"] = (wanted.get("work_queue") or "default") if pool else None
+        if wanted.get("concurrency_limit") and found and found["global_concurrency_limit_id"]:
+            wanted["global_concurrency_limit"] = None
+        if wanted.get("global_concurrency_limit"):
+            wanted["concurrency_limit"] = None
+        return wanted
+
+    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        flow = client.call("POST", "flows", "", body={"name": item["flow"]}, repeatable=True)
+        body = self._body(client, item, steps)
+        client.call("POST", *self.route, "", body={**body, "name": item["name"], "flow_id": flow["id"]})
+
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+        pool = steps.changes.get("work_pool")
+        if pool and client.get("work_pools", pool, missing_ok=True) is None:
+            raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
+        body = self._body(client, item, steps)
+        self._let_go(client, found, steps)
+        if "global_concurrency_limit_id" in body and body.get("concurrency_limit", 0) is None:
+            del body["concurrency_limit"]  # gone already, and the server would delete the shared one
+        client.call("PATCH", *self.route, found["id"], body=body)
+
+    def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        if found["global_concurrency_limit_id"]:
+            client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
+        super().delete(client, item, found)
+
+    def _let_go(self, client: Client, found: Mapping[str, Any], steps: Plan) -> None:
+        """Leave the present limit first: with a shared one in place the server changes or deletes that one."""
+        if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
+            return
+        if found["global_concurrency_limit_id"]:
+            client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
+        elif steps.after["global_concurrency_limit"] and found["concurrency_limit"] is not None:
+            client.call("PATCH", *self.route, found["id"], body={"concurrency_limit": None})
+
+    def _body(self, client: Client, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+        body = self.body({option: value for option, value in steps.changes.items() if option not in self.key})
+        if "work_queue" in steps.changes:  # alone, the server would take it for a queue without a pool
+            body["work_pool_name"] = steps.after["work_pool"]
+        if body.get("global_concurrency_limit_id"):
+            name = body["global_concurrency_limit_id"]
+            limit = client.get("v2", "concurrency_limits", name, missing_ok=True)
+            if limit is None:
+                raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
+            body["global_concurrency_limit_id"] = limit["id"]
+        if body.get("storage_document_id"):
+            block = client.block_id(body["storage_document_id"])
+            if block is None:
+                raise self.refuse(item, "storage_document", f"there is no block {item['storage_document']!r}")
+            body["storage_document_id"] = block
+        return body
+
+
+FLOW = Flow()
+DEPLOYMENT = Deployment()

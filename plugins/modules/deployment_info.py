@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: deployment_info
+short_description: Read deployments
+version_added: 1.0.0
+description:
+  - Read one deployment, or all of them, each in the shape that
+    M(selfhosted.prefect.deployment) returns.
+options:
+  flow:
+    description: Only deployments of this flow.
+    type: str
+  name:
+    description: Only deployments of this name.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+seealso:
+  - module: selfhosted.prefect.deployment
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Read all of them
+  selfhosted.prefect.deployment_info:
+    api_url: http://127.0.0.1:4200/api
+  register: all_of_them
+
+- name: Read one
+  selfhosted.prefect.deployment_info:
+    api_url: http://127.0.0.1:4200/api
+    flow: nightly-report
+    name: production
+  register: this_one
+"""
+
+RETURN = r"""
+deployments:
+  description: Those that were found, each like the result of M(selfhosted.prefect.deployment).
+  returned: success
+  type: list
+  elements: dict
+deployment:
+  description: The one that was asked for by its whole natural key, or null when there is none.
+  returned: when O(flow) and O(name) are given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+
+
+def main() -> None:
+    run_info(DEPLOYMENT)
+
+
+if __name__ == "__main__":
+    main()

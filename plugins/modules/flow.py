@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: flow
+short_description: Manage a flow
+version_added: 1.0.0
+description:
+  - Register, change or delete a flow. Deploying a flow registers it, so this is for its tags, and to delete it.
+options:
+  name:
+    description: Name of the flow. C(/ % & < >) are refused.
+    type: str
+    required: true
+  tags:
+    description: Its tags, in any order. Null clears them.
+    type: list
+    elements: str
+  labels:
+    description: Labels that it gets when created. The server cannot change them later, so other values are refused.
+    type: dict
+  state:
+    description: Whether the flow is there. The server deletes its deployments and their schedules with it.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.deployment
+"""
+
+EXAMPLES = r"""
+- name: A flow with two tags
+  selfhosted.prefect.flow:
+    api_url: http://127.0.0.1:4200/api
+    name: nightly-report
+    tags: [reporting, nightly]
+
+- name: No such flow, nor any deployment of it
+  selfhosted.prefect.flow:
+    api_url: http://127.0.0.1:4200/api
+    name: nightly-report
+    state: absent
+"""
+
+RETURN = r"""
+flow:
+  description: The flow in terms of the options, with the runtime fields of the server; null when it is absent.
+  returned: success
+  type: dict
+  contains:
+    name: {description: Name., type: str, returned: always}
+    tags: {description: Its tags in alphabetical order., type: list, elements: str, returned: always}
+    labels: {description: Its labels without those of the server., type: dict, returned: always}
+    id: {description: The server's id., type: str, returned: when it exists}
+  sample: {name: nightly-report, tags: [nightly, reporting], labels: {}}
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+
+
+def main() -> None:
+    run_module(FLOW)
+
+
+if __name__ == "__main__":
+    main()

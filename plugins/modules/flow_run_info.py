@@ -1,0 +1,90 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: flow_run_info
+short_description: Read flow runs
+version_added: 1.0.0
+description:
+  - Read flow runs, the newest first.
+options:
+  id:
+    description: Only the run with this id.
+    type: str
+  name:
+    description: Only runs of this name.
+    type: str
+  deployment:
+    description: Only runs of this deployment, as V(flow/deployment).
+    type: str
+  work_pool:
+    description: Only runs of this pool.
+    type: str
+  states:
+    description: Only runs in one of these states, such as V(RUNNING), V(FAILED) (types) or V(Late) (a name).
+    type: list
+    elements: str
+  tags:
+    description: Only runs that have all of these tags.
+    type: list
+    elements: str
+  limit:
+    description: The most runs to return.
+    type: int
+    default: 200
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.flow_run
+"""
+
+EXAMPLES = r"""
+- name: What failed or is late in this pool
+  selfhosted.prefect.flow_run_info:
+    api_url: http://127.0.0.1:4200/api
+    work_pool: fast
+    states: [FAILED, CRASHED, Late]
+    limit: 20
+  register: trouble
+"""
+
+RETURN = r"""
+flow_runs:
+  description: Those that were found, each like the result of M(selfhosted.prefect.flow_run).
+  returned: success
+  type: list
+  elements: dict
+flow_run:
+  description: The one with the id, or null when there is none.
+  returned: when O(id) is given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import search
+from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+
+
+def main() -> None:
+    module = PrefectModule(
+        {
+            "id": {"type": "str"},
+            "name": {"type": "str"},
+            "deployment": {"type": "str"},
+            "work_pool": {"type": "str"},
+            "states": {"type": "list", "elements": "str"},
+            "tags": {"type": "list", "elements": "str"},
+            "limit": {"type": "int", "default": 200},
+        }
+    )
+    run(module, lambda client: search(client, module.params), read_only=True)
+
+
+if __name__ == "__main__":
+    main()
