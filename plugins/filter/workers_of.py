@@ -30,8 +30,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - One dictionary per worker with C(pool), C(type), C(number), C(process) (its name as a process), C(queues), C(limit),
-      C(query_seconds) and C(prefetch_seconds). The last three are null where the pool does not set them.
+    - One dictionary per worker with C(pool), C(type), C(number), C(process) (its name as a process), C(queues),
+      C(limit), C(query_seconds) and C(prefetch_seconds). The last three are null where the pool does not set them.
   type: list
   elements: dict
 """

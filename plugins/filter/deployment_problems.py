@@ -1,0 +1,305 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with an inventory, before any machine is touched."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: deployment_problems
+short_description: Find what cannot work in the variables of a deployment
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Checks the combinations that types cannot express, such as the sum of all connections to PostgreSQL or the
+    settings that several server processes have to share.
+options:
+  _input:
+    description:
+      - The C(prefect_*) variables under their own names, and C(postgres_version).
+      - C(prefect_known_versions) and C(prefect_background_services) of the role C(prefect) are among them.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Refuse what cannot work
+  ansible.builtin.assert:
+    that: problems | length == 0
+    fail_msg: "{{ problems | map(attribute='problem') | join(' ') }}"
+  vars:
+    problems: "{{ variables | selfhosted.prefect.deployment_problems }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One dictionary with C(option), C(problem) and C(remedy) per finding.
+  type: list
+  elements: dict
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Problem = dict[str, str]
+
+# Superuser sessions that PostgreSQL keeps free, and room for the migration, the checks and a person with psql.
+RESERVED_CONNECTIONS = 3
+SPARE_CONNECTIONS = 5
+OLDEST_POSTGRESQL = 14
+_INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_FORBIDDEN_IN_NAMES = "/%&<>"
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
+_SECRETS = (
+    "prefect_database_password",
+    "prefect_pgbouncer_stats_password",
+    "prefect_redis_password",
+    "prefect_api_auth_string",
+)
+
+
+def _problem(option: str, problem: str, remedy: str) -> Problem:
+    return {"option": option, "problem": problem, "remedy": remedy}
+
+
+def connection_budget(v: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many connections to PostgreSQL each part may open, and their sum."""
+    services = int(v["prefect_server_services_pool_size"]) + int(v["prefect_server_services_max_overflow"])
+    budget = {
+        "pgbouncer": len(v["prefect_pgbouncer_hosts"]) * int(v["prefect_pgbouncer_pool_size"]),
+        # One more per process: the LISTEN connection of the trigger service stands outside the pool.
+        "services": len(v["prefect_services_groups"]) * (services + 1),
+        "reserved": RESERVED_CONNECTIONS,
+        "spare": SPARE_CONNECTIONS,
+    }
+    return {**budget, "sum": sum(budget.values())}
+
+
+def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
+    version, known = str(v["prefect_version"]), [str(entry) for entry in v["prefect_known_versions"]]
+    if version not in known:
+        yield _problem(
+            "prefect_version",
+            f"{version} is not a version that this collection knows how to deploy.",
+            f"Set it to one of: {', '.join(known)}.",
+        )
+    if not _INSTANCE.fullmatch(str(v["prefect_instance"])):
+        yield _problem(
+            "prefect_instance",
+            f"{v['prefect_instance']!r} cannot be part of the names of units and directories.",
+            "Use at most 31 lower-case letters, digits and dashes, with a letter first.",
+        )
+
+
+def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for group in ("api", "services", "gateway", "pgbouncer"):
+        if not v[f"prefect_{group}_hosts"]:
+            yield _problem(
+                f"prefect_{group}_hosts",
+                f"No machine carries the component {group}.",
+                f"Put at least one machine into the inventory group prefect_{group}.",
+            )
+    if not v["prefect_database_host"]:
+        yield _problem(
+            "prefect_database_host",
+            "There is no database: the group prefect_postgres is empty.",
+            "Put a machine into prefect_postgres, or set prefect_database_host to a PostgreSQL that others run.",
+        )
+    if v["prefect_postgres_hosts"][1:]:
+        yield _problem(
+            "prefect_postgres_hosts",
+            "More than one machine is in prefect_postgres, and this role does not replicate.",
+            "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
+        )
+    if any(pool.get("workers", {}).get("min", 1) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
+        yield _problem(
+            "prefect_worker_hosts",
+            "prefect_work_pools asks for workers, but no machine runs any.",
+            "Put a machine into prefect_workers, or set workers.min of the pools to 0.",
+        )
+    if v["prefect_postgres_hosts"] and int(v["postgres_version"]) < OLDEST_POSTGRESQL:
+        yield _problem(
+            "postgres_version",
+            f"PostgreSQL {v['postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
+            "Set it to 14 or newer.",
+        )
+
+
+def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
+    url = str(v["prefect_redis_url"])
+    if not url:
+        yield _problem(
+            "prefect_redis_url",
+            f"{v['prefect_server_replicas']} API processes and separate background services need Redis: "
+            "without it events, leases and scheduled work are lost silently.",
+            "Put a machine into the inventory group prefect_redis, or set prefect_redis_url.",
+        )
+        return
+    scheme = urlsplit(url).scheme
+    if "cluster" in scheme:
+        yield _problem(
+            "prefect_redis_url",
+            f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
+            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel://).",
+        )
+    elif scheme not in _REDIS_SCHEMES:
+        yield _problem(
+            "prefect_redis_url",
+            f"{scheme or 'no scheme'}:// is not a Redis URL.",
+            f"Start it with one of: {', '.join(name + '://' for name in _REDIS_SCHEMES)}.",
+        )
+
+
+def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
+    required = [("prefect_database_password", True), ("prefect_pgbouncer_stats_password", True)]
+    required.append(("prefect_redis_password", bool(v["prefect_redis_hosts"])))
+    for option, needed in required:
+        if needed and not v[option]:
+            yield _problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
+    for option in _SECRETS:
+        if any(character in str(v[option]) for character in "\n\r\0"):
+            yield _problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
+    login = str(v["prefect_api_auth_string"])
+    if login and not all(login.partition(":")):
+        yield _problem(
+            "prefect_api_auth_string",
+            "It is not of the form user:password.",
+            "Write a user name, a colon and a password. The password may contain colons.",
+        )
+
+
+def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for option, least in (
+        ("prefect_server_replicas", 1),
+        ("prefect_pgbouncer_pool_size", 1),
+        ("prefect_server_api_pool_size", 1),
+        ("prefect_server_services_pool_size", 1),
+        ("prefect_server_api_max_overflow", 0),
+        ("prefect_server_services_max_overflow", 0),
+    ):
+        if int(v[option]) < least:
+            why = " Prefect reads -1 as no limit at all." if option.endswith("max_overflow") else ""
+            yield _problem(option, f"{v[option]} is less than {least}.{why}", f"Set it to {least} or more.")
+    budget = connection_budget(v)
+    available = int(v["prefect_database_max_connections"])
+    if budget["sum"] > available:
+        parts = ", ".join(f"{name} {count}" for name, count in budget.items() if name != "sum")
+        yield _problem(
+            "prefect_database_max_connections",
+            f"The processes can open {budget['sum']} connections ({parts}), but PostgreSQL allows {available}.",
+            f"Raise it to {budget['sum']} or more, or lower prefect_pgbouncer_pool_size, "
+            "prefect_server_services_pool_size or prefect_server_services_max_overflow.",
+        )
+
+
+def _duplicates(values: Iterable[Any]) -> list[Any]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
+    groups, known = v["prefect_services_groups"], v["prefect_background_services"]
+    option = "prefect_services_groups"
+    if not groups:
+        yield _problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
+        return
+    for name in _duplicates(group["name"] for group in groups):
+        yield _problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
+    listed = [service for group in groups for service in group.get("services") or []]
+    for service in sorted(set(listed) - set(known)):
+        yield _problem(
+            f"{option}[].services", f"{service!r} is no background service.", f"Use names from: {', '.join(known)}."
+        )
+    for service in _duplicates(listed):
+        yield _problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in one of them.")
+    open_groups = [group["name"] for group in groups if not group.get("services")]
+    if len(open_groups) > 1:
+        yield _problem(
+            f"{option}[].services",
+            f"The groups {', '.join(open_groups)} all lack a list of services and would run the same ones.",
+            "Leave the list out in one group only; it runs what the others do not list.",
+        )
+    missing = sorted(set(known) - set(listed) - {"event_logger"})
+    if not open_groups and missing:
+        yield _problem(
+            f"{option}[].services",
+            f"No group runs {', '.join(missing)}.",
+            "Add them to a group, or leave the list out in one group, which then runs all the others do not list.",
+        )
+
+
+def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
+    name = str(pool["name"])
+    if name.lower().startswith("prefect"):
+        yield _problem(
+            f"{where}.name", f"{name!r} begins with 'prefect', which the server refuses.", "Rename the pool."
+        )
+    yield from _name_characters(f"{where}.name", name)
+    yield from _limit(f"{where}.concurrency_limit", pool.get("concurrency_limit"))
+    workers = pool.get("workers") or {}
+    for bound in ("min", "max", "limit"):
+        yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
+    if workers.get("max") is not None and int(workers["max"]) < int(workers.get("min", 1)):
+        yield _problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+    queues = pool.get("queues") or []
+    for queue in queues:
+        queue_where = f"{where}.queues[{queue['name']}]"
+        yield from _name_characters(f"{queue_where}.name", str(queue["name"]))
+        yield from _limit(f"{queue_where}.concurrency_limit", queue.get("concurrency_limit"))
+        if queue.get("priority") is not None and int(queue["priority"]) < 1:
+            yield _problem(
+                f"{queue_where}.priority", f"{queue['priority']} is less than 1.", "1 is the highest priority."
+            )
+    for queue_name in _duplicates(queue["name"] for queue in queues):
+        yield _problem(f"{where}.queues", f"Two queues are called {queue_name!r}.", "Give every queue its own name.")
+
+
+def _name_characters(option: str, name: str) -> Iterator[Problem]:
+    found = "".join(character for character in _FORBIDDEN_IN_NAMES if character in name)
+    if found or not name.strip():
+        yield _problem(
+            option,
+            f"{name!r} contains {' '.join(found)}, which the server refuses." if found else "It is empty.",
+            f"Use a name without any of {' '.join(_FORBIDDEN_IN_NAMES)}.",
+        )
+
+
+def _limit(option: str, value: Any) -> Iterator[Problem]:
+    if value is not None and int(value) < 0:
+        yield _problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
+
+
+def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for pool in v["prefect_work_pools"]:
+        yield from _pool(f"prefect_work_pools[{pool['name']}]", pool)
+    for name in _duplicates(pool["name"] for pool in v["prefect_work_pools"]):
+        yield _problem("prefect_work_pools", f"Two pools are called {name!r}.", "Give every pool its own name.")
+    for limit in v["prefect_global_concurrency_limits"]:
+        where = f"prefect_global_concurrency_limits[{limit['name']}]"
+        yield from _name_characters(f"{where}.name", str(limit["name"]))
+        yield from _limit(f"{where}.limit", limit.get("limit"))
+        if float(limit.get("slot_decay_per_second") or 0) < 0:
+            yield _problem(f"{where}.slot_decay_per_second", "It is negative.", "Use 0 or more slots per second.")
+    for name in _duplicates(limit["name"] for limit in v["prefect_global_concurrency_limits"]):
+        yield _problem("prefect_global_concurrency_limits", f"Two limits are called {name!r}.", "Keep one of them.")
+    for limit in v["prefect_tag_concurrency_limits"]:
+        where = f"prefect_tag_concurrency_limits[{limit['tag']}]"
+        yield from _limit(f"{where}.concurrency_limit", limit.get("concurrency_limit"))
+    for tag in _duplicates(limit["tag"] for limit in v["prefect_tag_concurrency_limits"]):
+        yield _problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")
+
+
+def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the variables of a deployment."""
+    checks = (_names, _topology, _redis, _secrets, _numbers, _services, _api_objects)
+    return [problem for check in checks for problem in check(variables)]
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"deployment_problems": deployment_problems}

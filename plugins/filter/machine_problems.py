@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with a machine, before it is touched."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: machine_problems
+short_description: Find out why a machine cannot carry its components
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
+positional: ports, supported, python
+options:
+  _input:
+    description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
+    type: dict
+    required: true
+  ports:
+    description: Ports that the machine has to offer, each with C(option), C(port) and C(process).
+    type: list
+    elements: dict
+    required: true
+  supported:
+    description: Supported systems, such as V(debian 12).
+    type: list
+    elements: str
+    required: true
+  python:
+    description: Oldest Python that the machine may have, such as V(3.10).
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: What stands against deploying here
+  ansible.builtin.debug:
+    msg: "{{ prefect_host | selfhosted.prefect.machine_problems(ports, supported=['debian 12'], python='3.10') }}"
+  vars:
+    ports:
+      - {option: prefect_redis_port, port: 6379, process: redis}
+"""
+
+RETURN = r"""
+_value:
+  description: One dictionary with C(option), C(problem) and C(remedy) per finding.
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Problem = dict[str, str]
+
+
+def _problem(option: str, problem: str, remedy: str) -> Problem:
+    return {"option": option, "problem": problem, "remedy": remedy}
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+def _system(host: Mapping[str, Any], supported: Sequence[str], python: str) -> Iterator[Problem]:
+    system = f"{host['distribution']} {host['version']}"
+    if system not in supported:
+        yield _problem(
+            "ansible_host", f"{system} is not supported.", f"Use a machine with one of: {', '.join(supported)}."
+        )
+    elif _version(host["python"]) < _version(python):
+        yield _problem(
+            "ansible_python_interpreter",
+            f"Python {host['python']} is too old for this version of Prefect.",
+            f"Point it at Python {python} or newer.",
+        )
+
+
+def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    first, last = host["ephemeral_ports"] or (0, -1)
+    owners: dict[int, str] = {}
+    for entry in ports:
+        option, port, process = entry["option"], int(entry["port"]), entry["process"]
+        if not 0 < port < 65536:
+            yield _problem(option, f"{port} is not a TCP port.", "Use a number from 1 to 65535.")
+        elif port in owners:
+            yield _problem(
+                option, f"{process} and {owners[port]} would both listen on {port}.", "Give each its own port."
+            )
+        elif first <= port <= last:
+            yield _problem(
+                option,
+                f"Port {port} for {process} is in the range {first}-{last} that the kernel gives to outgoing "
+                "connections, so it may be taken whenever the process starts.",
+                f"Use a port below {first}.",
+            )
+        elif port in host["listening_ports"] and process not in host["processes"]:
+            yield _problem(
+                option,
+                f"Port {port} for {process} is in use by something else on this machine.",
+                f"Stop that program (ss -ltnp 'sport = :{port}' names it) or use another port.",
+            )
+        owners.setdefault(port, process)
+
+
+def machine_problems(
+    host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]], supported: Sequence[str], python: str
+) -> list[Problem]:
+    """Return what stands against deploying on this machine."""
+    return [*_system(host, supported, python), *_ports(host, ports)]
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"machine_problems": machine_problems}
