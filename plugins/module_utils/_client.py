@@ -41,6 +41,12 @@ class PrefectError(Exception):
         self.facts = facts  # status, method, url, detail: returned beside msg
         self.unsure = unsure  # the server may have acted although we have no answer
 
+    def about(self, title: str) -> PrefectError:
+        """The same failure, told with the object that it is about."""
+        message = str(self)
+        known = message.startswith(title)
+        return PrefectError(message if known else f"{title}: {message}", unsure=self.unsure, **self.facts)
+
     @property
     def status(self) -> int | None:
         return self.facts.get("status")

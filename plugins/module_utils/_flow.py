@@ -166,7 +166,7 @@ class Deployment(Flow):
             wanted["work_queue"] = (wanted.get("work_queue") or "default") if pool else None
         if wanted.get("concurrency_limit") and found and found["global_concurrency_limit_id"]:
             wanted["global_concurrency_limit"] = None
-        if wanted.get("global_concurrency_limit"):
+        if wanted.get("global_concurrency_limit") and found and found["concurrency_limit"]:
             wanted["concurrency_limit"] = None
         return wanted
 
@@ -181,8 +181,6 @@ class Deployment(Flow):
             raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
-        if "global_concurrency_limit_id" in body and body.get("concurrency_limit", 0) is None:
-            del body["concurrency_limit"]  # gone already, and the server would delete the shared one
         client.call("PATCH", *self.route, found["id"], body=body)
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
@@ -209,6 +207,7 @@ class Deployment(Flow):
             if limit is None:
                 raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
             body["global_concurrency_limit_id"] = limit["id"]
+            body.pop("concurrency_limit", None)  # null beside it makes the server delete the shared limit
         if body.get("storage_document_id"):
             block = client.block_id(body["storage_document_id"])
             if block is None:

@@ -153,7 +153,7 @@ def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str,
         try:
             return kind.apply(client, item, found, steps)
         except PrefectError as error:
-            failure = PrefectError(f"{kind.title(item)}: {error}", unsure=error.unsure, **error.facts)
+            failure = error.about(kind.title(item))
         if steps.action != "create" or not (failure.unsure or failure.status == 409):
             raise failure
         found = kind.find(client, item)

@@ -47,7 +47,7 @@ class PrefectModule(AnsibleModule):
         self._written: dict[str, Any] = {}
         super().__init__(argument_spec={**CONNECTION_OPTIONS, **options}, supports_check_mode=True, **kwargs)
         self.given: dict[str, Any] = {
-            name: value for name, value in _given(self.params, self._written).items() if name in options
+            name: value for name, value in given(self.params, self._written).items() if name in options
         }
 
     def _load_params(self) -> None:
@@ -55,16 +55,16 @@ class PrefectModule(AnsibleModule):
         self._written = copy.deepcopy(self.params)
 
 
-def _given(checked: Any, written: Any) -> Any:
+def given(checked: Any, written: Any) -> Any:
     """The checked value without the None that validation put where the user wrote nothing."""
     if isinstance(checked, Mapping) and isinstance(written, Mapping):
         return {
-            name: _given(value, written.get(name))
+            name: given(value, written.get(name))
             for name, value in checked.items()
             if value is not None or name in written
         }
     if isinstance(checked, list) and isinstance(written, list) and len(checked) == len(written):
-        return [_given(one, source) for one, source in zip(checked, written)]
+        return [given(one, source) for one, source in zip(checked, written)]
     return checked
 
 
