@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the managed processes of an instance are doing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: process_group_info
+short_description: List the processes of an instance on a plain host
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Returns every process that M(selfhosted.prefect.process_group) keeps on this machine, with its memory.
+  - Needs root.
+extends_documentation_fragment:
+  - selfhosted.prefect.attributes.info
+options:
+  instance:
+    description: The instance whose processes are listed.
+    type: str
+    default: prefect
+  manager:
+    description: V(auto) is V(systemd) where it is PID 1, and V(supervisord) otherwise.
+    type: str
+    choices: [auto, systemd, supervisord]
+    default: auto
+  state_dir:
+    description: As in M(selfhosted.prefect.process_group). The default is V(/var/lib/<instance>/processes).
+    type: path
+  config_dir:
+    description: As in M(selfhosted.prefect.process_group). The default is V(/etc/<instance>).
+    type: path
+  run_dir:
+    description: As in M(selfhosted.prefect.process_group). The default is V(/run/<instance>/supervisor).
+    type: path
+  log_dir:
+    description: As in M(selfhosted.prefect.process_group). The default is V(/var/log/<instance>).
+    type: path
+  supervisord:
+    description: As in M(selfhosted.prefect.process_group). The default is V(/opt/<instance>/supervisor/bin/supervisord).
+    type: path
+seealso:
+  - module: selfhosted.prefect.process_group
+"""
+
+EXAMPLES = r"""
+- name: Look at the processes
+  selfhosted.prefect.process_group_info:
+  register: found
+
+- name: Memory of all of them in MiB
+  ansible.builtin.debug:
+    msg: "{{ found.processes | map(attribute='memory_bytes') | sum // 1048576 }}"
+"""
+
+RETURN = r"""
+processes:
+  description: The processes, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name: {description: Name., type: str, returned: always, sample: api-1}
+    group: {description: The component that it belongs to., type: str, returned: always, sample: api}
+    unit: {description: Its unit or program., type: str, returned: always, sample: prefect-api-1}
+    running: {description: Whether it runs., type: bool, returned: always}
+    pid: {description: "Its main process, 0 where it does not run.", type: int, returned: always}
+    uptime_seconds: {description: Seconds since it was started., type: int, returned: always}
+    memory_bytes:
+      description:
+        - Memory of its main process and of those that it has started. What several processes share is divided among
+          them (PSS), so that a sum over processes counts nothing twice.
+      type: int
+      returned: always
+"""
+
+import glob
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import vital_signs
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import (
+    ManagerError,
+    Supervisord,
+    Systemd,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import unit_name
+
+
+def children() -> dict[int, list[int]]:
+    """Return the children of every process."""
+    found: dict[int, list[int]] = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found.setdefault(int(fields[1]), []).append(int(path.split("/")[2]))
+    return found
+
+
+def family(pid: int, tree: dict[int, list[int]]) -> list[int]:
+    """Return a process and all below it."""
+    return [pid, *(one for child in tree.get(pid, []) for one in family(child, tree))]
+
+
+def memory(pid: int) -> int:
+    """Return the proportional share of memory of a process in bytes."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def processes(manager: Systemd | Supervisord, instance: str, state_dir: str) -> list[dict[str, Any]]:
+    """Return the recorded processes of C(instance), each with its state."""
+    groups = {
+        os.path.basename(path)[: -len(".json")]: files.read_json(path).get("group", "")
+        for path in glob.glob(glob.escape(state_dir) + "/*.json")
+    }
+    units = {name: unit_name(instance, name) for name in groups}
+    pids = manager.status(list(units.values()))
+    tree = children()
+    found = []
+    for name in sorted(groups):
+        pid = pids.get(units[name], 0)
+        signs = vital_signs(pid)
+        del signs["rss_bytes"]
+        signs["memory_bytes"] = sum(memory(one) for one in family(pid, tree)) if pid else 0
+        found.append({"name": name, "group": groups[name], "unit": units[name], **signs})
+    return found
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "instance": {"type": "str", "default": "prefect"},
+            "manager": {"type": "str", "choices": ["auto", "systemd", "supervisord"], "default": "auto"},
+            "state_dir": {"type": "path"},
+            "config_dir": {"type": "path"},
+            "run_dir": {"type": "path"},
+            "log_dir": {"type": "path"},
+            "supervisord": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    instance = given["instance"]
+    manager: Systemd | Supervisord
+    if given["manager"] == "systemd" or (given["manager"] == "auto" and os.path.isdir("/run/systemd/system")):
+        manager = Systemd(instance)
+    else:
+        manager = Supervisord(
+            instance,
+            given["supervisord"] or f"/opt/{instance}/supervisor/bin/supervisord",
+            given["config_dir"] or f"/etc/{instance}",
+            given["run_dir"] or f"/run/{instance}/supervisor",
+            given["log_dir"] or f"/var/log/{instance}",
+        )
+    try:
+        found = processes(manager, instance, given["state_dir"] or f"/var/lib/{instance}/processes")
+    except (ManagerError, OSError) as error:
+        module.fail_json(msg=f"the processes of {instance} cannot be listed: {error}")
+    module.exit_json(processes=found)
+
+
+if __name__ == "__main__":
+    main()
