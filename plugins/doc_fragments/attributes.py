@@ -11,7 +11,7 @@ attributes:
   action_group:
     description: Take connection options from C(module_defaults) of the group C(selfhosted.prefect.prefect).
     support: full
-    membership: selfhosted.prefect.prefect
+    membership: [selfhosted.prefect.prefect]
   check_mode:
     description: Predict the exact result without a change. Only reading requests are sent.
     support: full
@@ -25,7 +25,7 @@ attributes:
   action_group:
     description: Take connection options from C(module_defaults) of the group C(selfhosted.prefect.prefect).
     support: full
-    membership: selfhosted.prefect.prefect
+    membership: [selfhosted.prefect.prefect]
   check_mode:
     description: Only reads, so it does the same in check mode.
     support: full
