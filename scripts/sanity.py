@@ -43,6 +43,7 @@ def prepare_home(home: Path) -> None:
     # ansible-test passes no PIP_* variable on, so they become a file, which wins over the user's own.
     options = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name[:4] == "PIP_"}
     options.pop("config-file", None)
+    options["quiet"] = "1"
     user_file, environment_file = home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"
     for path in (user_file, environment_file):
         path.parent.mkdir(parents=True, exist_ok=True)
