@@ -289,6 +289,11 @@ class Group:
 
     def act(self) -> None:
         """In an order that lets the next run finish what this one could not."""
+        for name, process in self.processes.items():
+            if files.user_id(process["user"]) is None:
+                raise ValueError(f"process {name}: there is no user {process['user']!r} on this machine")
+            if files.group_id(process["group"]) is None:
+                raise ValueError(f"process {name}: there is no group {process['group']!r} on this machine")
         os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
         if self.result["changed"]:
             # First of all: whatever is put in place now is known, and can be pruned, from here on.

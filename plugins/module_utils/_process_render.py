@@ -99,6 +99,7 @@ def render_launcher(process: dict[str, Any], pid_file: str) -> str:
     value passes through an argument list or supervisord's own `%` expansion, sets limits, and gives up root.
     """
     quote = shlex.quote
+    user = quote(process["user"])
     lines = [
         "#!/bin/sh",
         f"# {MANAGED}",
@@ -107,33 +108,30 @@ def render_launcher(process: dict[str, Any], pid_file: str) -> str:
         f'echo "$$ {process["stop_signal"]} {process["stop_seconds"]}" >{quote(pid_file)}',
         "umask 0022",
         f"export PATH={SEARCH_PATH}",
-        f"export USER={quote(process['user'])} LOGNAME={quote(process['user'])}",
+        f"export USER={user} LOGNAME={user}",
         'HOME=$(getent passwd "$USER" | cut -d: -f6)',
         "export HOME",
+        f"group={quote(process['group'])}" if process["group"] else 'group=$(id -g "$USER")',
     ]
     if process["runtime_directory"]:
-        owner = f"-o {quote(process['user'])}" + (f" -g {quote(process['group'])}" if process["group"] else "")
-        mode = f"{process['runtime_directory_mode']:04o}"
-        lines.append(f"install -d -m {mode} {owner} {quote('/run/' + process['runtime_directory'])}")
+        mode, directory = f"{process['runtime_directory_mode']:04o}", quote("/run/" + process["runtime_directory"])
+        lines.append(f'install -d -m {mode} -o "$USER" -g "$group" {directory}')
     if process["limit_nofile"] is not None:
         # Where root may not raise the hard limit, as in some containers, as far as it goes.
         lines.append(f'ulimit -n {process["limit_nofile"]} 2>/dev/null || ulimit -n "$(ulimit -Hn)"')
     if process["oom_score_adjust"] is not None:
         lines.append(f"echo {process['oom_score_adjust']} >/proc/self/oom_score_adj")
-    lines.append(f"cd {quote(process['working_directory'] or '/')}")
+    lines += [f"cd {quote(process['working_directory'] or '/')}", "unset OLDPWD"]
+    # Decided before the environment file is read: what is in there is the process's, and not the launcher's.
+    become = f'setpriv --reuid={user} --regid="$group" --init-groups'
+    if process["hardening"]:
+        become += " --no-new-privs"
+    command = " ".join(quote(word) for word in process["command"])
+    lines.append(f"set -- {become} -- {command}")
     lines += [f"export {key}={quote(value)}" for key, value in sorted(process["environment"].items())]
     if process["environment_file"]:
         lines += ["set -a", f". {quote(process['environment_file'])}", "set +a"]
-    become = []
-    if process["user"] != "root" or process["group"] not in (None, "root") or process["hardening"]:
-        become = ["setpriv"]
-        if process["user"] != "root" or process["group"] not in (None, "root"):
-            group = quote(process["group"]) if process["group"] else f'"$(id -g {quote(process["user"])})"'
-            become += [f"--reuid={quote(process['user'])}", f"--regid={group}", "--init-groups"]
-        if process["hardening"]:
-            become.append("--no-new-privs")
-        become.append("--")
-    lines.append("exec " + " ".join(become + [quote(word) for word in process["command"]]))
+    lines.append('exec "$@"')
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real machines, one whose PID 1 is systemd and one that needs supervisord, and the module run on them by Ansible."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MACHINE = ROOT / "tests" / "machines" / "machine"
+SERVER = (Path(__file__).parent / "server.py").read_text()
+MODULE = "selfhosted.prefect.process_group"
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """The first true value of the condition; what it raises in between counts as false."""
+    deadline = time.monotonic() + seconds
+    while True:
+        problem: object = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            problem = error
+        assert time.monotonic() < deadline, f"did not become true in {seconds} s ({problem})"
+        time.sleep(0.2)
+
+
+class Host:
+    def __init__(self, run: str, manager: str, inventory: Path, ssh_config: str) -> None:
+        self.run = run
+        self.manager = manager
+        self.inventory = inventory
+        self.ssh_config = ssh_config
+
+    def sh(self, command: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["ssh", "-F", self.ssh_config, self.manager, command], text=True, capture_output=True, check=check
+        )
+        return done.stdout
+
+    def reboot(self) -> None:
+        subprocess.run([MACHINE, "--run", self.run, "reboot", self.manager], check=True)
+
+    def ansible(self, module: str, arguments: dict[str, Any], *options: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
+        arguments = json.dumps(arguments)
+        return subprocess.Popen(
+            [ROOT / ".venv/bin/ansible", self.manager, "-i", self.inventory, "-m", module, "-a", arguments, *options],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def output(self, group: dict[str, Any], *options: str) -> str:
+        return self.ansible(MODULE, self.options(group), *options).communicate()[0]
+
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        # The machines are different; the options are the same, and the manager is found out.
+        return {"instance": "it", "supervisord": "/opt/supervisor/supervisord", **group}
+
+    def apply(self, group: dict[str, Any], *options: str, fails: bool = False, **more: Any) -> dict[str, Any]:
+        output = self.output({**group, **more}, *options)
+        head, _, result = output.partition(" => ")
+        assert result, output
+        assert ("FAILED" in head) == fails, output
+        return json.JSONDecoder().raw_decode(result)[0]
+
+    def applied(self, group: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Apply a group and see that check mode said the same beforehand, and that nothing is left to do."""
+        forecast = self.apply(group, "--check", **more)
+        result = self.apply(group, **more)
+        for key in set(result) - {"processes"}:
+            assert result[key] == forecast[key], key
+        return result
+
+    def get(self, port: int) -> dict[str, Any]:
+        return json.loads(self.sh(f"python3 -c {shell_get(port)}"))
+
+
+def shell_get(port: int) -> str:
+    return f"'import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:{port}/\", timeout=5).read().decode())'"
+
+
+def server(name: str, port: int, *read: str, **more: Any) -> dict[str, Any]:
+    """A process that answers with its environment, its arguments and the files it read when it started."""
+    return {
+        "name": name,
+        "command": ["/usr/bin/python3", "/srv/it/server.py", str(port), *read],
+        "user": "nobody",
+        "restart_on": list(read),
+        "ready": {"http": f"http://127.0.0.1:{port}/", "timeout": 30},
+        **more,
+    }
+
+
+def group_of(*processes: dict[str, Any], name: str = "web", **files: str) -> dict[str, Any]:
+    """A group with files /srv/it/<name> of the given contents."""
+    return copy.deepcopy(
+        {
+            "group": name,
+            "directories": [{"path": "/srv/it"}],
+            "files": [
+                {"path": "/srv/it/server.py", "content": SERVER, "mode": "0644"},
+                *({"path": f"/srv/it/{key}", "content": text, "mode": "0644"} for key, text in files.items()),
+            ],
+            "processes": processes,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The supervisor that the roles install, for whichever Python a machine has: it is pure Python."""
+    directory = tmp_path_factory.mktemp("supervisor")
+    pinned = ROOT / "roles/prefect/files/supervisor.txt"
+    subprocess.run(
+        [ROOT / ".venv/bin/uv", "pip", "install", "-q", "--target", directory, "--require-hashes", "-r", pinned],
+        check=True,
+    )
+    for name in ("supervisord", "supervisorctl"):
+        program = directory / name
+        program.write_text(
+            "#!/usr/bin/python3\nimport sys\nsys.path.insert(0, '/opt/supervisor')\n"
+            f"from supervisor.{name} import main\nmain()\n"
+        )
+        program.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="session", params=["systemd", "supervisord"])
+def machine(
+    request: pytest.FixtureRequest, supervisor: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    run = f"host-{secrets.token_hex(4)}"
+    command = [MACHINE, "--run", run]
+    init = "systemd" if request.param == "systemd" else "none"
+    try:
+        subprocess.run(
+            [*command, "up", request.param, "--init", init, "--bind-ro", f"{supervisor}:/opt/supervisor"], check=True
+        )
+        inventory = tmp_path_factory.mktemp("inventory") / "hosts.yml"
+        inventory.write_text(subprocess.check_output([*command, "inventory"], text=True))
+        config = subprocess.check_output([*command, "ssh-config"], text=True).strip()
+        yield Host(run, request.param, inventory, config)
+    finally:
+        subprocess.run([*command, "down", "--all"], check=True)
+
+
+@pytest.fixture
+def host(machine: Host) -> Iterator[Host]:
+    """The machine, and afterwards without anything that the test has put there."""
+    yield machine
+    groups = machine.sh("ls /var/lib/it/processes/groups 2>/dev/null", check=False).split()
+    for name in groups:
+        if name != "liveness.json":
+            machine.apply({"group": name.removesuffix(".json"), "state": "absent"})
+    left = machine.sh(
+        "ls -d /etc/systemd/system/it-* /etc/it/supervisor.d/* /etc/it/liveness.d/* /etc/it/supervisord.conf "
+        "/var/lib/it/processes/*.json /var/lib/it/processes/*.py /run/it/supervisor/* /srv/it/* 2>/dev/null",
+        check=False,
+    )
+    running = machine.sh("grep -lsaE 'super[v]isord|/srv/[i]t' /proc/[0-9]*/cmdline", check=False)
+    assert not left + running
