@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether what was found of a deployment is what there should be."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: deployment_checks
+short_description: Judge what was found of a deployment
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Compares what the role C(prefect_verify) has read from the machines, PostgreSQL, PgBouncer, Redis and the API with
+    what the inventory asks for.
+positional: expected
+options:
+  _input:
+    description:
+      - What was read. C(processes) by host; C(gateways) and C(poolers), results of tasks by host; C(redis), C(server),
+        C(configuration), C(workers), C(database), results of tasks; C(probes), a list of results.
+    type: dict
+    required: true
+  expected:
+    description:
+      - What there should be. C(version), C(replicas), C(components) (hosts by component), C(services_groups),
+        C(workers) (from P(selfhosted.prefect.workers_of#filter)), C(instance) and C(overdue_seconds).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Which checks failed
+  ansible.builtin.debug:
+    msg: "{{ readings | selfhosted.prefect.deployment_checks(expected) | rejectattr('ok') }}"
+  when: readings is defined
+"""
+
+RETURN = r"""
+_value:
+  description: One dictionary with C(check), C(ok), C(detail) and, for a failed one, C(remedy) per check.
+  type: list
+  elements: dict
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Check = dict[str, Any]
+Readings = Mapping[str, Any]
+
+# The periodic services and consumers without which runs are not scheduled, marked or recorded.
+_SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
+_LATE_RUNS = ("monitor_late_runs",)
+_CONSUMERS = ("event-persister", "task-run-recorder")
+_MOST_LAG = 10_000  # events waiting for a consumer
+
+
+def _check(name: str, problems: list[str], good: str, remedy: str) -> Check:
+    if problems:
+        return {"check": name, "ok": False, "detail": "; ".join(problems), "remedy": remedy}
+    return {"check": name, "ok": True, "detail": good, "remedy": ""}
+
+
+def _reason(result: Mapping[str, Any]) -> str:
+    """Return why a task failed, in one line."""
+    text = str(result.get("msg") or result.get("stderr") or "no answer").strip()
+    return text.splitlines()[-1] if text else "no answer"
+
+
+def _report(result: Mapping[str, Any]) -> Any:
+    """Return the JSON that a script printed, None if it failed."""
+    try:
+        return json.loads(result.get("stdout") or "null") if result.get("rc") == 0 else None
+    except ValueError:
+        return None
+
+
+def _expected_processes(expected: Readings) -> list[str]:
+    names = [f"api-{number}" for number in range(1, int(expected["replicas"]) + 1)]
+    for component, hosts in expected["components"].items():
+        names += [component] * len(hosts)
+    for group in expected["services_groups"]:
+        names.append(group["name"] if group["name"] == "services" else f"services-{group['name']}")
+    return names + [worker["process"] for worker in expected["workers"]]
+
+
+def _processes(readings: Readings, expected: Readings) -> Iterator[Check]:
+    running: Counter[str] = Counter()
+    problems = []
+    for host, processes in readings["processes"].items():
+        for process in processes or []:
+            if process["running"]:
+                running[process["name"]] += 1
+            else:
+                problems.append(f"{process['name']} does not run on {host}")
+    wanted = Counter(_expected_processes(expected))
+    problems += [f"{name} is missing" for name in (wanted - running) if not any(name in text for text in problems)]
+    yield _check(
+        "Every process runs",
+        problems,
+        f"{sum(running.values())} on {len(readings['processes'])} machine(s)",
+        "Look at its log (journalctl -u <unit>, or the instance's log directory), then run site.yml again.",
+    )
+
+
+def _gateways(readings: Readings, expected: Readings) -> Iterator[Check]:
+    problems = []
+    for host, result in readings["gateways"].items():
+        servers = _report(result)
+        if servers is None:
+            problems.append(f"HAProxy on {host} does not tell: {_reason(result)}")
+            continue
+        problems += [f"{name} is {state} for {host}" for name, state in servers.items() if not state.startswith("UP")]
+        if len(servers) != int(expected["replicas"]):
+            problems.append(f"{host} knows {len(servers)} API processes instead of {expected['replicas']}")
+    yield _check(
+        "The gateway sees every API process",
+        problems,
+        f"{expected['replicas']} up",
+        "Ask the API process itself (GET /api/ready on its own port) and look at its log. Run server.yml if the "
+        "gateway knows another number of processes.",
+    )
+
+
+def _server(readings: Readings, expected: Readings) -> Iterator[Check]:
+    result = readings["server"]
+    server = result.get("server") or {}
+    problems = []
+    if not server:
+        problems.append(_reason(result))
+    elif server["version"] != expected["version"]:
+        problems.append(f"the server is Prefect {server['version']}, the inventory says {expected['version']}")
+    elif not server["ready"]:
+        problems.append("the API does not reach its database")
+    yield _check(
+        "The API answers",
+        problems,
+        f"Prefect {server.get('version')}",
+        "Check prefect_api_url and prefect_api_auth_string; then PgBouncer and PostgreSQL, in this order.",
+    )
+
+
+def _split(readings: Readings, report: Mapping[str, Any]) -> Iterator[Check]:
+    problems = []
+    periodic = {name for docket in report["services_dockets"] for name in docket["overdue_seconds"]}
+    known_to_api = periodic & set(report["api_docket"]["tasks"])
+    if known_to_api:
+        problems.append(f"API processes have registered {', '.join(sorted(known_to_api))}")
+    api_pids = {
+        str(process["pid"])
+        for processes in readings["processes"].values()
+        for process in processes or []
+        if process["group"] == "api"
+    }
+    services_pids = {
+        str(process["pid"])
+        for processes in readings["processes"].values()
+        for process in processes or []
+        if process["group"] == "services"
+    }
+    for docket in report["services_dockets"]:
+        for worker in docket["workers"]:
+            pid = worker.rpartition("#")[2]
+            if pid in api_pids - services_pids:
+                problems.append(f"the API process {worker} takes background tasks")
+    yield _check(
+        "API processes run no background service",
+        problems,
+        f"{len(api_pids)} serve requests only",
+        "They have to run with --no-services and must not share the Docket name of the background services: take "
+        "PREFECT_SERVER_DOCKET_NAME out of prefect_server_settings and run server.yml.",
+    )
+
+
+def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], limit: float) -> Check:
+    overdue: dict[str, float] = {}
+    for docket in report["services_dockets"]:
+        overdue.update(docket["overdue_seconds"])
+    wanted = tasks if tasks is not None else tuple(sorted(overdue))
+    problems = [f"{task} is not scheduled" for task in wanted if task not in overdue]
+    problems += [f"{task} is overdue by {overdue[task]:.0f} s" for task in wanted if overdue.get(task, 0) > limit]
+    late = max((overdue[task] for task in wanted if task in overdue), default=0.0)
+    good = f"{len(wanted)} periodic task(s), " + ("none overdue" if late <= 1 else f"overdue by {late:.0f} s at most")
+    return _check(
+        name,
+        problems,
+        good,
+        "Look at the log of the background services; restarting them schedules their periodic tasks anew.",
+    )
+
+
+def _redis(readings: Readings, expected: Readings) -> Iterator[Check]:
+    report = _report(readings["redis"])
+    if report is None:
+        yield _check(
+            "Redis answers",
+            [_reason(readings["redis"])],
+            "",
+            "Check that Redis runs, that prefect_redis_url names it, and its password.",
+        )
+        return
+    limit = float(expected["overdue_seconds"])
+    yield from _split(readings, report)
+    yield _fresh("The scheduler is alive", _SCHEDULER, report, limit)
+    yield _fresh("The late-run marker is alive", _LATE_RUNS, report, limit)
+    yield _fresh("All periodic services are alive", None, report, limit)
+    groups = report["streams"].get("events", {})
+    problems = [f"the stream has no consumer group {name}" for name in _CONSUMERS if name not in groups]
+    problems += [f"{name} has no consumer" for name, group in groups.items() if not group["consumers"]]
+    lags = {name: group["lag"] or 0 for name, group in groups.items()}
+    problems += [f"{name} is {lag} events behind" for name, lag in lags.items() if lag > _MOST_LAG]
+    if report["maxmemory"] and report["used_memory"] > 0.9 * report["maxmemory"]:
+        problems.append("its memory is nearly used up, and then it refuses writes")
+    yield _check(
+        "Redis carries the events",
+        problems,
+        f"{len(groups)} consumer groups, {report['used_memory'] // 1048576} MiB used",
+        "Look at the log of the background services and at redis_maxmemory. Without these consumers, events pile up.",
+    )
+
+
+def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
+    remedy = "API processes must connect to PgBouncer: check prefect_pgbouncer_host, then run server.yml."
+    through: set[tuple[str, int]] = set()
+    problems = []
+    for host, result in readings["poolers"].items():
+        if result.get("query_result") is None:
+            problems.append(f"PgBouncer on {host} does not tell: {_reason(result)}")
+        through |= {(row["local_addr"], int(row["local_port"])) for row in result.get("query_result") or []}
+    rows = readings["database"].get("query_result")
+    if not rows:
+        problems.append(f"PostgreSQL does not tell: {_reason(readings['database'])}")
+    sessions = rows[0]["api_sessions"] if rows else []
+    around = [session for session in sessions if (session["address"], int(session["port"])) not in through]
+    if around and not problems:
+        addresses = ", ".join(sorted({str(session["address"]) for session in around}))
+        problems.append(f"{len(around)} session(s) of the API reach PostgreSQL from {addresses} without PgBouncer")
+    if not through and not problems:
+        problems.append("PgBouncer has no connection to PostgreSQL")
+    yield _check(
+        "The API's database traffic goes through PgBouncer",
+        problems,
+        f"{len(sessions)} session(s) of the API, all from PgBouncer",
+        remedy,
+    )
+
+
+def _configuration(readings: Readings, _expected: Readings) -> Iterator[Check]:
+    result = readings["configuration"]
+    differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result.get("changes") or []]
+    if result.get("failed"):
+        differing = [_reason(result)]
+    yield _check(
+        "Pools, queues and limits are as declared",
+        differing,
+        f"{(result.get('summary') or {}).get('unchanged', 0)} objects",
+        "Somebody changed them by hand, or the inventory changed: configure.yml --check --diff shows what, and without "
+        "--check it puts the inventory's values back.",
+    )
+
+
+def _workers(readings: Readings, expected: Readings) -> Iterator[Check]:
+    result = readings["workers"]
+    if result.get("workers") is None:
+        problems = [_reason(result)]
+        alive: set[str] = set()
+    else:
+        alive = {worker["name"] for worker in result["workers"] if worker["alive"]}
+        names = [f"{expected['instance']}-{worker['process']}" for worker in expected["workers"]]
+        problems = [f"{name} has sent no heartbeat lately" for name in names if name not in alive]
+    yield _check(
+        "Worker heartbeats are fresh",
+        problems,
+        f"{len(alive)} worker(s) alive",
+        "Look at the log of the worker; it says whether it reaches prefect_api_url and knows its pool.",
+    )
+
+
+def _probes(readings: Readings, _expected: Readings) -> Iterator[Check]:
+    problems, seconds = [], []
+    for result in readings["probes"]:
+        run = result.get("flow_run") or {}
+        if run.get("state_type") == "COMPLETED":
+            seconds.append(float(run.get("total_run_time") or 0))
+        else:
+            problems.append(_reason(result))
+    good = f"{len(seconds)} run(s) COMPLETED" if seconds else "no pool has workers here"
+    yield _check(
+        "A flow run gets through every pool",
+        problems,
+        good,
+        "The message says in which state it is stuck; the log of the pool's workers says why.",
+    )
+    rows = readings["database"].get("query_result")
+    persisted = int(rows[0]["persisted"]) if rows else 0
+    missing = [] if not seconds or persisted else ["the events of these runs are not in the database"]
+    yield _check(
+        "The event persister is alive",
+        missing,
+        f"the events of {persisted} run(s) are in the database",
+        "Look at the log of the background services that run event_persister, and at the lag of the event stream.",
+    )
+
+
+_CHECKS: tuple[Callable[[Readings, Readings], Iterator[Check]], ...] = (
+    _processes,
+    _gateways,
+    _server,
+    _redis,
+    _pooling,
+    _configuration,
+    _workers,
+    _probes,
+)
+
+
+def deployment_checks(readings: Readings, expected: Readings) -> list[Check]:
+    """Return the verdict on each part of a deployment."""
+    return [check for function in _CHECKS for check in function(readings, expected)]
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"deployment_checks": deployment_checks}
