@@ -78,6 +78,12 @@ def _system(host: Mapping[str, Any], supported: Sequence[str], python: str) -> I
         )
 
 
+def _is_ours(process: str, recorded: Sequence[str]) -> bool:
+    # Workers are numbered through all pools, so a new pool moves the ports of the others.
+    worker = "worker-"
+    return process in recorded or (process.startswith(worker) and any(name.startswith(worker) for name in recorded))
+
+
 def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     first, last = host["ephemeral_ports"] or (0, -1)
     owners: dict[int, str] = {}
@@ -96,7 +102,7 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
                 "connections, so it may be taken whenever the process starts.",
                 f"Use a port below {first}.",
             )
-        elif port in host["listening_ports"] and process not in host["processes"]:
+        elif port in host["listening_ports"] and not _is_ours(process, host["processes"]):
             yield _problem(
                 option,
                 f"Port {port} for {process} is in use by something else on this machine.",
