@@ -44,6 +44,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
+
 Problem = dict[str, str]
 
 # Superuser sessions that PostgreSQL keeps free, and room for the migration, the checks and a person with psql.
@@ -114,7 +116,7 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
             "More than one machine is in prefect_postgres, and this role does not replicate.",
             "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
         )
-    if any(pool.get("workers", {}).get("min", 1) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
+    if any(worker_count(pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
         yield _problem(
             "prefect_worker_hosts",
             "prefect_work_pools asks for workers, but no machine runs any.",
@@ -241,7 +243,7 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
     workers = pool.get("workers") or {}
     for bound in ("min", "max", "limit"):
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
-    if workers.get("max") is not None and int(workers["max"]) < int(workers.get("min", 1)):
+    if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
         yield _problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
     queues = pool.get("queues") or []
     for queue in queues:

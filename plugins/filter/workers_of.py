@@ -12,6 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Plain machines do not scale with the backlog, so every pool gets C(workers.min) workers (one by default).
+  - A pool whose C(state) is V(absent) gets none.
   - The position in the list decides on which machine a worker runs and which port it uses.
 options:
   _input:
@@ -50,16 +51,24 @@ def process_name(pool: str, number: int) -> str:
     return f"worker-{plain}-{number}"
 
 
+def worker_count(pool: Mapping[str, Any]) -> int:
+    """Return how many workers C(pool) gets."""
+    if pool.get("state") == "absent":
+        return 0
+    count = (pool.get("workers") or {}).get("min")
+    return 1 if count is None else int(count)
+
+
 def workers_of(pools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one entry per worker of C(pools)."""
     result = []
     for pool in pools:
         workers = pool.get("workers") or {}
-        for number in range(1, int(workers.get("min", 1)) + 1):
+        for number in range(1, worker_count(pool) + 1):
             result.append(
                 {
                     "pool": pool["name"],
-                    "type": pool.get("type", "process"),
+                    "type": pool.get("type") or "process",
                     "number": number,
                     "process": process_name(pool["name"], number),
                     "queues": list(workers.get("queues") or []),
