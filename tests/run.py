@@ -12,6 +12,7 @@ report says, or as one if it writes none.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -49,6 +50,9 @@ class Count:
         return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
 
+Counter = Callable[[Path, str], Count]  # of a report directory and the output
+
+
 def count_one(_report: Path, _log: str) -> Count:
     """The command is the test; its exit code is looked at elsewhere."""
     return Count(passed=1)
@@ -79,8 +83,11 @@ class Command:
 
     name: str
     line: str
-    count: Callable[[Path, str], Count] = count_one
+    count: Counter = count_one
     minutes: int = 15  # then it is ended, and has failed
+
+
+Tools = Mapping[str, str]  # program: the Debian package that has it
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Stage:
     name: str
     commands: tuple[Command, ...]
     needs: str = "."  # the path in the checkout that it tests with
-    tools: Mapping[str, str] = field(default_factory=dict)  # program: Debian package that has it
+    tools: Tools = field(default_factory=dict)
     alone: bool = False  # uses or measures the whole machine
 
 
@@ -100,9 +107,10 @@ class Result:
     ended: float = 0
 
 
-def pytest(path: str, *, alone: bool = False, minutes: int = 15, tools: Mapping[str, str] | None = None) -> Stage:
+def pytest(name: str, *, path: str = "", alone: bool = False, minutes: int = 15, tools: Tools | None = None) -> Stage:
+    path = path or f"tests/{name}"
     command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
-    return Stage(Path(path).name, (command,), needs=path, alone=alone, tools=tools or {})
+    return Stage(name, (command,), path, tools or {}, alone)
 
 
 GIT = {"git": "git"}
@@ -117,7 +125,7 @@ STAGES = (
         (
             Command("ansible-lint", "ansible-lint --offline --nocolor"),
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
-            Command("mypy-scripts", "mypy tests/run.py tests/package scripts"),
+            Command("mypy-scripts", "mypy tests/run.py tests/package tests/unit/test_run.py scripts"),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
             Command("yamllint", "yamllint --strict ."),
@@ -136,17 +144,17 @@ STAGES = (
             ),
         ),
     ),
-    pytest("tests/unit"),
-    pytest("tests/package", tools=GIT),
-    pytest("tests/integration"),
+    pytest("unit"),
+    pytest("package", tools=GIT),
+    pytest("contract", path="tests/integration"),
     Stage(
         "molecule",
         (Command("molecule", "molecule test --all", count_molecule, minutes=20),),
         needs="extensions/molecule",
         alone=True,
     ),
-    pytest("tests/machines", alone=True, minutes=30),
-    pytest("tests/e2e", alone=True, minutes=30),
+    pytest("machines", alone=True, minutes=30),
+    pytest("e2e", alone=True, minutes=30),
 )
 
 
@@ -169,6 +177,14 @@ def missing(stage: Stage) -> str:
     return ""
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and what it started; pytest and Molecule take a minute to clean up after themselves."""
+    for number, seconds in ((signal.SIGINT, 60), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
+            process.wait(seconds)
+
+
 def wait(process: subprocess.Popen[bytes], log: Path, minutes: int, live: bool) -> int:
     """The exit code; None of the output is lost to a service that outlives the command and keeps a pipe open."""
     deadline = time.monotonic() + minutes * 60
@@ -181,12 +197,7 @@ def wait(process: subprocess.Popen[bytes], log: Path, minutes: int, live: bool) 
             if code is not None:
                 return code
             if time.monotonic() > deadline:
-                os.killpg(process.pid, signal.SIGINT)  # pytest and Molecule clean up after themselves
-                try:
-                    process.wait(60)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+                end(process)
                 return TIMED_OUT
             time.sleep(0.1)
 
@@ -231,9 +242,7 @@ class Runner:
 
     def stop(self) -> None:
         for process in list(self.processes):
-            os.killpg(process.pid, signal.SIGINT)
-        for process in list(self.processes):
-            process.wait()
+            end(process)
 
 
 def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, float]]:
@@ -274,7 +283,9 @@ def main(arguments: list[str]) -> int:
         return 2
     chosen = [known[name] for name in names] or list(STAGES)
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     outcome: dict[str, tuple[Count, float]] = {}
     started = time.monotonic()
     # Stages that need the machine for themselves come one by one, the others share it.

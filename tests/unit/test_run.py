@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The test driver: what fails must be counted as failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import run
+
+ROOT = Path(run.__file__).parent.parent
+
+JUNIT = """<testsuites><testsuite>
+<testcase name="a"/><testcase name="b"><failure/></testcase><testcase name="c"><error/></testcase>
+<testcase name="d"><skipped/></testcase><testcase name="e"><system-out>hello</system-out></testcase>
+</testsuite></testsuites>"""
+
+MOLECULE = """
+INFO     default ➜ scenario: Executing
+SCENARIO RECAP
+default   : actions=6  successful=4  disabled=0  skipped=0  missing=1  failed=1
+other     : actions=2  successful=2  disabled=0  skipped=0  missing=0  failed=0
+"""
+
+
+def drive(stages: list[run.Stage], output: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> int:
+    monkeypatch.setattr(run, "STAGES", tuple(stages))
+    monkeypatch.setattr(run, "OUTPUT", output)
+    return run.main(list(names))
+
+
+def test_make_has_a_target_for_each_stage_and_no_other() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = [line.split()[0] for line in listed.splitlines()]
+    others = {"help", "site", "test", "core-2.%", "build", "lock", "clean"}
+    assert [target for target in targets if target not in others] == [stage.name for stage in run.STAGES]
+
+
+def test_junit_cases_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(JUNIT)
+    (tmp_path / "b.xml").write_text('<testsuite><testcase name="f"/></testsuite>')
+    assert run.count_junit(tmp_path, "") == run.Count(passed=3, failed=2, skipped=1)
+
+
+def test_molecule_steps_are_counted_and_a_missing_playbook_fails() -> None:
+    assert run.count_molecule(Path(), MOLECULE) == run.Count(passed=6, failed=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "count", "minutes", "last", "said"),
+    [
+        ("true", run.count_one, 1, "1 passed, 0 failed", ""),
+        ("echo broken; false", run.count_one, 1, "0 passed, 1 failed", "broken\n"),
+        ("echo '<a><testcase/></a>' >{report}/x.xml", run.count_junit, 1, "1 passed, 0 failed", ""),
+        ("echo '<a><testcase/></a>' >{report}/x.xml; exit 3", run.count_junit, 1, "1 passed, 1 failed", "exit code 3"),
+        ("true", run.count_junit, 1, "0 passed, 1 failed", "it ran no test"),
+        ("kill -9 $$", run.count_one, 1, "0 passed, 1 failed", "signal 9"),
+        ("sleep 60", run.count_one, 0, "0 passed, 1 failed", "ended after 0 minutes"),
+    ],
+)
+def test_the_last_line_is_the_truth(
+    line: str,
+    count: run.Counter,
+    minutes: int,
+    last: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stage = run.Stage("one", (run.Command("it", line, count, minutes), run.Command("other", "true")))
+    code = drive([stage], tmp_path, monkeypatch)
+    printed = capsys.readouterr().out
+    passed, failed = (int(word) for word in last.split() if word.isdigit())
+    assert printed.splitlines()[-1] == f"{passed + 1} passed, {failed} failed"
+    assert said in printed
+    assert code == (1 if failed else 0)
+
+
+def test_every_stage_runs_after_a_failed_one_and_a_stage_without_its_files_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = [
+        run.Stage("bad", (run.Command("a", "false"),), alone=True),
+        run.Stage("gone", (run.Command("b", "true"),), needs="no/such/directory"),
+        run.Stage("good", (run.Command("c", "true"),), alone=True),
+    ]
+    assert drive(stages, tmp_path, monkeypatch) == 1
+    printed = capsys.readouterr().out
+    assert printed.endswith("\n1 passed, 2 failed\n")
+    assert "no/such/directory does not exist" in printed
+
+
+def test_an_unknown_stage_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drive([run.Stage("one", (run.Command("a", "true"),))], tmp_path, monkeypatch, "two") == 2
+
+
+def test_a_service_left_behind_does_not_hold_up_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = run.Stage("one", (run.Command("a", f"setsid sleep 30 & echo $! >{tmp_path}/pid"),))
+    assert drive([stage], tmp_path / "output", monkeypatch) == 0
+    os.kill(int((tmp_path / "pid").read_text()), 9)
+    assert "in 0 s" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_ends_what_it_started(tmp_path: Path) -> None:
+    code = (
+        "import run, sys; from pathlib import Path; run.OUTPUT = Path(sys.argv[1]);"
+        "run.STAGES = (run.Stage('one', (run.Command('a', 'echo $$ >{report}/pid; exec sleep 60'),)),); run.main([])"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=ROOT / "tests", stderr=subprocess.DEVNULL)
+    pid = tmp_path / "one" / "a" / "pid"
+    while not (pid.exists() and pid.read_text()):
+        assert driver.poll() is None
+    driver.terminate()
+    assert driver.wait(10) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
