@@ -287,21 +287,21 @@ class Group:
             pids = {}
         return {name: {"unit": self.unit(name), **vital_signs(pids.get(self.unit(name), 0))} for name in self.processes}
 
+    def _check_accounts(self) -> None:
+        for name, process in self.processes.items():
+            for kind, found in (("user", files.user_id), ("group", files.group_id)):
+                if found(process[kind]) is None:
+                    raise ValueError(f"process {name}: there is no {kind} {process[kind]!r} on this machine")
+
     def act(self) -> None:
         """In an order that lets the next run finish what this one could not."""
-        for name, process in self.processes.items():
-            if files.user_id(process["user"]) is None:
-                raise ValueError(f"process {name}: there is no user {process['user']!r} on this machine")
-            if files.group_id(process["group"]) is None:
-                raise ValueError(f"process {name}: there is no group {process['group']!r} on this machine")
+        self._check_accounts()
         os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
         if self.result["changed"]:
             # First of all: whatever is put in place now is known, and can be pruned, from here on.
             files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})
         for name in self.processes:
-            record = self.records.get(name)
-            if not record or record.get("group") != self.name:
-                files.write_json(self.record_path(name), {**(record or {}), "group": self.name})
+            files.write_json(self.record_path(name), {**self.records.get(name, {}), "group": self.name})
         for entry in self.directories:
             os.makedirs(entry["path"], mode=0o755, exist_ok=True)
             if files.attributes(entry):

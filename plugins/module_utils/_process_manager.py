@@ -127,13 +127,15 @@ class Systemd:
 
 
 class UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         super().__init__()
         self.path = path
+        self.timeout = timeout
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(self.timeout)
         connection.sock.connect(self.path)
         return connection
 
@@ -175,14 +177,14 @@ class Supervisord:
     def pid_file(self, unit: str) -> str:
         return f"{self.run_dir}/{unit}.pid"
 
-    @property
-    def server(self) -> Any:
-        return xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(self.socket_path)).supervisor
+    def server(self, timeout: float = 20) -> Any:
+        transport = UnixTransport(self.socket_path, timeout)
+        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def processes(self) -> dict[str, dict[str, Any]] | None:
-        """What supervisord knows of each program, None where it does not run."""
+        """What supervisord knows of each program, None where it does not run or no longer answers."""
         try:
-            return {process["name"]: process for process in self.server.getAllProcessInfo()}
+            return {process["name"]: process for process in self.server().getAllProcessInfo()}
         except OSError:
             return None
 
@@ -199,7 +201,7 @@ class Supervisord:
             return
         if self.processes() is not None:
             with fault_explained(f"{self.config} or a file that it includes cannot be read"):
-                self.server.reloadConfig()
+                self.server().reloadConfig()
             return
         self.end_former()
         os.makedirs(self.run_dir, mode=0o755, exist_ok=True)
@@ -225,17 +227,17 @@ class Supervisord:
     def restart(self, unit: str) -> None:
         self.forget(unit)
         with fault_explained(f"{unit}: supervisord does not take it"):
-            self.server.addProcessGroup(unit)
+            self.server().addProcessGroup(unit)
         with contextlib.suppress(xmlrpc.client.Fault):  # it has begun to start by itself, or tries again
-            self.server.startProcess(unit, False)
+            self.server().startProcess(unit, False)
 
     def forget(self, unit: str) -> None:
         """Stop a process and take its definition away, so that a new one can be added."""
         if unit in (self.processes() or {}):
             with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
-                self.server.stopProcess(unit)
+                self.server(3600).stopProcess(unit)
             with fault_explained(f"{unit}: supervisord cannot stop it"):
-                self.server.removeProcessGroup(unit)
+                self.server().removeProcessGroup(unit)
 
     def remove(self, unit: str) -> None:
         self.forget(unit)
@@ -250,8 +252,8 @@ class Supervisord:
 
     def finish(self) -> None:
         if self.processes() is not None:
-            daemon = self.server.getPID()
-            self.server.shutdown()
+            daemon = self.server().getPID()
+            self.server().shutdown()
             wait_gone([daemon], 60)
         files.remove(self.config)
 

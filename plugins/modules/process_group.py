@@ -414,6 +414,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._process_files 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import Failed, Group, Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_DIRECTORY = re.compile(r"/[A-Za-z0-9_./@+-]+")  # what needs no quotes anywhere
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -511,21 +512,29 @@ def process_spec() -> dict[str, Any]:
 def normalized(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters with derived values filled in; ValueError names the option that is wrong."""
     params = copy.deepcopy(params)
-    for option in ("group", "instance"):
-        if not _NAME.fullmatch(params[option]):
-            raise ValueError(f"{option}: {params[option]!r} has to match {_NAME.pattern}")
-    if params["group"] == "liveness":
-        raise ValueError("group: `liveness` is the module's own; choose another name")
+    check_names(params)
     for index, entry in enumerate(params["directories"]):
         entry["mode"] = checked_mode(entry["mode"], f"directories[{index}]")
     env_files = {process["environment_file"] for process in params["processes"]}
     for index, entry in enumerate(params["files"]):
         entry["mode"] = checked_mode(entry["mode"], f"files[{index}]")
-        entry["content"] = entry["content"].encode()
+        entry["content"] = entry["content"].encode("utf-8", "surrogateescape")
         if entry["sensitive"] is None:
             entry["sensitive"] = not entry["mode"] & 0o004 or entry["path"] in env_files
     for process in params["processes"]:
         check_process(process)
+    return params
+
+
+def check_names(params: dict[str, Any]) -> None:
+    for option in ("group", "instance"):
+        if not _NAME.fullmatch(params[option]):
+            raise ValueError(f"{option}: {params[option]!r} has to match {_NAME.pattern}")
+    for option in ("state_dir", "config_dir", "run_dir", "log_dir"):
+        if params[option] and not _DIRECTORY.fullmatch(params[option]):
+            raise ValueError(f"{option}: {params[option]!r} has to be absolute and to match {_DIRECTORY.pattern}")
+    if params["group"] == "liveness":
+        raise ValueError("group: `liveness` is the module's own; choose another name")
     paths = [entry["path"] for entry in params["directories"] + params["files"]]
     for path in paths:
         if not path.startswith("/") or "\n" in path:
@@ -538,7 +547,6 @@ def normalized(params: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(params["only"] or []) - set(names))
     if unknown and params["state"] == "present":
         raise ValueError(f"only: no such process: {', '.join(unknown)}; there are {', '.join(names)}")
-    return params
 
 
 def checked_mode(value: Any, where: str) -> int:
@@ -603,7 +611,7 @@ def main() -> None:
         params = normalized(module.params)
         for entry in params["files"]:
             if not entry["sensitive"]:
-                module.no_log_values.discard(entry["content"].decode())
+                module.no_log_values.discard(entry["content"].decode("utf-8", "surrogateescape"))
         if os.geteuid() != 0:
             raise ValueError("needs root: set `become: true`")
         group = Group(site_of(params), params)

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+
 from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
 
 from .conftest import Host, group_of, server, wait_for
@@ -149,7 +150,7 @@ def test_one_that_hangs_is_killed_and_started_again(host: Host) -> None:
     assert host.sh(log).count(killed) == 1
     assert host.sh(f"grep ^State: /proc/{before[1]}/status").split()[1] == "T"  # nobody asked for that one
     host.sh(f"kill -CONT {before[1]}")
-    pid = re.search(r"\d+", host.sh("grep -lsa /liveness[.]py /proc/[0-9]*/cmdline | head -1"))
+    pid = re.search(r"\d+", host.sh("grep -lsa '/liveness[.]py' /proc/[0-9]*/cmdline | head -1"))
     assert pid
     memory = int(re.findall(r"VmRSS:\s+(\d+) kB", host.sh(f"cat /proc/{pid.group()}/status"))[0])
     assert memory < 14_000
@@ -338,7 +339,7 @@ def test_what_a_killed_supervisord_leaves_running_is_replaced(host: Host) -> Non
     assert host.applied(group)["started"] == ["one", "two"]
     after = [wait_for(lambda port=port: host.get(port)["pid"]) for port in (21001, 21002, 21003)]
     assert not set(before) & set(after)
-    running = host.sh("grep -lsa /srv/it/server[.]py /proc/[0-9]*/cmdline").split()
+    running = host.sh("grep -lsa '/srv/it/server[.]py' /proc/[0-9]*/cmdline").split()
     assert sorted(running) == sorted(f"/proc/{pid}/cmdline" for pid in after)
 
     # One that no longer answers, its socket gone, is ended in order.

@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pure parts of process_group. What it does to a machine is tested on machines, in tests/integration/host."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_manager as manager
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_plan as plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_render as render
+from ansible_collections.selfhosted.prefect.plugins.modules import process_group
+
+HARD = "@:/#%' \"$\\ `x` ${HOME} $(id) %n ; # \t tab\nline"
+
+
+def parameters(**more: Any) -> dict[str, Any]:
+    result = ArgumentSpecValidator(process_group.argument_spec()).validate({"group": "web", **more})
+    assert not result.error_messages
+    return process_group.normalized(result.validated_parameters)
+
+
+def process(**more: Any) -> dict[str, Any]:
+    wanted = {"name": "one", "command": ["/bin/one"], **more}
+    return parameters(processes=[wanted])["processes"][0]
+
+
+def lines(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(key + "=")]
+
+
+# Definitions ------------------------------------------------------------------------------------------------------
+
+
+def test_a_unit_says_what_the_options_say() -> None:
+    unit = render.render_unit(
+        "it",
+        process(
+            command=["/bin/one", HARD, ""],
+            user="nobody",
+            group="nogroup",
+            working_directory="/srv/a%b",
+            environment={"B": HARD, "A": True},
+            environment_file="/etc/one.env",
+            stop_signal="SIGINT",
+            stop_seconds=7,
+            kill_mode="mixed",
+            limit_nofile=99,
+            memory_limit="2G",
+            oom_score_adjust=-5,
+            runtime_directory="it/one",
+            runtime_directory_mode="0700",
+            success_exit_status=["SIGTERM", "3"],
+            after=["two", "x.target", "postgresql.service"],
+            description="100 %",
+        ),
+    )
+    expected = {
+        "Description": "100 %%",
+        "After": "network-online.target it-two.service x.target postgresql.service",
+        "StartLimitIntervalSec": "0",
+        "User": "nobody",
+        "Group": "nogroup",
+        "WorkingDirectory": "/srv/a%%b",
+        "EnvironmentFile": "/etc/one.env",
+        "Restart": "always",
+        "KillSignal": "SIGINT",
+        "KillMode": "mixed",
+        "TimeoutStopSec": "7",
+        "LimitNOFILE": "99",
+        "MemoryMax": "2G",
+        "OOMScoreAdjust": "-5",
+        "RuntimeDirectory": "it/one",
+        "RuntimeDirectoryMode": "0700",
+        "SuccessExitStatus": "SIGTERM 3",
+        "NoNewPrivileges": "yes",
+        "ProtectSystem": "full",
+        "WantedBy": "multi-user.target",
+    }
+    assert {key: lines(unit, key) for key in expected} == {key: [value] for key, value in expected.items()}
+    escaped = "@:/#%%' \\\"$\\\\ `x` ${HOME} $(id) %%n ; # \\t tab\\nline"
+    assert lines(unit, "Environment") == ['"A=true"', f'"B={escaped}"']
+    assert lines(unit, "ExecStart") == [f'"/bin/one" "{escaped.replace("$", "$$")}" ""']
+
+
+def test_what_is_not_asked_for_is_not_in_the_unit() -> None:
+    unit = render.render_unit("it", process(hardening=False))
+    for key in ("Group", "WorkingDirectory", "EnvironmentFile", "LimitNOFILE", "MemoryMax", "NoNewPrivileges"):
+        assert not lines(unit, key)
+
+
+@given(st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"])))
+def test_a_launcher_keeps_every_argument_and_variable(text: str) -> None:
+    launcher = render.render_launcher(process(command=["/bin/one", text], environment={"A": text}), "/run/one.pid")
+    kept = [line for line in launcher.split("\n") if not line.startswith(("echo ", "exec ", "cd "))]
+    # From `set --` on, as a shell reads it.
+    script = "\n".join(kept[next(i for i, line in enumerate(kept) if line.startswith("set --")) :])
+    words = shlex.split(script)
+    assert words[words.index("/bin/one") + 1] == text
+    assert f"A={text}" in words
+
+
+def test_a_program_leaves_no_percent_sign_to_supervisord() -> None:
+    text = render.render_program("it-one", process(kill_mode="mixed"), "/etc/a%b/it-one.sh", "/var/log/it-one.log")
+    assert lines(text, "command") == ["/usr/bin/env -i /bin/sh /etc/a%%b/it-one.sh"]
+    assert lines(text, "stopasgroup") == ["false"]
+    assert lines(text, "killasgroup") == ["true"]
+    assert lines(text, "autorestart") == ["true"]
+
+
+# Plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_inputs_are_the_definition_the_files_read_and_the_token() -> None:
+    def inputs(definition: str = "unit", digest: str = "1", **more: Any) -> dict[str, str]:
+        digests = {"/a": digest, "/b": "2", "/c": "3", "/env": "4"}
+        return plan.inputs(process(**more), [definition], ["/a", "/b"], digests)
+
+    same = inputs()
+    assert inputs() == same
+    assert inputs(definition="other") != same
+    assert inputs(digest="other") != same  # every file of the group counts unless told otherwise
+    assert inputs(restart_token="2") != same
+    assert inputs(restart_on=["/b"], digest="other") == inputs(restart_on=["/b"])
+    assert inputs(restart_on=["/b"], environment_file="/env") != inputs(restart_on=["/b"])
+    reload, reload_other = inputs(reload_on=["/a"]), inputs(reload_on=["/a"], digest="other")
+    assert reload["applied"] == reload_other["applied"]
+    assert reload["reloaded"] != reload_other["reloaded"]
+
+
+@pytest.mark.parametrize(
+    ("running", "record", "allowed", "defer", "expected"),
+    [
+        (True, {"applied": "1", "reloaded": "1"}, True, False, None),
+        (True, {"applied": "1", "reloaded": "1"}, False, True, None),
+        (False, {"applied": "1", "reloaded": "1"}, True, False, plan.START),
+        (False, {"applied": "1", "reloaded": "1"}, True, True, plan.START),
+        (False, {}, False, False, plan.PENDING),
+        (True, {}, True, False, plan.RESTART),
+        (True, {"applied": "0", "reloaded": "1"}, True, False, plan.RESTART),
+        (True, {"applied": "0", "reloaded": "1"}, True, True, plan.PENDING),
+        (True, {"applied": "0", "reloaded": "1"}, False, False, plan.PENDING),
+        (True, {"applied": "1", "reloaded": "0"}, True, False, plan.RELOAD),
+        (True, {"applied": "1", "reloaded": "0"}, True, True, plan.RELOAD),
+        (True, {"applied": "1", "reloaded": "0"}, False, False, plan.PENDING),
+        (True, {"applied": "0", "reloaded": "0"}, True, False, plan.RESTART),
+    ],
+)
+def test_a_process_gets_what_it_needs(
+    running: bool, record: dict[str, Any], allowed: bool, defer: bool, expected: str | None
+) -> None:
+    assert plan.action(running, record, {"applied": "1", "reloaded": "1"}, allowed, defer) == expected
+
+
+def test_values_of_secret_files_do_not_show_in_a_log() -> None:
+    secret = 'URL="redis://:p\\"a\\$s\\`s\\\\word@host"\nPORT="5432"\nNAME="p\\"a\\$s\\`s\\\\word"\n'
+    log = 'cannot connect to redis://:p"a$s`s\\word@host: 5432 refused for p"a$s`s\\word'
+    assert plan.masked(log, [secret]) == "cannot connect to ********: 5432 refused for ********"
+    assert plan.masked("password: hunter2hunter2", ["hunter2hunter2\n"]) == "password: ********"
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+
+def wanted(path: Path, content: str, **more: Any) -> dict[str, Any]:
+    me = {"owner": str(os.getuid()), "group": str(os.getgid())}
+    return {"path": str(path), "content": content.encode(), "mode": 0o640, "sensitive": False, **me, **more}
+
+
+def test_a_file_is_written_once_and_differs_no_more(tmp_path: Path) -> None:
+    file = wanted(tmp_path / "deep" / "file", "new\n")
+    assert files.difference(file) == {
+        "before_header": file["path"],
+        "after_header": file["path"],
+        "before": "",
+        "after": "new\n",
+    }
+    files.write(file)
+    assert files.difference(file) is None
+    assert (tmp_path / "deep" / "file").stat().st_mode & 0o7777 == 0o640
+    assert os.listdir(tmp_path / "deep") == ["file"]
+    moded = files.difference({**file, "mode": 0o600})
+    assert moded
+    assert moded["after_header"].endswith("file (mode 0640 -> 0600)")
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    files.write(wanted(tmp_path / "link", "new"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(ValueError, match="there is no user 'nobody-there'"):
+        files.write(wanted(tmp_path / "file", "new", owner="nobody-there"))
+    assert (tmp_path / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_secret_is_not_in_a_diff(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("PLANTED old")
+    difference = files.difference(wanted(tmp_path / "file", "PLANTED new", sensitive=True))
+    assert difference
+    assert difference["before"] != difference["after"]
+    assert "PLANTED" not in str(difference)
+
+
+def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "cut").write_text('{"applied": "')
+    assert files.read_json(str(tmp_path / "cut")) == {}
+    assert files.read_json(str(tmp_path / "missing")) == {}
+
+
+def test_modes_are_octal_however_they_are_written() -> None:
+    assert files.mode_of("0640") == files.mode_of("640") == files.mode_of(0o640) == 0o640
+    for wrong in ("rw", "0o8", "17777", ""):
+        with pytest.raises(ValueError, match=r"17777|4095|invalid literal"):
+            files.mode_of(wrong)
+
+
+# Options ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_not_everybody_may_read_is_a_secret() -> None:
+    listed = parameters(
+        files=[
+            {"path": "/a", "content": "", "mode": "0644"},
+            {"path": "/b", "content": ""},
+            {"path": "/c", "content": "", "mode": "0640", "sensitive": False},
+            {"path": "/d", "content": "", "mode": "0644"},
+        ],
+        processes=[{"name": "one", "command": ["/bin/one"], "environment_file": "/d"}],
+    )["files"]
+    assert [file["sensitive"] for file in listed] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group": "We b"}, "group: 'We b' has to match"),
+        ({"group": "liveness"}, "`liveness` is the module's own"),
+        ({"files": [{"path": "a", "content": ""}]}, "'a' has to be absolute"),
+        ({"files": [{"path": "/a", "content": "", "mode": "rw"}]}, r"files\[0\].mode: 'rw' is not a mode"),
+        ({"files": [{"path": "/a", "content": ""} for _ in "12"]}, "files and directories: listed more than once: /a"),
+        ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: a name"),
+        ({"processes": [{"name": "a", "command": []}]}, "process a: command has to begin with an absolute path"),
+        ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NULs"),
+        ({"processes": [{"name": "a", "command": ["/a"], "environment": {"1": ""}}]}, "process a: environment: '1'"),
+        (
+            {"processes": [{"name": "a", "command": ["/a"], "ready": {"tcp": "a"}}]},
+            "ready.tcp: 'a' has to be host:port",
+        ),
+        ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "https://a"}}]}, "liveness.http"),
+        ({"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]}, "only: no such process: b; there are a"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parameters(**options)
+
+
+# Former processes -------------------------------------------------------------------------------------------------
+
+
+def test_a_pid_file_counts_only_for_the_process_that_wrote_it(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with subprocess.Popen(["/bin/sleep", "60"]) as child:
+        try:
+            pid_file.write_text(f"{child.pid} INT 5\n")
+            assert manager.pid_in(str(pid_file)) == (child.pid, "INT", 5)
+            os.utime(pid_file, (1, 1))  # the pid has been used again since
+            assert manager.pid_in(str(pid_file)) is None
+            os.utime(pid_file)
+            manager.end([(child.pid, "TERM", 5)])
+        finally:
+            child.kill()
+    assert child.returncode == -15
+    assert manager.pid_in(str(pid_file)) is None
+    assert manager.pid_in(str(tmp_path / "missing")) is None
