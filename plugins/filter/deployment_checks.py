@@ -55,6 +55,7 @@ Readings = Mapping[str, Any]
 _SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
 _LATE_RUNS = ("monitor_late_runs",)
 _CONSUMERS = ("event-persister", "task-run-recorder")
+_RESTART_SERVICES = "Look at the log of the background services; restarting them schedules their periodic tasks anew."
 _MOST_LAG = 10_000  # events waiting for a consumer
 
 
@@ -180,6 +181,8 @@ def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], 
     for docket in report["services_dockets"]:
         overdue.update(docket["overdue_seconds"])
     wanted = tasks if tasks is not None else tuple(sorted(overdue))
+    if not wanted:
+        return _check(name, ["Docket has no periodic task at all"], "", _RESTART_SERVICES)
     problems = [f"{task} is not scheduled" for task in wanted if task not in overdue]
     problems += [f"{task} is overdue by {overdue[task]:.0f} s" for task in wanted if overdue.get(task, 0) > limit]
     late = max((overdue[task] for task in wanted if task in overdue), default=0.0)
@@ -188,7 +191,7 @@ def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], 
         name,
         problems,
         good,
-        "Look at the log of the background services; restarting them schedules their periodic tasks anew.",
+        _RESTART_SERVICES,
     )
 
 

@@ -11,4 +11,6 @@ with socket.socket(socket.AF_UNIX) as connection:
     connection.sendall(b"show stat\n")
     text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 rows = csv.DictReader(text.lstrip("# ").splitlines())
-print(json.dumps({row["svname"]: row["status"] for row in rows if row["pxname"] == "prefect_api" and row["type"] == "2"}))
+print(
+    json.dumps({row["svname"]: row["status"] for row in rows if row["pxname"] == "prefect_api" and row["type"] == "2"})
+)

@@ -17,7 +17,8 @@ from redis.sentinel import Sentinel
 def connect(url: str, database: int) -> redis.Redis:
     parts = urlsplit(url)
     if not parts.scheme.startswith("redis+sentinel"):
-        return redis.Redis.from_url(url, db=database, decode_responses=True)
+        # A number in the URL wins over an argument.
+        return redis.Redis.from_url(parts._replace(path=f"/{database}").geturl(), decode_responses=True)
     nodes = [tuple(node.rsplit(":", 1)) for node in parts.netloc.rpartition("@")[2].split(",")]
     master = parts.path.split("/")[1]
     login = {"username": parts.username, "password": unquote(parts.password)} if parts.password else {}
@@ -30,7 +31,9 @@ def streams(client: redis.Redis) -> dict:
     for name in ("events", "actions"):
         if client.exists(name):
             groups = client.xinfo_groups(name)
-            found[name] = {group["name"]: {"consumers": group["consumers"], "lag": group.get("lag")} for group in groups}
+            found[name] = {
+                group["name"]: {"consumers": group["consumers"], "lag": group.get("lag")} for group in groups
+            }
     return found
 
 
