@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documented examples of all filters, run as they stand by one ansible-playbook."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
+from test_checks import HEALTHY
+from test_problems import GOOD, HOST
+
+ROOT = Path(__file__).resolve().parents[4]
+FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("[!_]*.py"))
+# What the examples take from the inventory and from the roles.
+VARIABLES: dict[str, Any] = {
+    "prefect_api_hosts": ["localhost"],
+    "prefect_api_url": "http://127.0.0.1:4200/api",
+    "prefect_redis_password": 'p@ss "word"',
+    "prefect_redis_url": "redis://10.0.0.6:6379/0",
+    "prefect_server_replicas": 3,
+    "prefect_work_pools": [{"name": "default", "type": "process", "workers": {"min": 2}}],
+    "prefect_host": {**HOST, "version": "11"},
+    "readings": HEALTHY,
+    "expected": EXPECTED_DEPLOYMENT,
+    "variables": GOOD,
+}
+# What each example has to show; for those that are not here it is enough that they run.
+EXPECTED: dict[str, list[Any]] = {
+    "checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
+    "deployment_checks": [[]],
+    "deployment_problems": ["All assertions passed"],
+    "phase_seconds": ["database 3.5, server 20.0, 23.5 in all"],
+    "address_of": ["127.0.0.1", ["127.0.0.1"]],
+    "postgresql_url": ["postgresql+asyncpg://prefect:p%40ss%3Aw%2Frd@10.0.0.5:5432/prefect"],
+    "quoted_for": ['requirepass "p@ss \\"word\\""'],
+    "redis_database": ["redis://10.0.0.6:6379/1"],
+    "redis_url": ["redis://:p%40ss%3Aw%2Frd@10.0.0.6:6379/0"],
+    "services_environment": [
+        {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}
+    ],
+    "spread": [[1, 2, 3]],
+    "without_keys": [[{"name": "default", "type": "process"}]],
+    "workers_of": [2],
+}
+
+
+def documented(name: str) -> Any:
+    return importlib.import_module(f"ansible_collections.selfhosted.prefect.plugins.filter.{name}")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What the tasks of each filter's examples returned."""
+    directory = tmp_path_factory.mktemp("examples")
+    tasks = []
+    for name in FILTERS:
+        for task in yaml.safe_load(documented(name).EXAMPLES):
+            tasks.append({**task, "name": name})
+            if "ansible.builtin.copy" in task:
+                task["ansible.builtin.copy"]["dest"] = str(directory / name)
+    play = {"hosts": "localhost", "gather_facts": False, "vars": VARIABLES, "tasks": tasks}
+    (directory / "play.yml").write_text(yaml.safe_dump([play]))
+    groups = {name: {"hosts": {"localhost": None}} for name in ("prefect_postgres", "prefect_api")}
+    inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}, "children": groups}}
+    (directory / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml", "play.yml"]
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    ended = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found: dict[str, list[Any]] = {name: [] for name in FILTERS}
+    for task in json.loads(ended.stdout)["plays"][0]["tasks"]:
+        found[task["task"]["name"]].append(task["hosts"]["localhost"])
+    return found
+
+
+def shown(result: dict[str, Any]) -> Any:
+    facts = list(result.get("ansible_facts", {}).values())
+    return facts[0] if facts else result.get("msg", result.get("dest"))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_examples_run(name: str, results: dict[str, list[Any]]) -> None:
+    assert results[name]
+    values = [str(shown(result)) for result in results[name]]  # ansible-core 2.18 gives back numbers as text
+    assert values == [str(value) for value in EXPECTED.get(name, values)]
+
+
+def test_the_examples_of_checks_find_what_is_wrong(results: dict[str, list[Any]]) -> None:
+    (machine,) = shown(results["machine_problems"][0])
+    assert machine["option"] == "ansible_host"
+    options = {problem["option"] for problem in shown(results["unknown_variables"][0])}
+    assert {"prefect_host", "prefect_redis_url"} <= options
+
+
+def test_the_example_of_an_environment_file_is_one(results: dict[str, list[Any]]) -> None:
+    path = Path(shown(results["environment_file"][0]))
+    assert path.read_text() == 'PREFECT_API_URL="http://127.0.0.1:4200/api"\n'
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_is_documented_as_it_is(name: str) -> None:
+    module = documented(name)
+    assert yaml.safe_load(module.DOCUMENTATION)["name"] == name
+    assert list(module.FilterModule().filters()) == [name]

@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that is refused before a machine is touched, each with its option and a remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import (
+    connection_budget,
+    deployment_problems,
+)
+from ansible_collections.selfhosted.prefect.plugins.filter.machine_problems import machine_problems
+from ansible_collections.selfhosted.prefect.plugins.filter.unknown_variables import unknown_variables
+
+GOOD: dict[str, Any] = {
+    "prefect_version": "3.9.1",
+    "prefect_known_versions": ["3.6.0", "3.9.1"],
+    "prefect_instance": "prefect",
+    "prefect_api_hosts": ["a", "b"],
+    "prefect_services_hosts": ["a"],
+    "prefect_gateway_hosts": ["a"],
+    "prefect_pgbouncer_hosts": ["a"],
+    "prefect_postgres_hosts": ["a"],
+    "prefect_redis_hosts": ["a"],
+    "prefect_worker_hosts": ["b"],
+    "postgres_version": 15,
+    "prefect_database_host": "10.0.0.5",
+    "prefect_database_max_connections": 49,  # 25 + 1 * (5 + 10 + 1) + 3 + 5
+    "prefect_database_password": "p@s:/#% '\"\\$`",
+    "prefect_pgbouncer_stats_password": "x",
+    "prefect_pgbouncer_pool_size": 25,
+    "prefect_redis_password": "x",
+    "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
+    "prefect_api_auth_string": "admin:pass:word",
+    "prefect_server_replicas": 3,
+    "prefect_server_api_pool_size": 5,
+    "prefect_server_api_max_overflow": 10,
+    "prefect_server_services_pool_size": 5,
+    "prefect_server_services_max_overflow": 10,
+    "prefect_services_groups": [{"name": "services"}],
+    "prefect_background_services": {"scheduler": "A", "triggers": "B", "event_logger": "C"},
+    "prefect_work_pools": [
+        {"name": "default", "type": "process", "concurrency_limit": 0, "queues": [{"name": "default", "priority": 1}]},
+        {"name": "gone", "state": "absent"},
+        {"name": "big", "queues": None, "workers": {"min": 0, "max": 3, "limit": None}},
+    ],
+    "prefect_global_concurrency_limits": [{"name": "api", "limit": 0, "slot_decay_per_second": 0.5}],
+    "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
+}
+PASSWORDS = ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
+LEAST = {
+    "prefect_server_replicas": 1,
+    "prefect_pgbouncer_pool_size": 1,
+    "prefect_server_api_pool_size": 1,
+    "prefect_server_services_pool_size": 1,
+    "prefect_server_api_max_overflow": 0,
+    "prefect_server_services_max_overflow": 0,
+}
+POOL = "prefect_work_pools[default]"
+
+
+def pool(**options: Any) -> dict[str, Any]:
+    return {"prefect_work_pools": [{"name": "default", **options}]}
+
+
+def groups(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"prefect_services_groups": list(entries), "prefect_database_max_connections": 200}
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"prefect_version": "3.10.0"}, "prefect_version", "3.6.0, 3.9.1"),
+    ({"prefect_instance": "Prefect"}, "prefect_instance", "'Prefect'"),
+    ({"prefect_instance": "1st"}, "prefect_instance", "letter first"),
+    ({"prefect_instance": "a/b"}, "prefect_instance", "'a/b'"),
+    ({"prefect_instance": "x" * 32}, "prefect_instance", "31"),
+    ({"prefect_instance": ""}, "prefect_instance", "''"),
+    ({"prefect_api_hosts": []}, "prefect_api_hosts", "group prefect_api"),
+    ({"prefect_services_hosts": []}, "prefect_services_hosts", "group prefect_services"),
+    ({"prefect_gateway_hosts": []}, "prefect_gateway_hosts", "group prefect_gateway"),
+    ({"prefect_pgbouncer_hosts": []}, "prefect_pgbouncer_hosts", "group prefect_pgbouncer"),
+    ({"prefect_postgres_hosts": [], "prefect_database_host": ""}, "prefect_database_host", "others run"),
+    ({"prefect_postgres_hosts": ["a", "b"]}, "prefect_postgres_hosts", "does not replicate"),
+    ({"prefect_worker_hosts": []}, "prefect_worker_hosts", "into prefect_workers"),
+    ({"postgres_version": 13}, "postgres_version", "14.9"),
+    ({"prefect_redis_url": "", "prefect_redis_hosts": []}, "prefect_redis_url", "lost silently"),
+    ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
+    ({"prefect_redis_url": "rediss+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
+    ({"prefect_redis_url": "http://h:1"}, "prefect_redis_url", "redis://, rediss://, redis+sentinel://"),
+    ({"prefect_redis_url": "h:6379"}, "prefect_redis_url", "not a Redis URL"),
+    *[({option: ""}, option, "empty") for option in PASSWORDS],
+    *[({option: "a\nb"}, option, "line break") for option in PASSWORDS],
+    *[({option: "a\0b"}, option, "NUL") for option in PASSWORDS],
+    ({"prefect_api_auth_string": "a:b\n"}, "prefect_api_auth_string", "line break"),
+    ({"prefect_api_auth_string": "secret"}, "prefect_api_auth_string", "user:password"),
+    ({"prefect_api_auth_string": ":secret"}, "prefect_api_auth_string", "user:password"),
+    ({"prefect_api_auth_string": "user:"}, "prefect_api_auth_string", "user:password"),
+    *[({option: least - 1}, option, f"less than {least}") for option, least in LEAST.items()],
+    ({"prefect_server_api_max_overflow": -1}, "prefect_server_api_max_overflow", "no limit"),
+    ({"prefect_database_max_connections": 48}, "prefect_database_max_connections", "49 connections"),
+    (groups(), "prefect_services_groups", "empty"),
+    (groups({"name": "a"}, {"name": "a", "services": ["triggers"]}), "prefect_services_groups", "called 'a'"),
+    (groups({"name": "a"}, {"name": "b", "services": ["trigger"]}), "prefect_services_groups[].services", "'trigger'"),
+    (
+        groups({"name": "a"}, {"name": "b", "services": ["triggers"]}, {"name": "c", "services": ["triggers"]}),
+        "prefect_services_groups[].services",
+        "in two groups",
+    ),
+    (groups({"name": "a"}, {"name": "b"}), "prefect_services_groups[].services", "a, b"),
+    (groups({"name": "a", "services": ["triggers"]}), "prefect_services_groups[].services", "runs scheduler"),
+    ({"prefect_work_pools": [{"name": "Prefect-x"}]}, "prefect_work_pools[Prefect-x].name", "begins with"),
+    *[
+        ({"prefect_work_pools": [{"name": f"a{bad}b"}]}, f"prefect_work_pools[a{bad}b].name", f"contains {bad}")
+        for bad in "/%&<>"
+    ],
+    ({"prefect_work_pools": [{"name": " "}]}, "prefect_work_pools[ ].name", "empty"),
+    ({"prefect_work_pools": [{"name": "a"}, {"name": "a"}]}, "prefect_work_pools", "called 'a'"),
+    (pool(concurrency_limit=-1), f"{POOL}.concurrency_limit", "negative"),
+    (pool(workers={"min": -1}), f"{POOL}.workers.min", "negative"),
+    (pool(workers={"limit": -1}), f"{POOL}.workers.limit", "negative"),
+    (pool(workers={"min": 3, "max": 2}), f"{POOL}.workers.max", "below"),
+    (pool(workers={"max": 0}), f"{POOL}.workers.max", "below"),
+    (pool(queues=[{"name": "a/b"}]), f"{POOL}.queues[a/b].name", "contains /"),
+    (pool(queues=[{"name": "a", "concurrency_limit": -2}]), f"{POOL}.queues[a].concurrency_limit", "-2"),
+    (pool(queues=[{"name": "a", "priority": 0}]), f"{POOL}.queues[a].priority", "less than 1"),
+    (pool(queues=[{"name": "a"}, {"name": "a"}]), f"{POOL}.queues", "called 'a'"),
+    (
+        {"prefect_global_concurrency_limits": [{"name": "a&b", "limit": 1}]},
+        "prefect_global_concurrency_limits[a&b].name",
+        "contains &",
+    ),
+    (
+        {"prefect_global_concurrency_limits": [{"name": "a", "limit": -1}]},
+        "prefect_global_concurrency_limits[a].limit",
+        "negative",
+    ),
+    (
+        {"prefect_global_concurrency_limits": [{"name": "a", "limit": 1, "slot_decay_per_second": -0.5}]},
+        "prefect_global_concurrency_limits[a].slot_decay_per_second",
+        "negative",
+    ),
+    (
+        {"prefect_global_concurrency_limits": [{"name": "a", "limit": 1}, {"name": "a", "limit": 2}]},
+        "prefect_global_concurrency_limits",
+        "called 'a'",
+    ),
+    (
+        {"prefect_tag_concurrency_limits": [{"tag": "a", "concurrency_limit": -1}]},
+        "prefect_tag_concurrency_limits[a].concurrency_limit",
+        "negative",
+    ),
+    (
+        {"prefect_tag_concurrency_limits": [{"tag": "a"}, {"tag": "a"}]},
+        "prefect_tag_concurrency_limits",
+        "tag 'a'",
+    ),
+]
+
+
+def test_a_good_deployment_has_no_problem() -> None:
+    assert deployment_problems(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prefect_postgres_hosts": [], "postgres_version": 9},
+        {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "rediss://h:1/0"},
+        {"prefect_redis_url": "redis+sentinel://h:26379/mymaster"},
+        {"prefect_api_auth_string": ""},
+        {"prefect_work_pools": [], "prefect_worker_hosts": []},
+        {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
+        groups({"name": "a", "services": ["triggers"]}, {"name": "b", "services": ["scheduler"]}),
+        groups({"name": "a", "services": ["triggers", "event_logger"]}, {"name": "b"}),
+    ],
+)
+def test_other_good_deployments_have_no_problem(change: dict[str, Any]) -> None:
+    assert deployment_problems({**GOOD, **change}) == []
+
+
+@pytest.mark.parametrize(("change", "option", "words"), BAD)
+def test_problems_of_a_deployment(change: dict[str, Any], option: str, words: str) -> None:
+    problems = deployment_problems({**GOOD, **change})
+    assert [problem["option"] for problem in problems] == [option]
+    assert words in problems[0]["problem"] + " " + problems[0]["remedy"]
+    assert problems[0]["remedy"].endswith(".")
+
+
+def test_all_problems_are_told_at_once() -> None:
+    changes = {"prefect_version": "1", "prefect_redis_url": "", "prefect_database_password": "", **pool(name="a/b")}
+    options = [problem["option"] for problem in deployment_problems({**GOOD, **changes})]
+    assert options == [
+        "prefect_version",
+        "prefect_redis_url",
+        "prefect_database_password",
+        "prefect_work_pools[a/b].name",
+    ]
+
+
+def test_no_secret_is_told() -> None:
+    secret = "hunter\n2"
+    problems = deployment_problems({**GOOD, **dict.fromkeys(PASSWORDS, secret), "prefect_api_auth_string": secret})
+    assert problems
+    assert "hunter" not in str(problems)
+
+
+def test_the_connection_budget_adds_up() -> None:
+    variables = {**GOOD, "prefect_pgbouncer_hosts": ["a", "b"], "prefect_services_groups": [{"name": n} for n in "xyz"]}
+    assert connection_budget(variables) == {"pgbouncer": 50, "services": 48, "reserved": 3, "spare": 5, "sum": 106}
+
+
+HOST: dict[str, Any] = {
+    "distribution": "debian",
+    "version": "12",
+    "python": "3.11.2",
+    "ephemeral_ports": [32768, 60999],
+    "listening_ports": [22, 5432, 8080],
+    "processes": ["postgres"],
+}
+
+
+def port(number: int, process: str = "redis", option: str = "prefect_redis_port") -> dict[str, Any]:
+    return {"option": option, "port": number, "process": process}
+
+
+def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[str, str]]:
+    return machine_problems({**HOST, **facts}, ports or [], supported=["debian 12", "debian 13"], python="3.10")
+
+
+def test_a_good_machine_has_no_problem() -> None:
+    assert (
+        check([port(6379), port(5432, "postgres", "prefect_database_port"), port(32767, "a"), port(61000, "b")]) == []
+    )
+    assert check(python="3.10.0") == check(version="13", python="3.13.1") == []
+    assert check([port(40000)], ephemeral_ports=[]) == []
+    # Another pool moves the ports of the workers that run.
+    assert check([port(8080, "worker-new-1")], processes=["worker-old-1"]) == []
+
+
+@pytest.mark.parametrize(
+    ("ports", "facts", "option", "words"),
+    [
+        ([], {"version": "11"}, "ansible_host", "debian 11 is not supported"),
+        ([], {"distribution": "fedora", "python": "3.6.1"}, "ansible_host", "fedora 12"),
+        ([], {"python": "3.9.20"}, "ansible_python_interpreter", "Python 3.10 or newer"),
+        ([port(0)], {}, "prefect_redis_port", "not a TCP port"),
+        ([port(65536)], {}, "prefect_redis_port", "not a TCP port"),
+        ([port(32768)], {}, "prefect_redis_port", "below 32768"),
+        ([port(60999)], {}, "prefect_redis_port", "32768-60999"),
+        ([port(8080)], {}, "prefect_redis_port", "in use by something else"),
+        ([port(8080, "worker-new-1", "prefect_worker_port")], {}, "prefect_worker_port", "in use"),
+        ([port(7000, "a", "x"), port(7000, "b", "y")], {}, "y", "b and a would both listen on 7000"),
+    ],
+)
+def test_problems_of_a_machine(ports: list[Any], facts: dict[str, Any], option: str, words: str) -> None:
+    (problem,) = check(ports, **facts)
+    assert problem["option"] == option
+    assert words in problem["problem"] + " " + problem["remedy"]
+
+
+def test_unknown_variables() -> None:
+    names = ["prefect_verson", "redis_maxmemory", "prefect_zzz_qqq", "__prefect_x", "ansible_host", "mine"]
+    problems = unknown_variables(names, ["prefect_version", "redis_maxmemory"], ["prefect_", "redis_"])
+    assert [problem["option"] for problem in problems] == ["prefect_verson", "prefect_zzz_qqq"]
+    assert problems[0]["remedy"] == "Did you mean prefect_version?"
+    assert problems[1]["remedy"] == "Take it out or give it another prefix."

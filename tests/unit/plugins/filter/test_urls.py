@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses and connection URLs."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
+from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
+from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
+from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
+NAME = TEXT.filter(bool)
+PORT = st.integers(1, 65535)
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "here": {"ansible_connection": "local"},
+    "named": {},
+    "reached": {"ansible_host": "10.0.0.5"},
+    "stated": {"ansible_host": "203.0.113.9", "ansible_connection": "local", "prefect_address": "10.0.0.6"},
+}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "address"),
+    [
+        ("here", "127.0.0.1"),
+        ("named", "named"),
+        ("reached", "10.0.0.5"),
+        ("stated", "10.0.0.6"),
+        (["reached", "here"], "10.0.0.5"),
+        ([], ""),
+        ("", ""),
+    ],
+)
+def test_address_of(hosts: Any, address: str) -> None:
+    assert address_of(hosts, HOSTVARS) == address
+
+
+@given(database=NAME, user=NAME, password=NAME, port=PORT)
+def test_postgresql_url_reads_back(database: str, user: str, password: str, port: int) -> None:
+    url = urlsplit(postgresql_url(database, "db.example", port, user=user, password=password))
+    assert (url.scheme, url.hostname, url.port) == ("postgresql+asyncpg", "db.example", port)
+    assert (unquote(url.username or ""), unquote(url.password or "")) == (user, password)
+    assert unquote(url.path[1:]) == database
+    assert not url.query
+    assert not url.fragment
+
+
+def test_postgresql_url_as_text() -> None:
+    url = postgresql_url("prefect", "10.0.0.5", 5432, user="me", password="p@s:/#% 1")
+    assert url == "postgresql+asyncpg://me:p%40s%3A%2F%23%25%201@10.0.0.5:5432/prefect"
+    assert postgresql_url("p", "::1", 5432, user="me") == "postgresql+asyncpg://me@[::1]:5432/p"
+
+
+@given(password=NAME, port=PORT, database=st.integers(0, 15), tls=st.booleans())
+def test_redis_url_reads_back(password: str, port: int, database: int, tls: bool) -> None:
+    url = urlsplit(redis_url("cache.example", port, password, database, tls=tls))
+    assert (url.scheme, url.hostname, url.port) == ("rediss" if tls else "redis", "cache.example", port)
+    assert (url.username, unquote(url.password or "")) == ("", password)
+    assert url.path == f"/{database}"
+
+
+def test_redis_url_as_text() -> None:
+    assert redis_url("10.0.0.6") == "redis://10.0.0.6:6379/0"
+    assert redis_url("::1", 6380, "a b") == "redis://:a%20b@[::1]:6380/0"
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("redis://:s%40@10.0.0.6:6379/0", "redis://:s%40@10.0.0.6:6379/3"),
+        ("redis://10.0.0.6:6379", "redis://10.0.0.6:6379/3"),
+        ("redis://10.0.0.6:6379/", "redis://10.0.0.6:6379/3"),
+        ("rediss://u:p@h:1/5?ssl_cert_reqs=none", "rediss://u:p@h:1/3?ssl_cert_reqs=none"),
+        ("redis+sentinel://a:26379,b:26379/mymaster", "redis+sentinel://a:26379,b:26379/mymaster/3"),
+        ("redis+sentinel://a:26379/mymaster/0", "redis+sentinel://a:26379/mymaster/3"),
+    ],
+)
+def test_redis_database(url: str, other: str) -> None:
+    assert redis_database(url, 3) == other
+
+
+@given(password=NAME, database=st.integers(0, 15))
+def test_redis_database_changes_nothing_else(password: str, database: int) -> None:
+    assert redis_database(redis_url("h", 6379, password), database) == redis_url("h", 6379, password, database)
