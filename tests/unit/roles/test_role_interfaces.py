@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in more than one place about a role's variables is the same in all of them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import (
+    GLOBAL_CONCURRENCY_LIMIT,
+    TAG_CONCURRENCY_LIMIT,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+# Dictionaries whose keys are somebody else's: a typo in them is found by the server or by the program.
+FREE = {"job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"}
+NAME = re.compile(r"\b(?:prefect|postgres|pgbouncer|redis)_[a-z0-9_]+\b")
+
+
+def load(*parts: str) -> Any:
+    path = ROOT.joinpath("roles", *parts)
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+def defaults(role: str) -> dict[str, Any]:
+    return dict(load(role, "defaults", "main.yml"))
+
+
+def entry_point(role: str) -> dict[str, Any]:
+    return dict(load(role, "meta", "argument_specs.yml")["argument_specs"]["shared" if role == "prefect" else "main"])
+
+
+def options(role: str) -> dict[str, Any]:
+    return dict(entry_point(role)["options"])
+
+
+def text_of(description: Any) -> str:
+    return description if isinstance(description, str) else " ".join(description)
+
+
+EVERY_OPTION = {name: option for role in ROLES for name, option in options(role).items()}
+
+
+def nested(specs: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """All options, those of nested dictionaries included."""
+    for name, option in specs.items():
+        yield (*path, name), option
+        yield from nested(option.get("options", {}), (*path, name))
+
+
+NESTED = list(nested(EVERY_OPTION))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_is_specified(role: str) -> None:
+    assert sorted(options(role)) == sorted(defaults(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_says_what_it_is(role: str) -> None:
+    spec = entry_point(role)
+    assert spec["version_added"]
+    assert spec["short_description"]
+    assert spec["description"]
+    assert (ROOT / "roles" / role / "README.md").read_text().startswith(f"# {role}\n")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_are_documented(role: str) -> None:
+    """As `default`, or in the description: where Jinja computes it, and where a `default` would refuse null."""
+    for name, value in defaults(role).items():
+        option = options(role)[name]
+        if "default" in option:
+            assert option["default"] == value, name
+        elif isinstance(value, (int, float)):
+            assert f"Default V({value})." in text_of(option["description"]), name
+        else:
+            assert "default" in text_of(option["description"]), name
+
+
+def test_no_variable_belongs_to_two_roles() -> None:
+    assert len(EVERY_OPTION) == sum(len(options(role)) for role in ROLES)
+
+
+def test_a_role_prefixes_its_variables() -> None:
+    for role in set(ROLES) - {"prefect"}:
+        assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
+    assert [name for name in options("prefect") if not name.startswith("prefect_")] == []
+
+
+@pytest.mark.parametrize(("path", "option"), NESTED, ids=[".".join(path) for path, _option in NESTED])
+def test_an_option_is_fully_typed(path: tuple[str, ...], option: dict[str, Any]) -> None:
+    assert option["type"] in ("str", "int", "float", "bool", "path", "list", "dict")
+    assert text_of(option["description"]).endswith(".")
+    if option["type"] == "list":
+        assert option["elements"]
+    if "dict" in (option["type"], option.get("elements")):
+        free = path[-1] in FREE or path[-1].endswith(("_settings", "_environment"))
+        assert free or option["options"]
+    if path[-1].endswith(("_password", "_auth_string", "_redis_url")):
+        assert option["no_log"]
+
+
+GOOD: dict[str, Any] = {
+    "prefect_services_groups": [{"name": "a", "services": ["scheduler"]}],
+    "prefect_work_pools": [
+        {
+            "name": "a",
+            "type": "process",
+            "concurrency_limit": None,
+            "queues": [{"name": "default", "priority": 1}],
+            "job": {"anything": 1},
+            "storage_configuration": {"bundle_upload_step": {"anything": 1}},
+            "workers": {"min": 2, "max": None, "autoscaling": {"metric": "backlog"}, "query_seconds": 0.5},
+        }
+    ],
+    "prefect_global_concurrency_limits": [{"name": "a", "limit": 1}],
+    "prefect_tag_concurrency_limits": [{"tag": "a", "concurrency_limit": 1}],
+    "prefect_server_flow_runs_retention_days": None,
+    "prefect_server_scheduler_loop_seconds": None,
+    "prefect_server_settings": {"PREFECT_ANYTHING": 1},
+}
+
+
+def errors(variables: dict[str, Any]) -> list[str]:
+    return list(ArgumentSpecValidator(EVERY_OPTION).validate(variables).error_messages)
+
+
+def test_good_variables_pass() -> None:
+    assert errors(GOOD) == []
+
+
+def test_the_local_inventory_passes() -> None:
+    local = yaml.safe_load((ROOT / "inventories" / "local" / "group_vars" / "all" / "prefect.yml").read_text())
+    assert errors(local) == []
+
+
+def dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """All nested dictionaries that have options of ours."""
+    if isinstance(value, dict):
+        yield value
+        for name, inner in value.items():
+            if name not in FREE:
+                yield from dictionaries(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from dictionaries(inner)
+
+
+def test_a_typo_is_refused_in_every_nested_option() -> None:
+    names = [name for name in GOOD if isinstance(GOOD[name], list)]
+    count = 0
+    for name in names:
+        for number in range(len(list(dictionaries(GOOD[name])))):
+            variables = copy.deepcopy(GOOD)
+            list(dictionaries(variables[name]))[number]["concurency_limit"] = 1
+            (error,) = errors(variables)
+            assert "concurency_limit" in error
+            assert name in error
+            count += 1
+    assert count == 8
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("prefect_work_pools", [{"type": "process"}], "missing required arguments: name"),
+        ("prefect_work_pools", [{"name": "a", "workers": {"min": "many"}}], "many"),
+        ("prefect_work_pools", [{"name": "a", "workers": {"autoscaling": {"metric": "moon"}}}], "cpu, backlog"),
+        ("prefect_services_groups", [{"name": "a", "services": ["schedular"]}], "schedular"),
+        ("prefect_service_manager", "openrc", "auto, systemd, supervisord"),
+        ("prefect_server_steps", ["migrat"], "migrate, api, services"),
+        ("postgres_memory_mb", "1 GB", "postgres_memory_mb"),
+        ("prefect_logging_level", "info", "INFO"),
+    ],
+)
+def test_bad_values_are_refused(variable: str, value: Any, words: str) -> None:
+    (error,) = errors({variable: value})
+    assert words in error
+
+
+def types(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Types alone, without what modules and roles say differently: required, defaults, descriptions."""
+    return {
+        name: (option["type"], option.get("elements"), types(option.get("options", {})))
+        for name, option in specs.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "kind", "more"),
+    [
+        ("prefect_work_pools", WORK_POOL, {"workers", "pre_pull"}),
+        ("prefect_global_concurrency_limits", GLOBAL_CONCURRENCY_LIMIT, set()),
+        ("prefect_tag_concurrency_limits", TAG_CONCURRENCY_LIMIT, set()),
+    ],
+)
+def test_objects_have_the_options_of_their_modules(variable: str, kind: Any, more: set[str]) -> None:
+    mine = types(options("prefect")[variable]["options"])
+    modules = {**types(kind.options), "state": ("str", None, {})}
+    assert {name: option for name, option in mine.items() if name not in more} == modules
+    assert set(mine) - set(modules) == more
+
+
+def test_services_are_those_that_prefect_has() -> None:
+    listed = options("prefect")["prefect_services_groups"]["options"]["services"]["choices"]
+    assert listed == list(load("prefect", "vars", "main.yml")["prefect_background_services"])
+
+
+def test_the_preflight_knows_every_role() -> None:
+    others = set(ROLES) - {"prefect_preflight"}
+    assert set(load("prefect_preflight", "vars", "main.yml")["__prefect_preflight_roles"]) == others
+
+
+def documents() -> list[Path]:
+    return sorted([*(ROOT / "roles").glob("*/README.md"), *(ROOT / "inventories").rglob("*.yml")])
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_variable_that_is_named_exists(path: Path) -> None:
+    groups = re.findall(r"groups\['(\w+)'\]", (ROOT / "roles" / "prefect" / "defaults" / "main.yml").read_text())
+    constants = [name for role in ROLES for name in load(role, "vars", "main.yml")]
+    values = [value for role in ROLES for value in defaults(role).values() if isinstance(value, str)]
+    known = {*EVERY_OPTION, *ROLES, *groups, *constants, *values}
+    assert sorted(set(NAME.findall(path.read_text())) - known) == []
