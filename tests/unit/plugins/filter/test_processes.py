@@ -53,7 +53,7 @@ def test_one_group_runs_all_services() -> None:
 
 
 def test_a_group_without_a_list_runs_the_rest() -> None:
-    groups = [{"name": "a", "services": ["scheduler", "event_logger"]}, {"name": "b"}]
+    groups: list[dict[str, Any]] = [{"name": "a", "services": ["scheduler", "event_logger"]}, {"name": "b"}]
     assert on(groups, "a") == {"scheduler", "event_logger"}
     assert on(groups, "b") == {"triggers", "db_vacuum"}
 
@@ -70,7 +70,7 @@ def test_every_service_runs_in_one_group(owners: list[str]) -> None:
 
 
 def test_the_vacuum_has_no_switch_but_a_list() -> None:
-    groups = [{"name": "a", "services": ["db_vacuum"]}, {"name": "b"}]
+    groups: list[dict[str, Any]] = [{"name": "a", "services": ["db_vacuum"]}, {"name": "b"}]
     assert services_environment(groups, "a", TOGGLES, "events,flow_runs")["DB_VACUUM"] == "events,flow_runs"
     assert services_environment(groups, "b", TOGGLES, "events,flow_runs")["DB_VACUUM"] == "[]"
 
@@ -112,6 +112,6 @@ def test_every_worker_has_a_process_name_of_its_own(names: list[str]) -> None:
 
 
 def test_without_keys() -> None:
-    pools = [{"name": "a", "workers": {"min": 1}}, {"name": "b"}]
+    pools: list[dict[str, Any]] = [{"name": "a", "workers": {"min": 1}}, {"name": "b"}]
     assert without_keys(pools, ["workers", "pre_pull"]) == [{"name": "a"}, {"name": "b"}]
     assert pools[0]["workers"] == {"min": 1}
