@@ -182,6 +182,15 @@ class Deployment(Flow):
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
         client.call("PATCH", *self.route, found["id"], body=body)
+        self._notice_what_was_ignored(client, item, steps)
+
+    def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        """Old servers accept a request to clear these, and do nothing."""
+        cleared = [option for option in ("work_pool", "job_variables") if steps.changes.get(option, True) in (None, {})]
+        found = self.find(client, item) if cleared else None
+        for option in cleared if found else ():
+            if self.view(found or {})[option]:
+                raise self.refuse(item, option, "this version of Prefect cannot clear it: give a value, or upgrade")
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         if found["global_concurrency_limit_id"]:

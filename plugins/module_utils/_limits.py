@@ -13,8 +13,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._client import 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_limit, check_name
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
 
+TAG = "tag:"
 # The server keeps the limits of tags and of deployments among the global ones, under these names.
-OWNED_BY_OTHERS = {"tag:": "the module tag_concurrency_limit", "deployment:": "concurrency_limit of the deployment"}
+OWNED_BY_OTHERS = {TAG: "the module tag_concurrency_limit", "deployment:": "concurrency_limit of the deployment"}
 
 
 class GlobalConcurrencyLimit(Kind):
@@ -64,6 +65,22 @@ class TagConcurrencyLimit(Kind):
 
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return ["tag", item["tag"]]
+
+    def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
+        """Slots as a number, like those of global limits, instead of the ids of task runs."""
+        return {**found, "active_slots": len(found["active_slots"])}
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        """Read as the global limits that they are: this API's own list leaves out tags when there are many limits."""
+        seen = set()
+        for limit in client.pages(*GlobalConcurrencyLimit.route, "filter"):
+            if limit["name"].startswith(TAG):
+                tag = limit["name"][len(TAG) :]
+                seen.add(tag)
+                yield {**limit, "tag": tag, "concurrency_limit": limit["limit"]}
+        for old in client.pages(*self.route, "filter"):  # those from before they became global limits
+            if old["tag"] not in seen:
+                yield self.complete(client, old)
 
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
         client.call("POST", *self.route, "", body=self.body(steps.after))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,20 @@ class WorkQueue(Kind):
 
     def every(self, client: Client) -> Iterator[dict[str, Any]]:
         return (queue for queue in client.pages("work_queues", "filter") if queue.get("work_pool_name"))
+
+    def plan(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
+    ) -> Plan:
+        result = super().plan(client, item, found, state)
+        if result.action == "create" and "priority" not in item:
+            result.after["priority"] = self._first_free_priority(client, item["work_pool"])
+        return result
+
+    def _first_free_priority(self, client: Client, pool: str) -> int:
+        """What the server gives a queue that states none."""
+        queues = client.call("POST", "work_pools", pool, "queues", "filter", body={}, missing_ok=True) or []
+        taken = {queue["priority"] for queue in queues}
+        return next(priority for priority in itertools.count(1) if priority not in taken)
 
     def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         return super().body({option: value for option, value in changes.items() if option != "work_pool"})

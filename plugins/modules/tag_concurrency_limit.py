@@ -56,9 +56,9 @@ tag_concurrency_limit:
   contains:
     tag: {description: The tag., type: str, returned: always}
     concurrency_limit: {description: Most task runs at the same time., type: int, returned: always}
-    active_slots: {description: Task runs that hold a slot., type: list, elements: str, returned: when it exists}
+    active_slots: {description: Slots that are held now., type: int, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
-  sample: {tag: database, concurrency_limit: 10, active_slots: []}
+  sample: {tag: database, concurrency_limit: 10, active_slots: 3}
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every test of this directory runs against the oldest and the newest supported Prefect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__package__}.support")
+
+from .support import Api, Proxy, Server
+
+VERSIONS = os.environ.get("PREFECT_TEST_VERSIONS", "3.6.0 3.9.1").split()
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(request.param, tmp_path_factory.mktemp("prefect"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def proxy(server: Server) -> Iterator[Proxy]:
+    running = Proxy(server)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def api(server: Server, proxy: Proxy) -> Api:
+    proxy.forget()
+    return Api(server, proxy)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A name that no other test uses, with characters that break careless clients."""
+    return f"{request.node.originalname} #1? ü'\""
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with basic authentication and CSRF protection."""
+    running = Server(
+        request.param,
+        Path(tmp_path_factory.mktemp("guarded")),
+        PREFECT_SERVER_API_AUTH_STRING=AUTH_STRING,
+        PREFECT_API_AUTH_STRING=AUTH_STRING,
+        PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED="true",
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED="true",
+    )
+    yield running
+    running.stop()
+
+
+AUTH_STRING = "admin:planted:p@ss/w#rd %s"

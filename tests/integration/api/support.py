@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real Prefect server, a proxy in front of it that logs requests and injects faults, and ways to run modules."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib
+import io
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+from urllib.parse import urlsplit
+
+from ansible.module_utils import basic
+
+ROOT = Path(__file__).resolve().parents[3]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
+CONSTRAINTS = ROOT / "roles" / "prefect" / "files"
+MODULES = "ansible_collections.selfhosted.prefect.plugins.modules."
+READING_POSTS = ("/filter", "/count", "/paginate")
+
+
+def installed_prefect(version: str) -> Path:
+    """The environment with the very packages that the roles deploy, made once per machine."""
+    constraints = CONSTRAINTS / f"constraints-{version}.txt"
+    venv = CACHE / f"prefect-{version}"
+    stamp = venv / "complete"
+    if not stamp.exists() or stamp.read_text() != constraints.read_text():
+        stamp.unlink(missing_ok=True)
+        uv = Path(sys.executable).parent / "uv"
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv], check=True)
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "-r", constraints]
+        subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": str(venv)})
+        stamp.write_text(constraints.read_text())
+    return venv
+
+
+def free_port() -> int:
+    """A port outside the range from which the kernel takes the ports of clients."""
+    for port in range(20000 + os.getpid() % 5000, 32000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port between 20000 and 32000")
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"did not become true in {seconds} s"
+        time.sleep(0.1)
+
+
+class Server:
+    """A Prefect server of its own: SQLite, no services beyond the server's."""
+
+    def __init__(self, version: str, home: Path, **settings: str) -> None:
+        self.version, self.home = version, home
+        self.venv = installed_prefect(version)
+        self.port = free_port()
+        self.environment = {
+            "PATH": f"{self.venv}/bin:{os.environ['PATH']}",
+            "HOME": str(home),
+            "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_ENABLED": "false",
+            "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
+            **settings,
+        }
+        self.log = home / "server.log"
+        command = [self.venv / "bin" / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        wait_for(self._answers, 90)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    body: Any
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET" and not (self.method == "POST" and self.path.endswith(READING_POSTS))
+
+
+class Fault(NamedTuple):
+    """What the proxy does instead of passing a request on; with acts=True it does so after the server has acted."""
+
+    method: str
+    path: str  # a part of it
+    status: int = 0  # 0: hang up without an answer
+    headers: tuple[tuple[str, str], ...] = ()
+    acts: bool = False
+    delay: float = 0
+
+
+class Proxy:
+    """Passes requests on to the server, remembers them, and misbehaves as told."""
+
+    def __init__(
+        self, server: Server, tls: ssl.SSLContext | None = None, required: tuple[str, str] | None = None
+    ) -> None:
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.headers: list[dict[str, str]] = []
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    super().handle_one_request()
+
+            def _pass_on(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                target = urlsplit(self.path)
+                path = target.path + (f"?{target.query}" if target.query else "")
+                proxy.requests.append(Request(self.command, path, json.loads(body) if body else None))
+                proxy.headers.append(dict(self.headers.items()))
+                if required and self.headers.get(required[0]) != required[1]:
+                    return self._answer(407 if "Proxy" in required[0] else 403, {}, b'{"detail":"no entry"}')
+                fault = proxy.next_fault(self.command, path)
+                if fault is not None and not fault.acts:
+                    return self._misbehave(fault)
+                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+                hop_by_hop = ("host", "connection", "proxy-authorization")
+                headers = {name: value for name, value in self.headers.items() if name.lower() not in hop_by_hop}
+                connection.request(self.command, path, body, headers)
+                response = connection.getresponse()
+                answer = response.read()
+                connection.close()
+                if fault is not None:
+                    return self._misbehave(fault)
+                kept = {"Content-Type": response.headers.get("Content-Type", "application/json")}
+                return self._answer(response.status, kept, answer)
+
+            def _misbehave(self, fault: Fault) -> None:
+                time.sleep(fault.delay)
+                if fault.status:
+                    return self._answer(fault.status, dict(fault.headers), b'{"detail":"injected"}')
+                self.close_connection = True
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                return None
+
+            def _answer(self, status: int, headers: dict[str, str], answer: bytes) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
+
+            def log_message(self, *args: Any) -> None:
+                """The log is proxy.requests."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
+        self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_address[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/api"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def next_fault(self, method: str, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.method == method and fault.path in path:
+                self.faults.remove(fault)
+                return fault
+        return None
+
+    @property
+    def writes(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests if request.writes]
+
+    def forget(self) -> None:
+        self.requests.clear()
+        self.headers.clear()
+        self.faults.clear()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class ModuleFailure(Exception):
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result["msg"])
+        self.result = result
+
+
+def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+    """Run a module's main() in this process, with the options as Ansible hands them over; return what it prints."""
+    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}}
+    output = io.StringIO()
+    patches = [mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())]
+    if hasattr(basic, "_ANSIBLE_PROFILE"):  # since ansible-core 2.19
+        patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        stack.enter_context(contextlib.redirect_stdout(output))
+        with contextlib.suppress(SystemExit):
+            importlib.import_module(MODULES + name).main()
+    result: dict[str, Any] = json.loads(output.getvalue())
+    if result.get("failed"):
+        raise ModuleFailure(result)
+    return result
+
+
+class Api:
+    """The modules on a server: runs them, and looks at the server beside them."""
+
+    def __init__(self, server: Server, proxy: Proxy, **options: Any) -> None:
+        self.server, self.proxy = server, proxy
+        self.options = {"api_url": proxy.url, "retry_max_delay": 0.05, **options}
+
+    def run(self, module: str, _check: bool = False, **options: Any) -> dict[str, Any]:
+        return run_module(module, {**self.options, **options}, _check)
+
+    def ensure(self, module: str, **options: Any) -> dict[str, Any]:
+        """Check mode, the real run and a second run: the first predicts, the last finds nothing to do."""
+        self.proxy.forget()
+        predicted = self.run(module, _check=True, **options)
+        assert self.proxy.writes == []
+        done = self.run(module, **options)
+        assert predicted["changed"] == done["changed"] == bool(self.proxy.writes)
+        assert predicted["diff"] == done["diff"]
+        assert wanted_part(predicted[module]) == wanted_part(done[module])
+        writes = list(self.proxy.writes)
+        bodies = [request.body for request in self.proxy.requests if request.writes]
+        self.proxy.forget()
+        again = self.run(module, **options)
+        assert again["changed"] is False
+        assert again["diff"]["before"] == again["diff"]["after"]
+        assert self.proxy.writes == []
+        return {**done, "writes": writes, "bodies": bodies}
+
+    def raw(self, method: str, path: str, body: Any = None) -> Any:
+        """A request past the modules and past the log."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection.request(method, "/api" + path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+        connection.close()
+        assert response.status < 300, (response.status, answer)
+        return json.loads(answer) if answer else None
+
+
+def wanted_part(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Without what the server fills in."""
+    runtime = ("id", "created", "updated", "status", "active_slots", "last_polled", "flow_id", "schedules")
+    return result and {name: value for name, value in result.items() if name not in runtime}
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    with mock.patch.dict(os.environ, variables):
+        yield

@@ -1,0 +1,350 @@
+"""The twenty points on which modules beat the Terraform provider and the CLI, as far as these modules concern.
+
+Points 11, 14 and 15 (blocks, automations, purge, export) come with those kinds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import configure
+
+from .support import Api, Fault, ModuleFailure
+
+
+def entries(api: Api, kind: str) -> dict[str, Any]:
+    """One small item of each kind, by its module's name."""
+    return {
+        "global_concurrency_limit": {"name": kind, "limit": 3},
+        "tag_concurrency_limit": {"tag": kind, "concurrency_limit": 3},
+        "work_pool": {"name": kind, "type": "process", "concurrency_limit": 3},
+        "work_queue": {"work_pool": kind, "name": kind, "concurrency_limit": 3},
+        "flow": {"name": kind, "tags": ["b", "a"]},
+        "deployment": {"flow": kind, "name": kind, "work_pool": kind, "parameters": {"a": 1}},
+    }
+
+
+KINDS = list(entries(None, "x"))  # type: ignore[arg-type]
+
+
+def make(api: Api, kind: str, name: str) -> dict[str, Any]:
+    """The item of a kind, with what it needs around it already there."""
+    wanted = entries(api, name)
+    if kind in ("work_queue", "deployment"):
+        api.run("work_pool", **wanted["work_pool"])
+    item: dict[str, Any] = wanted[kind]
+    return item
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_01_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> None:
+    item = make(api, kind, f"{name} {kind}")
+    created = api.ensure(kind, **item)
+    assert created["changed"]
+    key = {option: item[option] for option in item if option in ("name", "tag", "flow", "work_pool")}
+    if kind != "work_queue" and "flow" not in key:
+        key.pop("work_pool", None)
+    if kind == "deployment":
+        key.pop("work_pool")
+    seen = api.run(f"{kind}_info", **key)
+    assert seen[kind] == created[kind] | {field: seen[kind][field] for field in ("updated",)}
+    assert seen[f"{kind}s"] == [seen[kind]]
+    gone = api.ensure(kind, **key, state="absent")
+    assert gone["changed"]
+    assert gone[kind] is None
+    assert api.run(f"{kind}_info", **key)[kind] is None
+    assert not api.ensure(kind, **key, state="absent")["changed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_02_adopts_what_exists_and_leaves_unlisted_options(api: Api, kind: str, name: str) -> None:
+    item = make(api, kind, f"{name} {kind}")
+    before = api.run(kind, **item)[kind]
+    limit = {"global_concurrency_limit": "limit", "flow": "tags", "deployment": "description"}
+    option = limit.get(kind, "concurrency_limit")
+    value: Any = {"tags": ["z"], "description": "d"}.get(option, 9)
+    key = {part: item[part] for part in item if part in ("tag", "name", "flow")}
+    if kind == "work_queue":
+        key["work_pool"] = item["work_pool"]
+    after = api.ensure(kind, **key, **{option: value})
+    assert after[kind]["id"] == before["id"], "changed in place, never deleted and created"
+    assert not any(write.startswith("DELETE") for write in after["writes"])
+    ignored = (option, "updated")
+    assert {field: before[field] for field in before if field not in ignored} == {
+        field: after[kind][field] for field in before if field not in ignored
+    }
+    if kind != "tag_concurrency_limit":  # whose API has nothing else to send
+        assert list(after["bodies"][-1]) == [option], "only what differs is sent"
+
+
+def test_02_a_deployment_keeps_schedules_and_parameters(api: Api, name: str) -> None:
+    flow = api.raw("POST", "/flows/", {"name": name})
+    schedule = {"schedule": {"cron": "0 3 * * *", "timezone": "UTC"}, "slug": "nightly"}
+    made = {"name": "d", "flow_id": flow["id"], "parameters": {"p": 1}, "schedules": [schedule], "paused": True}
+    deployment = api.raw("POST", "/deployments/", made)
+    result = api.ensure("deployment", flow=name, name="d", description="adopted", tags=["t"])
+    assert result["deployment"]["id"] == deployment["id"]
+    assert result["deployment"]["schedules"] == deployment["schedules"]
+    assert result["deployment"]["parameters"] == {"p": 1}
+    assert result["deployment"]["paused"] is True
+
+
+NAMES = ["with space", "a#b", "a?b=c", "quote\"and'", "ünï-çødé 漢", "a+b", "{{ braces }}", "..", "semi;colon", "a\\b"]
+
+
+@pytest.mark.parametrize("odd", NAMES)
+def test_03_names_are_percent_encoded(api: Api, odd: str) -> None:
+    name = f"03 {odd}"
+    for kind in KINDS:
+        api.ensure(kind, **make(api, kind, name))
+    for kind in reversed(KINDS):
+        item = entries(api, name)[kind]
+        key = {part: item[part] for part in item if part in ("tag", "name", "flow") or kind == "work_queue"}
+        key = {part: value for part, value in key.items() if part != "concurrency_limit"}
+        assert api.ensure(kind, **key, state="absent")["changed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("character", "/%&<>")
+def test_03_forbidden_characters_are_refused_before_any_request(api: Api, kind: str, character: str) -> None:
+    item = entries(api, "03")[kind]
+    option = "tag" if kind == "tag_concurrency_limit" else "name"
+    with pytest.raises(ModuleFailure, match=rf"{kind} .*{option}: must not be empty nor contain") as refusal:
+        api.run(kind, **{**item, option: f"a{character}b"})
+    assert refusal.value.result["option"] == option
+    assert api.proxy.requests == []
+
+
+def test_04_compares_with_the_servers_normal_form(api: Api, name: str) -> None:
+    api.ensure("flow", name=name, tags=["b", "a", "b"])
+    item = {
+        "flow": name,
+        "name": "d",
+        "tags": ["z", "y"],
+        "parameter_openapi_schema": {"type": "object", "properties": {}},
+        "parameters": {"number": 1.0, "nothing": None, "list": [1, {"a": "{{ braces }}"}]},
+        "concurrency_options": {"collision_strategy": "ENQUEUE"},
+        "pull_steps": [],
+    }
+    api.ensure("deployment", **item)
+    api.ensure("global_concurrency_limit", name=name, limit=2, slot_decay_per_second=0.25)
+    api.ensure("work_pool", name=name, type="process", description="", concurrency_limit=0)
+    api.ensure("work_pool", name=name, description=None)
+
+
+def test_05_a_changed_global_limit_leaves_held_slots(api: Api, name: str) -> None:
+    api.run("global_concurrency_limit", name=name, limit=5)
+    api.raw("POST", "/v2/concurrency_limits/increment", {"names": [name], "slots": 3, "mode": "concurrency"})
+    result = api.ensure("global_concurrency_limit", name=name, limit=10)
+    assert result["global_concurrency_limit"]["active_slots"] == 3
+    api.ensure("global_concurrency_limit", name=name, limit=1, slot_decay_per_second=0, active=True)
+    assert api.run("global_concurrency_limit_info", name=name)["global_concurrency_limit"]["active_slots"] == 3
+
+
+def test_05_a_changed_tag_limit_leaves_held_slots(api: Api, name: str) -> None:
+    tag = "held by a task"
+    api.run("tag_concurrency_limit", tag=tag, concurrency_limit=5)
+    holder = "11111111-1111-4111-8111-111111111111"
+    api.raw("POST", "/concurrency_limits/increment", {"names": [tag], "task_run_id": holder})
+    result = api.ensure("tag_concurrency_limit", tag=tag, concurrency_limit=2)
+    assert result["tag_concurrency_limit"]["active_slots"] == 1
+    api.raw("POST", "/concurrency_limits/decrement", {"names": [tag], "task_run_id": holder})
+
+
+def test_05_runtime_fields_are_never_a_difference(api: Api, name: str) -> None:
+    item = {"name": name, "type": "process"}
+    api.run("work_pool", **item)
+    api.raw("POST", f"/work_pools/{_quoted(name)}/workers/heartbeat", {"name": "w"})
+    assert api.run("work_pool_info", name=name)["work_pool"]["status"] == "READY"
+    assert not api.ensure("work_pool", **item)["changed"]
+
+
+def _quoted(name: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in name.encode())
+
+
+CLEARED = {
+    "work_pool": {"concurrency_limit": (3, None), "description": ("x", None), "paused": (True, False)},
+    "work_queue": {"concurrency_limit": (3, None), "description": ("x", ""), "paused": (True, False)},
+    "global_concurrency_limit": {"slot_decay_per_second": (0.5, 0.0), "active": (False, True)},
+    "flow": {"tags": (["a"], [])},
+    "deployment": {
+        "concurrency_limit": (3, None),
+        "concurrency_options": ({"collision_strategy": "CANCEL_NEW"}, None),
+        "description": ("x", None),
+        "entrypoint": ("f.py:f", None),
+        "enforce_parameter_schema": (False, True),
+        "job_variables": ({"env": {"A": "1"}}, {}),
+        "parameter_openapi_schema": ({"type": "object", "properties": {"a": {"type": "integer"}}}, {}),
+        "parameters": ({"a": 1}, {}),
+        "path": ("/x", None),
+        "paused": (True, False),
+        "pull_steps": ([{"prefect.deployments.steps.set_working_directory": {"directory": "/x"}}], []),
+        "tags": (["a"], []),
+        "version": ("1", None),
+        "work_pool": ("06 pool", None),
+    },
+}
+
+
+IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # what a server accepts to clear, and then keeps
+
+
+@pytest.mark.parametrize(("kind", "option"), [(kind, option) for kind in CLEARED for option in CLEARED[kind]])
+def test_06_omitted_leaves_null_clears_value_sets(api: Api, kind: str, option: str) -> None:
+    api.run("work_pool", name="06 pool", type="process")
+    value, empty = CLEARED[kind][option]
+    item = make(api, kind, f"06 {kind} {option}")
+    item.pop(option, None)
+    assert api.ensure(kind, **item, **{option: value})[kind][option] == value
+    assert api.ensure(kind, **item)[kind][option] == value, "omitted: left alone"
+    if kind == "deployment" and option in IGNORED_BY.get(api.server.version, ()):
+        with pytest.raises(ModuleFailure, match=f"{option}: this version of Prefect cannot clear it"):
+            api.run(kind, **item, **{option: None})
+    else:
+        assert api.ensure(kind, **item, **{option: None})[kind][option] == empty, "null: cleared"
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("global_concurrency_limit", "limit"), ("tag_concurrency_limit", "concurrency_limit"), ("work_pool", "type")],
+)
+def test_06_null_where_nothing_can_be_cleared_is_refused(api: Api, kind: str, option: str) -> None:
+    item = make(api, kind, f"06 refused {kind}")
+    with pytest.raises(ModuleFailure, match=f"{option}: cannot be null"):
+        api.run(kind, **{**item, option: None})
+    assert api.proxy.requests == []
+
+
+def test_07_deleted_elsewhere_is_made_again_at_once(api: Api, name: str) -> None:
+    item = {"name": name, "type": "process"}
+    api.run("work_pool", **item)
+    api.raw("DELETE", f"/work_pools/{_quoted(name)}")
+    start = time.monotonic()
+    assert api.run("work_pool", **item)["changed"]
+    assert time.monotonic() - start < 1
+
+
+def test_07_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> None:
+    api.run("global_concurrency_limit", name=name, limit=1)
+    # The answer to the first DELETE gets lost, so the second one finds nothing.
+    api.proxy.faults.append(Fault("DELETE", "/v2/concurrency_limits/", status=502, acts=True))
+    assert api.run("global_concurrency_limit", name=name, state="absent")["changed"]
+
+
+def test_08_lists_are_read_to_the_end(api: Api) -> None:
+    # The server keeps both kinds of limits in one list, which is 450 long then.
+    document: dict[str, list[dict[str, Any]]] = {
+        "global_concurrency_limits": [{"name": f"08-{n}", "limit": n} for n in range(245)],
+        "tag_concurrency_limits": [{"tag": f"08-{n}", "concurrency_limit": n} for n in range(205)],
+        "flows": [{"name": f"08-{n}"} for n in range(205)],
+    }
+    total = sum(len(items) for items in document.values())
+    assert api.run("configuration", **document)["summary"]["create"] == total
+    api.proxy.forget()
+    assert api.run("configuration", **document)["summary"]["unchanged"] == total
+    assert api.proxy.writes == []
+    for kind, items in document.items():
+        info = api.run(f"{kind[:-1]}_info")[kind]
+        assert len([one for one in info if str(one.get("name", one.get("tag"))).startswith("08-")]) == len(items)
+    assert all(request.body["limit"] <= 200 for request in api.proxy.requests if request.method == "POST")
+
+
+def test_13_one_list_request_per_kind_then_only_the_writes(api: Api, name: str) -> None:
+    document: dict[str, Any] = {
+        "global_concurrency_limits": [{"name": f"{name} {n}", "limit": n} for n in range(20)],
+        "work_pools": [{"name": f"{name} {n}", "type": "process", "job": {"stream_output": False}} for n in range(5)],
+        "deployments": [{"flow": name, "name": f"{n}", "work_pool": f"{name} 1"} for n in range(20)],
+    }
+    api.run("configuration", **document)
+    api.proxy.forget()
+    document["global_concurrency_limits"][7]["limit"] = 100
+    result = api.run("configuration", **document)
+    assert result["summary"] == {"create": 0, "update": 1, "delete": 0, "unchanged": 44}
+    assert len(api.proxy.writes) == 1
+    reads = Counter(request.path for request in api.proxy.requests if not request.writes)
+    assert set(reads) == {
+        "/api/v2/concurrency_limits/filter",
+        "/api/work_pools/filter",
+        "/api/work_queues/filter",
+        "/api/flows/filter",
+        "/api/deployments/filter",
+        "/api/collections/views/aggregate-worker-metadata",
+    }
+    assert all(count <= 4 for count in reads.values()), reads
+
+
+def test_20_errors_name_object_field_and_the_servers_detail(api: Api, name: str) -> None:
+    api.run("work_pool", name=name, type="process")
+    with pytest.raises(ModuleFailure) as failure:
+        api.run("deployment", flow="f", name="d", work_pool="no such pool")
+    result = failure.value.result
+    assert result["msg"].startswith("deployment 'f/d': POST ")
+    assert 'returned HTTP 404: Work pool "no such pool" not found.' in result["msg"]
+    assert (result["status"], result["method"]) == (404, "POST")
+    with pytest.raises(ModuleFailure, match=r"job: .* no variable 'comand'; did you mean command"):
+        api.run("work_pool", name=name, job={"comand": "x"})
+    with pytest.raises(ModuleFailure, match="type: is 'process' and the server cannot change it to 'kubernetes'"):
+        api.run("work_pool", name=name, type="kubernetes")
+
+
+def test_20_a_document_reports_every_failure_then_fails(api: Api, name: str) -> None:
+    with pytest.raises(ModuleFailure) as refusal:
+        api.run(
+            "configuration",
+            global_concurrency_limits=[
+                {"name": "ok", "limit": 1},
+                {"name": "bad", "limit": -1},
+                {"name": "c", "lim": 1},
+            ],
+            work_pools=[{"name": "a/b", "type": "process"}, {"name": "q", "queues": [{"name": "x", "prio": 1}]}],
+            tag_concurrency_limits=[{"tag": "twice", "concurrency_limit": 1}, {"tag": "twice", "concurrency_limit": 2}],
+        )
+    assert len(refusal.value.result["failures"]) == 5
+    assert "Nothing was changed" in refusal.value.result["msg"]
+    assert api.proxy.writes == []
+    with pytest.raises(ModuleFailure) as failure:
+        api.run(
+            "configuration",
+            global_concurrency_limits=[{"name": name, "limit": 1}],
+            deployments=[
+                {"flow": name, "name": "a", "work_pool": "nope"},
+                {"flow": name, "name": "b", "global_concurrency_limit": "nope"},
+                {"flow": name, "name": "c", "global_concurrency_limit": name},
+            ],
+        )
+    result = failure.value.result
+    assert result["changed"] is True
+    assert len(result["failures"]) == 2
+    assert "2 of 4 changes were made" in result["msg"]
+    assert api.run("deployment_info", flow=name, name="c")["deployment"]["global_concurrency_limit"] == name
+
+
+def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:
+    """Both see nothing, both create: the slower one gets a 409, looks again and finds its work done."""
+    document = {
+        "global_concurrency_limits": [{"name": f"{name} {n}", "limit": n} for n in range(30)],
+        "work_pools": [{"name": f"{name} {n}", "type": "process", "queues": [{"name": "q"}]} for n in range(5)],
+        "flows": [{"name": f"{name} {n}"} for n in range(5)],
+    }
+    errors: list[BaseException] = []
+
+    def apply() -> None:
+        try:
+            configure(Client(api.proxy.url, retry_max_delay=0.1), document)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=apply) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert api.run("configuration", **document)["changed"] is False
