@@ -146,7 +146,7 @@ STAGES = (
     ),
     pytest("unit"),
     pytest("package", tools=GIT),
-    pytest("contract", path="tests/integration"),
+    pytest("contract", path="tests/integration", minutes=25),
     Stage(
         "molecule",
         (Command("molecule", "molecule test --all", count_molecule, minutes=20),),
