@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import (
     connection_budget,
@@ -162,6 +164,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 
 def test_a_good_deployment_has_no_problem() -> None:
     assert deployment_problems(GOOD) == []
+
+
+def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
+    role = Path(__file__).resolve().parents[4] / "roles" / "prefect_preflight"
+    variables = yaml.safe_load((role / "vars" / "main.yml").read_text())
+    assert set(variables["__prefect_preflight_variables"]) == set(GOOD)
 
 
 @pytest.mark.parametrize(
