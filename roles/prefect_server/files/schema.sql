@@ -5,4 +5,5 @@ SELECT
   END AS revision,
   coalesce((SELECT array_agg(relname ORDER BY relname) FROM pg_class
    WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY (string_to_array(%(tables)s, ','))
-     AND NOT coalesce(reloptions, '{}') @> string_to_array(%(options)s, ',')), '{}') AS untuned
+     AND NOT coalesce(reloptions, '{}') @> string_to_array(%(options)s, ',')), '{}') AS untuned,
+  current_setting('server_version_num')::int AS postgresql
