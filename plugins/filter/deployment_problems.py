@@ -53,7 +53,9 @@ RESERVED_CONNECTIONS = 3
 SPARE_CONNECTIONS = 5
 OLDEST_POSTGRESQL = 14
 _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_GROUP = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FORBIDDEN_IN_NAMES = "/%&<>"
+_OWNED_BY_OTHERS = ("tag:", "deployment:")
 _REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
 _SECRETS = (
     "prefect_database_password",
@@ -207,6 +209,13 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
     if not groups:
         yield _problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
         return
+    for name in (group["name"] for group in groups):
+        if not _GROUP.fullmatch(str(name)):
+            yield _problem(
+                f"{option}[].name",
+                f"{name!r} cannot be part of the name of a process.",
+                "Use lower-case letters, digits, dots, underscores and dashes.",
+            )
     for name in _duplicates(group["name"] for group in groups):
         yield _problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
     listed = [service for group in groups for service in group.get("services") or []]
@@ -256,6 +265,15 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
             )
     for queue_name in _duplicates(queue["name"] for queue in queues):
         yield _problem(f"{where}.queues", f"Two queues are called {queue_name!r}.", "Give every queue its own name.")
+    priorities = [queue["priority"] for queue in queues if queue.get("priority") is not None]
+    for priority in _duplicates(priorities):
+        yield _problem(f"{where}.queues", f"Two queues have the priority {priority}.", "Give every queue its own.")
+    if 0 < len(priorities) < len(queues):
+        yield _problem(
+            f"{where}.queues",
+            "Some queues have a priority and some have none.",
+            "Give every queue one, or none: then their order decides.",
+        )
 
 
 def _name_characters(option: str, name: str) -> Iterator[Problem]:
@@ -281,6 +299,12 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
     for limit in v["prefect_global_concurrency_limits"]:
         where = f"prefect_global_concurrency_limits[{limit['name']}]"
         yield from _name_characters(f"{where}.name", str(limit["name"]))
+        if str(limit["name"]).startswith(_OWNED_BY_OTHERS):
+            yield _problem(
+                f"{where}.name",
+                f"Names with {' or '.join(_OWNED_BY_OTHERS)} at their beginning belong to the server.",
+                "Rename it, or use prefect_tag_concurrency_limits for the limit of a tag.",
+            )
         yield from _limit(f"{where}.limit", limit.get("limit"))
         if float(limit.get("slot_decay_per_second") or 0) < 0:
             yield _problem(f"{where}.slot_decay_per_second", "It is negative.", "Use 0 or more slots per second.")
@@ -288,6 +312,7 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield _problem("prefect_global_concurrency_limits", f"Two limits are called {name!r}.", "Keep one of them.")
     for limit in v["prefect_tag_concurrency_limits"]:
         where = f"prefect_tag_concurrency_limits[{limit['tag']}]"
+        yield from _name_characters(f"{where}.tag", str(limit["tag"]))
         yield from _limit(f"{where}.concurrency_limit", limit.get("concurrency_limit"))
     for tag in _duplicates(limit["tag"] for limit in v["prefect_tag_concurrency_limits"]):
         yield _problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")

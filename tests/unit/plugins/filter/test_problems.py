@@ -105,6 +105,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_database_max_connections": 48}, "prefect_database_max_connections", "49 connections"),
     (groups(), "prefect_services_groups", "empty"),
     (groups({"name": "a"}, {"name": "a", "services": ["triggers"]}), "prefect_services_groups", "called 'a'"),
+    (groups({"name": "A b"}), "prefect_services_groups[].name", "'A b'"),
+    (groups({"name": "-a"}), "prefect_services_groups[].name", "'-a'"),
     (groups({"name": "a"}, {"name": "b", "services": ["trigger"]}), "prefect_services_groups[].services", "'trigger'"),
     (
         groups({"name": "a"}, {"name": "b", "services": ["triggers"]}, {"name": "c", "services": ["triggers"]}),
@@ -129,6 +131,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (pool(queues=[{"name": "a", "concurrency_limit": -2}]), f"{POOL}.queues[a].concurrency_limit", "-2"),
     (pool(queues=[{"name": "a", "priority": 0}]), f"{POOL}.queues[a].priority", "less than 1"),
     (pool(queues=[{"name": "a"}, {"name": "a"}]), f"{POOL}.queues", "called 'a'"),
+    (pool(queues=[{"name": "a", "priority": 1}, {"name": "b"}]), f"{POOL}.queues", "order decides"),
+    (pool(queues=[{"name": "a", "priority": 1}, {"name": "b", "priority": 1}]), f"{POOL}.queues", "priority 1"),
     (
         {"prefect_global_concurrency_limits": [{"name": "a&b", "limit": 1}]},
         "prefect_global_concurrency_limits[a&b].name",
@@ -154,6 +158,15 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "prefect_tag_concurrency_limits[a].concurrency_limit",
         "negative",
     ),
+    *[
+        (
+            {"prefect_global_concurrency_limits": [{"name": f"{owner}:a", "limit": 1}]},
+            f"prefect_global_concurrency_limits[{owner}:a].name",
+            "belong to the server",
+        )
+        for owner in ("tag", "deployment")
+    ],
+    ({"prefect_tag_concurrency_limits": [{"tag": "a<b"}]}, "prefect_tag_concurrency_limits[a<b].tag", "contains <"),
     (
         {"prefect_tag_concurrency_limits": [{"tag": "a"}, {"tag": "a"}]},
         "prefect_tag_concurrency_limits",
