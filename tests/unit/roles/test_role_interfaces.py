@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ FREE = {"job", "job_manifest_patch", "base_job_template", "bundle_upload_step", 
 NAME = re.compile(r"\b(?:prefect|postgres|pgbouncer|redis)_[a-z0-9_]+\b")
 
 
+@functools.cache
 def load(*parts: str) -> Any:
     path = ROOT.joinpath("roles", *parts)
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
