@@ -14,7 +14,8 @@ description:
   - Renders one C(NAME="value") line per variable, sorted by name.
   - Backslash, double quote, dollar sign and backtick are escaped, so that the C(EnvironmentFile=) of systemd and a
     POSIX shell read back the same value.
-  - A boolean becomes C(true) or C(false); a variable whose value is null is left out.
+  - A boolean becomes C(true) or C(false).
+  - A variable whose value is null or empty is left out. Before ansible-core 2.19, null becomes an empty text in Jinja.
 options:
   _input:
     description: Variables and their values.
@@ -56,7 +57,7 @@ def _line(name: str, value: Any) -> str:
 
 def environment_file(variables: Mapping[str, Any]) -> str:
     """Return the text of an environment file with C(variables)."""
-    return "".join(_line(name, value) for name, value in sorted(variables.items()) if value is not None)
+    return "".join(_line(name, value) for name, value in sorted(variables.items()) if value not in (None, ""))
 
 
 class FilterModule:

@@ -87,9 +87,9 @@ def read_by_shell(text: str) -> dict[str, str]:
 
 
 @given(values=st.lists(LINE, max_size=20))
-@example(values=[HARD, ""])
+@example(values=[HARD])
 def test_environment_file_reads_back(values: list[str]) -> None:
-    variables = {f"V_{number}": value for number, value in enumerate(values)}
+    variables = {f"V_{number}": value for number, value in enumerate(values) if value}
     read = read_by_shell(environment_file(variables))
     assert {name: value for name, value in read.items() if name.startswith("V_")} == variables
 
@@ -101,7 +101,7 @@ def test_environment_file_reads_back(values: list[str]) -> None:
         (False, 'A="false"\n'),
         (0, 'A="0"\n'),
         (1.5, 'A="1.5"\n'),
-        ("", 'A=""\n'),
+        ("", ""),
         (None, ""),
         ('"', 'A="\\""\n'),
     ],
