@@ -22,6 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 MACHINE = ROOT / "tests" / "machines" / "machine"
 SERVER = (Path(__file__).parent / "server.py").read_text()
+RELEASE = os.environ.get("HOST_TEST_RELEASE", "bookworm")
 MODULE = "selfhosted.prefect.process_group"
 
 
@@ -177,7 +178,7 @@ def machine(
     binds = [f"--bind-ro={source}:{target}" for source, target in mounts.items()]
     directory = tmp_path_factory.mktemp("machine")
     try:
-        subprocess.run([*command, "up", request.param, "--init", init, *binds], check=True)
+        subprocess.run([*command, "up", request.param, "--init", init, "--release", RELEASE, *binds], check=True)
         inventory = directory / "hosts.yml"
         inventory.write_text(subprocess.check_output([*command, "inventory"], text=True))
         config = subprocess.check_output([*command, "ssh-config"], text=True).strip()
