@@ -90,15 +90,15 @@ def _expected_processes(expected: Readings) -> list[str]:
 
 def _processes(readings: Readings, expected: Readings) -> Iterator[Check]:
     running: Counter[str] = Counter()
+    stopped: Counter[str] = Counter()
     problems = []
     for host, processes in readings["processes"].items():
         for process in processes or []:
-            if process["running"]:
-                running[process["name"]] += 1
-            else:
+            (running if process["running"] else stopped)[process["name"]] += 1
+            if not process["running"]:
                 problems.append(f"{process['name']} does not run on {host}")
     wanted = Counter(_expected_processes(expected))
-    problems += [f"{name} is missing" for name in (wanted - running) if not any(name in text for text in problems)]
+    problems += [f"{name} is missing" for name in wanted - running - stopped]
     yield _check(
         "Every process runs",
         problems,

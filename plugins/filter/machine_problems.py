@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
-positional: ports, supported, python
+positional: ports, supported, python, cluster
 options:
   _input:
     description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
@@ -32,6 +32,10 @@ options:
     description: Oldest Python that the machine may have, such as V(3.10).
     type: str
     required: true
+  cluster:
+    description: The PostgreSQL cluster that the machine is to run, as V(version/name); empty for none.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -111,11 +115,27 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
         owners.setdefault(port, process)
 
 
+def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
+    version, _, name = cluster.partition("/")
+    others = [other for other in host["postgresql_clusters"] if name and other.partition("/")[2] == name]
+    if others and cluster not in others:
+        present = others[0].partition("/")[0]
+        yield _problem(
+            "postgres_version",
+            f"The data of this machine is PostgreSQL {present}'s, which PostgreSQL {version} cannot read.",
+            f"Set it to {present}, or upgrade the data first (pg_upgradecluster {present} {name}).",
+        )
+
+
 def machine_problems(
-    host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]], supported: Sequence[str], python: str
+    host: Mapping[str, Any],
+    ports: Sequence[Mapping[str, Any]],
+    supported: Sequence[str],
+    python: str,
+    cluster: str = "",
 ) -> list[Problem]:
     """Return what stands against deploying on this machine."""
-    return [*_system(host, supported, python), *_ports(host, ports)]
+    return [*_system(host, supported, python), *_ports(host, ports), *_data(host, cluster)]
 
 
 class FilterModule:

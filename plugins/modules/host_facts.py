@@ -105,6 +105,11 @@ ansible_facts:
           type: list
           elements: str
           returned: always
+        postgresql_clusters:
+          description: Debian's PostgreSQL clusters, as V(version/name).
+          type: list
+          elements: str
+          returned: always
         missing_packages:
           description: Those of O(packages) that are not installed.
           type: list
@@ -122,6 +127,7 @@ ansible_facts:
           returned: always
 """
 
+import glob
 import os
 import platform
 import pwd
@@ -131,6 +137,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+_CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _LISTEN = "0A"  # st in /proc/net/tcp
 
 
@@ -200,6 +207,7 @@ def facts(packages: list[str], users: list[str], paths: list[str], state_dir: st
         "ephemeral_ports": [int(port) for port in _read("/proc/sys/net/ipv4/ip_local_port_range").split()],
         "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
         "processes": _recorded(state_dir),
+        "postgresql_clusters": sorted("/".join(path.split("/")[-3:-1]) for path in glob.glob(_CLUSTERS)),
         "missing_packages": [name for name in packages if name not in installed],
         "missing_users": [name for name in users if not _exists(name)],
         "missing_paths": [path for path in paths if not os.path.exists(path)],

@@ -39,7 +39,9 @@ options:
     description: As in M(selfhosted.prefect.process_group). The default is V(/var/log/<instance>).
     type: path
   supervisord:
-    description: As in M(selfhosted.prefect.process_group). The default is V(/opt/<instance>/supervisor/bin/supervisord).
+    description:
+      - As in M(selfhosted.prefect.process_group).
+      - The default is V(/opt/<instance>/supervisor/bin/supervisord).
     type: path
 seealso:
   - module: selfhosted.prefect.process_group
@@ -81,6 +83,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import vital_signs
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import (

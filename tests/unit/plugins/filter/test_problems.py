@@ -240,6 +240,7 @@ HOST: dict[str, Any] = {
     "ephemeral_ports": [32768, 60999],
     "listening_ports": [22, 5432, 8080],
     "processes": ["postgres"],
+    "postgresql_clusters": ["15/main"],
 }
 
 
@@ -249,6 +250,17 @@ def port(number: int, process: str = "redis", option: str = "prefect_redis_port"
 
 def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[str, str]]:
     return machine_problems({**HOST, **facts}, ports or [], supported=["debian 12", "debian 13"], python="3.10")
+
+
+def test_data_of_another_postgresql_is_refused() -> None:
+    def found(*clusters: str) -> list[str]:
+        facts = {**HOST, "postgresql_clusters": list(clusters)}
+        problems = machine_problems(facts, [], supported=["debian 12"], python="3.10", cluster="17/prefect")
+        return [f"{problem['option']}: {problem['remedy']}" for problem in problems]
+
+    assert found() == found("15/main") == found("15/prefect", "17/prefect") == []
+    (problem,) = found("15/prefect")
+    assert problem.startswith("postgres_version: Set it to 15")
 
 
 def test_a_good_machine_has_no_problem() -> None:

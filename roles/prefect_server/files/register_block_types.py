@@ -1,0 +1,22 @@
+"""Register the block types that the installed Prefect brings, and leave the argument as a comment on their table."""
+
+import asyncio
+import sys
+
+import prefect.server.api.server  # noqa: F401 - imports the modules whose blocks a server registers
+import sqlalchemy
+from prefect.server.database import provide_database_interface
+from prefect.server.models.block_registration import run_block_auto_registration
+
+
+async def register(comment: str) -> None:
+    """Do it in one process, as a server would at its start."""
+    session = await provide_database_interface().session()
+    async with session:
+        await run_block_auto_registration(session=session)
+        async with session.begin():
+            quoted = comment.replace("'", "''")
+            await session.execute(sqlalchemy.text(f"COMMENT ON TABLE block_type IS '{quoted}'"))
+
+
+asyncio.run(register(sys.argv[1]))
