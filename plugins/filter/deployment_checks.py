@@ -67,7 +67,7 @@ def _check(name: str, problems: list[str], good: str, remedy: str) -> Check:
 
 def _reason(result: Mapping[str, Any]) -> str:
     """Return why a task failed, in one line."""
-    text = str(result.get("msg") or result.get("stderr") or "no answer").strip()
+    text = str(result.get("stderr") or result.get("msg") or "no answer").strip()
     return text.splitlines()[-1] if text else "no answer"
 
 

@@ -1,6 +1,6 @@
 """Print what the server's processes have left in Redis, as JSON.
 
-Reads PREFECT_REDIS_MESSAGING_URL and the numbers of Docket's databases (arguments). Runs in Prefect's environment,
+Reads PREFECT_REDIS_MESSAGING_URL and the number of the last of Docket's databases (argument). Runs in Prefect's environment,
 for the redis client in it; Prefect itself is not imported.
 """
 
@@ -60,7 +60,7 @@ print(
         {
             "streams": streams(main),
             "api_docket": docket(connect(url, 1), "prefect-server"),
-            "services_dockets": [docket(connect(url, int(number)), "prefect") for number in sys.argv[1:]],
+            "services_dockets": [docket(connect(url, number), "prefect") for number in range(1, int(sys.argv[1]) + 1)],
             "used_memory": memory["used_memory"],
             "maxmemory": memory["maxmemory"],
             "dead_letters": main.scard("dlq"),
