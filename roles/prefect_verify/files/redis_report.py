@@ -1,7 +1,7 @@
 """Print what the server's processes have left in Redis, as JSON.
 
-Reads PREFECT_REDIS_MESSAGING_URL and the number of the last of Docket's databases (argument). Runs in Prefect's environment,
-for the redis client in it; Prefect itself is not imported.
+Reads PREFECT_REDIS_MESSAGING_URL; the argument is the number of the last of Docket's databases. Runs in Prefect's
+environment, for the redis client in it; Prefect itself is not imported.
 """
 
 import json
