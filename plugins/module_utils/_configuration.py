@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT, FLOW
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import STATE, Kind, settle
@@ -25,7 +26,14 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile impo
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
 
 # A kind comes after those it refers to. Objects are deleted in the opposite order.
-KINDS: tuple[Kind, ...] = (GLOBAL_CONCURRENCY_LIMIT, TAG_CONCURRENCY_LIMIT, WORK_POOL, FLOW, DEPLOYMENT)
+KINDS: tuple[Kind, ...] = (
+    GLOBAL_CONCURRENCY_LIMIT,
+    TAG_CONCURRENCY_LIMIT,
+    WORK_POOL,
+    FLOW,
+    DEPLOYMENT,
+    AUTOMATION,
+)
 OPTIONS: dict[str, Any] = {kind.plural: {"type": "list", "elements": "dict"} for kind in KINDS}
 
 

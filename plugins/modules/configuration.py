@@ -41,6 +41,11 @@ options:
       options of M(selfhosted.prefect.deployment), with C(state).
     type: list
     elements: dict
+  automations:
+    description: Automations, each with the
+      options of M(selfhosted.prefect.automation), with C(state). One that pauses or resumes another comes after it.
+    type: list
+    elements: dict
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
   - selfhosted.prefect.attributes
@@ -52,6 +57,7 @@ seealso:
   - module: selfhosted.prefect.tag_concurrency_limit
   - module: selfhosted.prefect.flow
   - module: selfhosted.prefect.deployment
+  - module: selfhosted.prefect.automation
 """
 
 EXAMPLES = r"""
