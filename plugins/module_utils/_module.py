@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,11 +15,6 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 
-
-def _json_fallback(name: str) -> Any:
-    return json.loads(env_fallback(name))
-
-
 CONNECTION_OPTIONS: dict[str, Any] = {
     "api_url": {"type": "str", "required": True, "fallback": (env_fallback, ["PREFECT_API_URL"])},
     "auth_string": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PREFECT_API_AUTH_STRING"])},
@@ -28,7 +22,7 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "custom_headers": {
         "type": "dict",
         "no_log": True,
-        "fallback": (_json_fallback, ["PREFECT_CLIENT_CUSTOM_HEADERS"]),
+        "fallback": (env_fallback, ["PREFECT_CLIENT_CUSTOM_HEADERS"]),
     },
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path", "fallback": (env_fallback, ["PREFECT_API_SSL_CERT_FILE"])},
@@ -49,6 +43,9 @@ class PrefectModule(AnsibleModule):
         self.given: dict[str, Any] = {
             name: value for name, value in given(self.params, self._written).items() if name in options
         }
+
+        # Headers from the environment are masked as one string so far.
+        self.no_log_values.update(str(value) for value in (self.params["custom_headers"] or {}).values())
 
     def _load_params(self) -> None:
         super()._load_params()

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
 CONSTRAINTS = ROOT / "roles" / "prefect" / "files"
 MODULES = "ansible_collections.selfhosted.prefect.plugins.modules."
+# How Ansible runs a module on this machine, with the interpreter of the tests.
+HERE = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
 READING_POSTS = ("/filter", "/count", "/paginate")
 
 
@@ -40,9 +42,9 @@ def installed_prefect(version: str) -> Path:
     stamp = venv / "complete"
     if not stamp.exists() or stamp.read_text() != constraints.read_text():
         stamp.unlink(missing_ok=True)
-        uv = Path(sys.executable).parent / "uv"
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv], check=True)
-        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "-r", constraints]
+        uv = str(Path(sys.executable).parent / "uv")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], check=True)
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "-r", str(constraints)]
         subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": str(venv)})
         stamp.write_text(constraints.read_text())
     return venv
@@ -87,10 +89,10 @@ class Server:
             **settings,
         }
         self.log = home / "server.log"
-        command = [self.venv / "bin" / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [f"{self.venv}/bin/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        wait_for(self._answers, 90)
+        wait_for(self._answers, 300)  # five seconds on a machine that does nothing else
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -236,7 +238,7 @@ def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[
     output = io.StringIO()
     patches = [mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())]
     if hasattr(basic, "_ANSIBLE_PROFILE"):  # since ansible-core 2.19
-        patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
+        patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))  # type: ignore[arg-type]
     with contextlib.ExitStack() as stack:
         for patch in patches:
             stack.enter_context(patch)
@@ -256,13 +258,16 @@ class Api:
         self.server, self.proxy = server, proxy
         self.options = {"api_url": proxy.url, "retry_max_delay": 0.05, **options}
 
-    def run(self, module: str, _check: bool = False, **options: Any) -> dict[str, Any]:
-        return run_module(module, {**self.options, **options}, _check)
+    def run(self, module: str, /, **options: Any) -> dict[str, Any]:
+        return run_module(module, {**self.options, **options})
 
-    def ensure(self, module: str, **options: Any) -> dict[str, Any]:
+    def check(self, module: str, /, **options: Any) -> dict[str, Any]:
+        return run_module(module, {**self.options, **options}, check=True)
+
+    def ensure(self, module: str, /, **options: Any) -> dict[str, Any]:
         """Check mode, the real run and a second run: the first predicts, the last finds nothing to do."""
         self.proxy.forget()
-        predicted = self.run(module, _check=True, **options)
+        predicted = self.check(module, **options)
         assert self.proxy.writes == []
         done = self.run(module, **options)
         assert predicted["changed"] == done["changed"] == bool(self.proxy.writes)

@@ -169,7 +169,7 @@ def _quoted(name: str) -> str:
     return "".join(f"%{byte:02X}" for byte in name.encode())
 
 
-CLEARED = {
+CLEARED: dict[str, dict[str, tuple[Any, Any]]] = {
     "work_pool": {"concurrency_limit": (3, None), "description": ("x", None), "paused": (True, False)},
     "work_queue": {"concurrency_limit": (3, None), "description": ("x", ""), "paused": (True, False)},
     "global_concurrency_limit": {"slot_decay_per_second": (0.5, 0.0), "active": (False, True)},

@@ -1,0 +1,205 @@
+"""What the documentation says is true: examples run, options cover the API, the action group is complete."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import OPTIONS as RUN_OPTIONS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+
+from .support import HERE, ROOT, Api, Proxy, Server
+
+NOT_API = ("process_group", "host_facts")  # modules for machines
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem not in NOT_API)
+
+
+def documentation(module: str, name: str) -> Any:
+    tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{module} has no {name}")
+
+
+def play(tasks: list[dict[str, Any]], path: Path, *arguments: str, **defaults: Any) -> subprocess.CompletedProcess[str]:
+    """Run the tasks with ansible-playbook, the connection given by the action group's defaults."""
+    book = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "module_defaults": {"group/selfhosted.prefect.prefect": defaults},
+            "tasks": tasks,
+        }
+    ]
+    path.write_text(yaml.safe_dump(book, allow_unicode=True))
+    command = ["ansible-playbook", *HERE, *arguments, str(path)]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(api: Api, module: str, tmp_path: Path) -> None:
+    """As they are, but for the address of the server; with what an example takes for granted set up before."""
+    tasks = documentation(module, "EXAMPLES")
+    for task in tasks:
+        options = task[f"selfhosted.prefect.{module}"] if f"selfhosted.prefect.{module}" in task else {}
+        assert options.pop("api_url", None) or module == "deployment", "an example shows the address"
+        for name, value in task.items():
+            if name.startswith("selfhosted.prefect.") and isinstance(value, dict):
+                value.pop("api_url", None)
+    api.run("work_pool", name="fast", type="process")
+    if module in ("flow_run", "deployment_info"):
+        api.run(
+            "deployment", flow="nightly-report", name="production", work_pool="fast", path="/nowhere", entrypoint="a:b"
+        )
+    if module == "flow_run":  # no worker here, so nothing to wait for
+        tasks[0]["selfhosted.prefect.flow_run"]["wait"] = False
+    if module == "worker_info":
+        for worker in ("w1", "w2"):
+            api.raw("POST", "/work_pools/fast/workers/heartbeat", {"name": worker})
+    done = play(tasks, tmp_path / "examples.yml", api_url=api.proxy.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"ok={len(tasks)} " in done.stdout
+    assert "[WARNING]" not in done.stderr + done.stdout
+
+
+def test_group_defaults_reach_every_module_and_null_is_told_from_omitted(api: Api, tmp_path: Path) -> None:
+    tasks = [
+        {"selfhosted.prefect.work_pool": {"name": "defaults", "type": "process", "concurrency_limit": 7}},
+        {"selfhosted.prefect.work_pool": {"name": "defaults"}},
+        {"selfhosted.prefect.work_pool_info": {"name": "defaults"}, "register": "seen"},
+        {"ansible.builtin.assert": {"that": "seen.work_pool.concurrency_limit == 7"}},
+        {"selfhosted.prefect.work_pool": {"name": "defaults", "concurrency_limit": "{{ omit }}"}, "register": "same"},
+        {"ansible.builtin.assert": {"that": "not same.changed"}},
+        {"selfhosted.prefect.work_pool": {"name": "defaults", "concurrency_limit": None}},
+        {"selfhosted.prefect.work_pool_info": {"name": "defaults"}, "register": "seen"},
+        {"ansible.builtin.assert": {"that": "seen.work_pool.concurrency_limit is none"}},
+    ]
+    done = play(tasks, tmp_path / "play.yml", api_url=api.proxy.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_mode_and_diff_of_a_changed_limit_show_just_that(api: Api, tmp_path: Path) -> None:
+    api.run("configuration", global_concurrency_limits=[{"name": f"diff {n}", "limit": n} for n in range(5)])
+    api.proxy.forget()
+    limits = [{"name": f"diff {n}", "limit": 40 if n == 3 else n} for n in range(5)]
+    tasks = [{"selfhosted.prefect.configuration": {"global_concurrency_limits": limits}}]
+    done = play(tasks, tmp_path / "play.yml", "--check", "--diff", api_url=api.proxy.url)
+    assert api.proxy.writes == []
+    changed = [line for line in done.stdout.splitlines() if line.startswith(("-", "+"))]
+    assert [line.split() for line in changed] == [
+        ["---", "before:", "server"],
+        ["+++", "after:", "document"],
+        ["-", "limit:", "3"],
+        ["+", "limit:", "40"],
+    ]
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    assert runtime["action_groups"]["prefect"] == MODULES
+
+
+# Fields of the API that no option stands for, with the reason.
+LEFT_OUT = {
+    "WorkQueueUpdate": {"filter": "deprecated", "last_polled": "runtime"},
+    "WorkQueueCreate": {"filter": "deprecated"},
+    "ConcurrencyLimitV2Create": {"active_slots": "runtime", "denied_slots": "runtime"},
+    "ConcurrencyLimitV2Update": {"active_slots": "runtime", "denied_slots": "runtime"},
+    "DeploymentCreate": {
+        "flow_id": "option flow, by name",
+        "infrastructure_document_id": "infrastructure blocks went with agents",
+        "schedules": "a kind of their own",
+        "version_info": "versions are a feature of Prefect Cloud",
+    },
+    "DeploymentUpdate": {
+        "infrastructure_document_id": "infrastructure blocks went with agents",
+        "schedules": "a kind of their own",
+        "version_info": "versions are a feature of Prefect Cloud",
+    },
+    "DeploymentFlowRunCreate": {
+        "context": "set by flow runs that start other flow runs",
+        "empirical_policy": "retries are the flow's own",
+        "enforce_parameter_schema": "set on the deployment",
+        "infrastructure_document_id": "infrastructure blocks went with agents",
+        "labels": "the deployment's are inherited",
+        "parent_task_run_id": "set by flow runs that start other flow runs",
+        "state": "a run starts as scheduled",
+    },
+}
+SCHEMAS = {
+    "work_pool": ("WorkPoolCreate", "WorkPoolUpdate"),
+    "work_queue": ("WorkQueueCreate", "WorkQueueUpdate"),
+    "global_concurrency_limit": ("ConcurrencyLimitV2Create", "ConcurrencyLimitV2Update"),
+    "tag_concurrency_limit": ("ConcurrencyLimitCreate",),
+    "flow": ("FlowCreate", "FlowUpdate"),
+    "deployment": ("DeploymentCreate", "DeploymentUpdate"),
+}
+
+
+@pytest.fixture(scope="module")
+def schemas(server: Server) -> dict[str, Any]:
+    import http.client  # noqa: PLC0415
+    import json  # noqa: PLC0415
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    connection.request("GET", "/openapi.json")
+    result: dict[str, Any] = json.loads(connection.getresponse().read())["components"]["schemas"]
+    return result
+
+
+@pytest.mark.parametrize("kind", [*KINDS, WORK_QUEUE], ids=lambda kind: kind.noun)
+def test_options_cover_the_api(schemas: dict[str, Any], kind: Any) -> None:
+    """A field that a newer Prefect adds is noticed here, and so is an option that an older one does not know."""
+    known = {field.api for field in kind.fields.values()}
+    used: set[str] = set()
+    for schema in SCHEMAS[kind.noun]:
+        fields = set(schemas[schema]["properties"])
+        assert fields - known == fields & set(LEFT_OUT.get(schema, {})), f"{schema}: fields without an option"
+        used |= fields
+    # Made up by ourselves: names where the API wants ids, and what belongs to the path.
+    ours = {"flow_name", "queues"} | ({"work_pool_name"} if kind is WORK_QUEUE else set())
+    assert known - used <= ours, "options that the API does not know"
+    assert set(kind.fields) <= set(kind.options), "fields without an option"
+
+
+def test_options_cover_flow_runs(schemas: dict[str, Any]) -> None:
+    fields = set(schemas["DeploymentFlowRunCreate"]["properties"])
+    options = {"work_queue_name" if name == "work_queue" else name for name in RUN_OPTIONS}
+    assert fields - options == set(LEFT_OUT["DeploymentFlowRunCreate"])
+
+
+def test_storage_and_concurrency_suboptions_cover_the_api(schemas: dict[str, Any]) -> None:
+    kinds = {kind.noun: kind for kind in KINDS}
+    storage = set(kinds["work_pool"].options["storage_configuration"]["options"])
+    renamed = {"default_result_storage_block_id" if name.endswith("_block") else name for name in storage}
+    assert set(schemas["WorkPoolStorageConfiguration"]["properties"]) == renamed
+    concurrency = set(kinds["deployment"].options["concurrency_options"]["options"])
+    # grace_period_seconds came after the oldest supported version.
+    assert set(schemas["ConcurrencyOptions"]["properties"]) | {"grace_period_seconds"} == concurrency
+
+
+def test_a_call_that_finds_nothing_to_do_costs_little(api: Api, proxy: Proxy, tmp_path: Path) -> None:
+    """Less than 0.6 s more than ping, the best of five each: the machine may be busy with other tests."""
+    api.run("work_pool", name="speed", type="process")
+    url = f"http://127.0.0.1:{api.server.port}/api"
+    pool = ["selfhosted.prefect.work_pool", "-a", f"name=speed type=process api_url={url}"]
+
+    def seconds(module: list[str]) -> float:
+        start = time.monotonic()
+        command = ["ansible", "localhost", *HERE, "-m", *module]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        return time.monotonic() - start
+
+    samples = [(seconds(["ansible.builtin.ping"]), seconds(pool)) for _ in range(5)]
+    extra = min(sample[1] for sample in samples) - min(sample[0] for sample in samples)
+    assert extra < 0.6, samples

@@ -1,0 +1,316 @@
+"""Connections, retries, CSRF and secrets (points 16 to 19), and the matrix of servers that are hard to reach."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.modules.server_info import MASK, masked
+
+from .conftest import AUTH_STRING
+from .support import HERE, ROOT, Api, Fault, ModuleFailure, Proxy, Server, environment, free_port, run_module
+
+LIMIT: dict[str, Any] = {"name": "transport", "limit": 1}
+
+
+@pytest.fixture
+def guard(guarded: Server) -> Iterator[Proxy]:
+    """In front of the server with basic authentication and CSRF protection, asking for a header of its own."""
+    proxy = Proxy(guarded, required=("X-Entry", "open"))
+    yield proxy
+    proxy.stop()
+
+
+def test_16_connection_options_have_prefects_environment_names(guard: Proxy) -> None:
+    headers = json.dumps({"X-Entry": "open"})
+    with environment(
+        PREFECT_API_URL=guard.url, PREFECT_API_AUTH_STRING=AUTH_STRING, PREFECT_CLIENT_CUSTOM_HEADERS=headers
+    ):
+        assert run_module("global_concurrency_limit", {"name": "environment", "limit": 1})["changed"]
+    assert all("Bearer" not in headers["Authorization"] for headers in guard.headers)
+    with (
+        environment(PREFECT_API_URL=guard.url, PREFECT_API_KEY="the-key", PREFECT_CLIENT_CUSTOM_HEADERS=headers),
+        pytest.raises(ModuleFailure, match=r"returned HTTP 401: .*\(give auth_string or api_key\)"),
+    ):
+        run_module("global_concurrency_limit", {"name": "environment", "limit": 1})
+    assert guard.headers[-1]["Authorization"] == "Bearer the-key"
+
+
+def test_16_there_is_no_default_url() -> None:
+    assert "PREFECT_API_URL" not in os.environ
+    with pytest.raises(ModuleFailure, match="missing required arguments: api_url"):
+        run_module("global_concurrency_limit", LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://user:secret@127.0.0.1:1/api", "a login inside the URL would show up in logs: use auth_string"),
+        ("127.0.0.1:4200/api", r"is not a URL: give http\(s\)://host\[:port\]/api"),
+        ("http://no-such-host.invalid/api", "cannot resolve 'no-such-host.invalid'"),
+    ],
+)
+def test_16_a_wrong_url_is_told(url: str, problem: str) -> None:
+    with pytest.raises(ModuleFailure, match=problem) as failure:
+        run_module("global_concurrency_limit", {**LIMIT, "api_url": url})
+    assert "secret" not in str(failure.value)
+
+
+def test_16_a_url_without_api_is_told(api: Api) -> None:
+    for url in (api.proxy.url[: -len("/api")], api.proxy.url[: -len("api")]):
+        with pytest.raises(ModuleFailure, match=r"is api_url right\? It usually ends in /api"):
+            api.run("global_concurrency_limit", **LIMIT, api_url=url)
+    assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
+
+
+def certificates(directory: Path) -> None:
+    """A private authority, a server certificate for 127.0.0.1 and a client certificate."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
+
+    for name, subject in (("ca", "/CN=Private CA"), ("server", "/CN=127.0.0.1"), ("client", "/CN=client")):
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
+        if name == "ca":
+            openssl("req", "-x509", "-new", "-key", "ca.key", "-subj", subject, "-days", "2", "-out", "ca.pem")
+        else:
+            (directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
+            openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
+            signing = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+            openssl(*signing, "-days", "2", "-extfile", "extensions", "-out", f"{name}.pem")
+
+
+def test_16_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_path: Path) -> None:
+    certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    proxy = Proxy(api.server, tls=context)
+    options = {"api_url": proxy.url, "name": "tls", "limit": 1, "retry_timeout": 0}
+    client = {"client_cert": str(tmp_path / "client.pem"), "client_key": str(tmp_path / "client.key")}
+    with pytest.raises(ModuleFailure, match=r"(?i)certificate.verify.failed"):
+        run_module("global_concurrency_limit", {**options, **client})
+    with pytest.raises(ModuleFailure, match="failed: "):  # the server hangs up on a client without a certificate
+        run_module("global_concurrency_limit", {**options, "ca_path": str(tmp_path / "ca.pem")})
+    assert run_module("global_concurrency_limit", {**options, **client, "ca_path": str(tmp_path / "ca.pem")})["changed"]
+    with environment(PREFECT_API_SSL_CERT_FILE=str(tmp_path / "ca.pem")):
+        assert not run_module("global_concurrency_limit", {**options, **client})["changed"]
+    assert not run_module("global_concurrency_limit", {**options, **client, "validate_certs": False})["changed"]
+    with pytest.raises(ModuleFailure, match="cannot load ca_path, client_cert or client_key"):
+        run_module("global_concurrency_limit", {**options, **client, "ca_path": "/no/such/file"})
+    proxy.stop()
+
+
+def test_16_http_proxies_are_taken_from_the_environment(api: Api) -> None:
+    with environment(HTTP_PROXY=f"http://127.0.0.1:{api.proxy.port}", NO_PROXY=""):
+        result = run_module("server_info", {"api_url": "http://prefect.invalid/api"})
+    assert result["server"]["version"] == api.server.version
+    assert api.proxy.headers[0]["Host"].startswith("prefect.invalid")
+
+
+def test_17_csrf_is_served_without_an_option(guard: Proxy) -> None:
+    options: dict[str, Any] = {
+        "api_url": guard.url,
+        "auth_string": AUTH_STRING,
+        "custom_headers": {"X-Entry": "open"},
+        "global_concurrency_limits": [{"name": f"csrf {n}", "limit": 1} for n in range(5)],
+    }
+    assert run_module("configuration", options)["changed"]
+    tokens = [request.path for request in guard.requests if "/csrf-token" in request.path]
+    assert len(tokens) == 1, "one token for the whole run"
+    assert not run_module("configuration", options)["changed"]
+
+
+def test_17_csrf_tokens_are_renewed(guard: Proxy) -> None:
+    limits = [{"name": f"renewed {n}", "limit": 1} for n in range(3)]
+    refusal = Fault("POST", "/v2/concurrency_limits/", status=403)
+    options: dict[str, Any] = {
+        "api_url": guard.url,
+        "auth_string": AUTH_STRING,
+        "custom_headers": {"X-Entry": "open"},
+        "global_concurrency_limits": limits,
+    }
+    # A refusal for another reason than the token is no reason to ask for one, and none to try again.
+    guard.faults.append(refusal)
+    with pytest.raises(ModuleFailure, match="returned HTTP 403: injected"):
+        run_module("configuration", options)
+
+
+def test_17_a_server_without_csrf_is_never_asked(api: Api) -> None:
+    api.run("global_concurrency_limit", name="never asked", limit=1)
+    assert not [request for request in api.proxy.requests if "csrf" in request.path]
+
+
+@pytest.mark.parametrize(
+    ("status", "acts"),
+    # A 429 says that the server has not acted.
+    [(429, False), *((status, acts) for status in (502, 503, 504, 0) for acts in (False, True))],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_18_trouble_on_the_way_changes_nothing(api: Api, status: int, method: str, acts: bool) -> None:
+    """Whatever is lost, before or after the server has acted: one object, right, and the module says changed."""
+    name = f"18 {status} {method} {acts}"
+    if method in ("PATCH", "DELETE"):
+        api.run("global_concurrency_limit", name=name, limit=1)
+    api.proxy.faults.append(Fault(method, "/v2/concurrency_limits/", status=status, acts=acts))
+    options = {"state": "absent"} if method == "DELETE" else {"limit": 2}
+    assert api.run("global_concurrency_limit", name=name, **options)["changed"]
+    assert api.proxy.faults == []
+    left = api.raw("POST", "/v2/concurrency_limits/filter", {"limit": 200})
+    assert [one["limit"] for one in left if one["name"] == name] == ([] if method == "DELETE" else [2])
+
+
+@pytest.mark.parametrize("acts", [False, True])
+def test_18_a_flow_run_is_never_created_twice(api: Api, acts: bool) -> None:
+    api.run("deployment", flow="once", name="d")
+    api.proxy.faults.append(Fault("POST", "/create_flow_run", status=502, acts=acts))
+    run = api.run("flow_run", deployment="once/d", wait=False, tags=[f"acts {acts}"])["flow_run"]
+    found = api.run("flow_run_info", deployment="once/d", tags=[f"acts {acts}"])["flow_runs"]
+    assert [one["id"] for one in found] == [run["id"]]
+
+
+def test_18_retry_after_is_honoured(api: Api) -> None:
+    api.proxy.faults.append(Fault("GET", "/v2/", status=429, headers=(("Retry-After", "1.5"),)))
+    start = time.monotonic()
+    api.run("global_concurrency_limit", name="patient", limit=1)
+    assert 1.5 <= time.monotonic() - start < 5
+
+
+def test_18_the_budget_is_total_and_settable(api: Api) -> None:
+    api.proxy.faults += [Fault("GET", "/v2/", status=503)] * 1000
+    start = time.monotonic()
+    with pytest.raises(ModuleFailure, match=r"GET .* returned HTTP 503: injected"):
+        api.run("global_concurrency_limit", name="impatient", limit=1, retry_timeout=1)
+    assert time.monotonic() - start < 3
+    assert len(api.proxy.requests) > 3
+    api.proxy.forget()
+    api.proxy.faults.append(Fault("GET", "/v2/", status=503, headers=(("Retry-After", "3600"),)))
+    with pytest.raises(ModuleFailure, match="HTTP 503"):
+        api.run("global_concurrency_limit", name="impatient", limit=1, retry_timeout=5)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 409, 422, 500])
+def test_18_other_failures_are_never_repeated(api: Api, status: int) -> None:
+    api.run("global_concurrency_limit", name="once", limit=1)
+    api.proxy.forget()
+    api.proxy.faults.append(Fault("PATCH", "/v2/", status=status))
+    with pytest.raises(ModuleFailure, match=f"PATCH .*/v2/concurrency_limits/once returned HTTP {status}: injected"):
+        api.run("global_concurrency_limit", name="once", limit=2 + status)
+    assert len(api.proxy.writes) == 1
+
+
+def test_18_a_refused_connection_fails_within_the_budget() -> None:
+    start = time.monotonic()
+    with pytest.raises(ModuleFailure, match="failed: Connection refused"):
+        run_module("server_info", {"api_url": f"http://127.0.0.1:{free_port()}/api", "retry_timeout": 1})
+    assert time.monotonic() - start < 3
+
+
+def test_18_a_slow_server_is_given_up(api: Api) -> None:
+    api.proxy.faults.append(Fault("GET", "/v2/", status=200, delay=3))
+    with pytest.raises(ModuleFailure, match="failed: timed out"):
+        api.run("global_concurrency_limit", name="slow", limit=1, timeout=0.3, retry_timeout=0)
+
+
+def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
+    """After an error the server hangs up: the next request must not get lost."""
+    api.proxy.faults.append(Fault("POST", "/v2/concurrency_limits/", status=0, acts=True))
+    limits = [{"name": f"reopened {n}", "limit": n} for n in range(10)]
+    assert api.run("configuration", global_concurrency_limits=limits)["summary"]["create"] == 10
+    assert api.run("configuration", global_concurrency_limits=limits)["summary"]["unchanged"] == 10
+
+
+PLANTED = "planted-in-a-test"
+
+
+def test_19_secrets_are_found_nowhere(guard: Proxy, guarded: Server, tmp_path: Path) -> None:
+    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, not on a command line."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "localhost",
+                    "gather_facts": False,
+                    "module_defaults": {
+                        "group/selfhosted.prefect.prefect": {
+                            "api_url": guard.url,
+                            "auth_string": "{{ lookup('env', 'PLANTED_AUTH') }}",
+                            "custom_headers": {"X-Entry": "open", "X-Token": PLANTED},
+                        }
+                    },
+                    "tasks": [
+                        {"selfhosted.prefect.global_concurrency_limit": {"name": "secrets", "limit": 3}},
+                        {"selfhosted.prefect.server_info": {"settings": True}},
+                        {
+                            "selfhosted.prefect.deployment": {"flow": "f", "name": "d", "work_pool": "none"},
+                            "ignore_errors": True,
+                        },
+                        {
+                            "selfhosted.prefect.server_info": {"auth_string": f"admin:{PLANTED}"},
+                            "ignore_errors": True,
+                        },
+                    ],
+                }
+            ]
+        )
+    )
+    command = ["ansible-playbook", "-vvvv", "--diff", *HERE, str(playbook)]
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **cache, "PLANTED_AUTH": AUTH_STRING, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed=0" in done.stdout
+    cached = [path.read_text() for path in (tmp_path / "facts").rglob("*") if path.is_file()]
+    for text in (done.stdout, done.stderr, *cached):
+        assert PLANTED not in text
+        assert AUTH_STRING.partition(":")[2] not in text
+
+
+def test_19_settings_are_masked(server: Server) -> None:
+    """The server masks some of its settings itself, but not the password inside the docket URL."""
+    settings = {
+        "server": {
+            "docket": {"url": "redis://user:p@ss:w@redis:6379/0", "name": "x"},
+            "database": {"password": "secret", "connection_url": "x", "pool_size": 5},
+            "api": {"auth_string": "a:b", "csrf_token_expiration": "PT1H", "keep": True},
+        },
+        "client": {"custom_headers": {"X": "secret"}, "csrf_support_enabled": True},
+        "sentinel": "redis+sentinel://a:26379,b:26379/m?password=secret&db=1",
+        "empty": {"password": None, "api_key": ""},
+    }
+    assert masked(settings) == {
+        "server": {
+            "docket": {"url": f"redis://{MASK}@redis:6379/0", "name": "x"},
+            "database": {"password": MASK, "connection_url": MASK, "pool_size": 5},
+            "api": {"auth_string": MASK, "csrf_token_expiration": "PT1H", "keep": True},
+        },
+        "client": {"custom_headers": MASK, "csrf_support_enabled": True},
+        "sentinel": f"redis+sentinel://a:26379,b:26379/m?password={MASK}&db=1",
+        "empty": {"password": None, "api_key": ""},
+    }
+    read = run_module("server_info", {"api_url": f"http://127.0.0.1:{server.port}/api", "settings": True})["server"]
+    assert (read["version"], read["healthy"], read["ready"]) == (server.version, True, True)
+    assert read["settings"]["server"]["database"]["connection_url"] in (MASK, None)
+
+
+def test_19_the_server_echo_of_a_request_is_not_repeated(api: Api) -> None:
+    """A 422 holds the whole request; only its reasons are shown."""
+    with pytest.raises(ModuleFailure, match="HTTP 422: ") as failure:
+        api.run("deployment", flow="echo", name="d", parameters={"token": PLANTED}, labels={"a": {"b": "c"}})
+    assert PLANTED not in json.dumps({**failure.value.result, "invocation": None})
