@@ -22,7 +22,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -220,6 +221,7 @@ class Runner:
         self.extra = extra
         self.live = live
         self.processes: set[subprocess.Popen[bytes]] = set()
+        self.stopping = False
 
     def run(self, stage: Stage, command: Command) -> Result:
         started = time.monotonic()
@@ -233,6 +235,8 @@ class Runner:
                 words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         self.processes.add(process)
+        if self.stopping:  # while it was started
+            end(process)
         code = wait(process, log, command.minutes, self.live)
         self.processes.discard(process)
         text = log.read_text(errors="replace")
@@ -241,14 +245,23 @@ class Runner:
         return Result(count, shown, started, time.monotonic())
 
     def stop(self) -> None:
+        self.stopping = True
         for process in list(self.processes):
             end(process)
+
+
+def result_of(future: Future[Result]) -> Result:
+    """Wait in short spells: Python notices a signal that came just before a wait only when that wait is over."""
+    while not future.done():
+        futures.wait([future], 0.5)
+    return future.result()
 
 
 def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, float]]:
     """Run all commands of some stages, LANES at a time, and tell how each stage went."""
     outcome = {}
-    with ThreadPoolExecutor(LANES) as pool:
+    pool = ThreadPoolExecutor(LANES)
+    try:
         jobs = {}
         for stage in stages:
             shutil.rmtree(OUTPUT / stage.name, ignore_errors=True)
@@ -257,13 +270,8 @@ def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, 
                 jobs[stage.name] = [pool.submit(Result, Count(failed=1), f"--- {stage.name}: {problem}\n")]
             else:
                 jobs[stage.name] = [pool.submit(runner.run, stage, command) for command in stage.commands]
-        for name, futures in jobs.items():
-            try:
-                results = [future.result() for future in futures]
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                runner.stop()
-                raise
+        for name, commands in jobs.items():
+            results = [result_of(command) for command in commands]
             count = sum((result.count for result in results), Count())
             seconds = max(result.ended for result in results) - min(result.started for result in results)
             outcome[name] = count, seconds
@@ -271,6 +279,11 @@ def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, 
             for result in results:
                 if result.problem:
                     print(result.problem.rstrip(), flush=True)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        runner.stop()
+        raise
+    pool.shutdown()
     return outcome
 
 
