@@ -170,6 +170,16 @@ class Deployment(Flow):
             wanted["concurrency_limit"] = None
         return wanted
 
+    def plan(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
+    ) -> Plan:
+        result = super().plan(client, item, found, state)
+        if result.action == "create":  # the server adds the labels of the flow
+            flow = FLOW.find(client, {"name": item["flow"]})
+            inherited = FLOW.view(flow)["labels"] if flow else {}
+            result.after["labels"] = {**inherited, **result.after["labels"]}
+        return result
+
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
         flow = client.call("POST", "flows", "", body={"name": item["flow"]}, repeatable=True)
         body = self._body(client, item, steps)

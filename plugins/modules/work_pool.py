@@ -129,8 +129,6 @@ EXAMPLES = r"""
       image: registry.example.com/flows:1.4.2
       image_pull_policy: IfNotPresent
       finished_job_ttl: 300
-      cpu_request: 100m
-      memory_request: 256Mi
     job_manifest_patch:
       job_manifest:
         spec:
@@ -139,6 +137,9 @@ EXAMPLES = r"""
               terminationGracePeriodSeconds: 10
               containers:
                 - name: prefect-job
+                  # Newer templates have variables for these: cpu_request and memory_request in job.
+                  resources:
+                    requests: {cpu: 100m, memory: 256Mi}
                   securityContext:
                     allowPrivilegeEscalation: false
 

@@ -165,7 +165,7 @@ def test_18_trouble_on_the_way_changes_nothing(api: Api, status: int, method: st
     options = {"state": "absent"} if method == "DELETE" else {"limit": 2}
     assert api.run("global_concurrency_limit", name=name, **options)["changed"]
     assert api.proxy.faults == []
-    left = api.raw("POST", "/v2/concurrency_limits/filter", {"limit": 200})
+    left = api.run("global_concurrency_limit_info")["global_concurrency_limits"]
     assert [one["limit"] for one in left if one["name"] == name] == ([] if method == "DELETE" else [2])
 
 
