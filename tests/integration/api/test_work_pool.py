@@ -162,8 +162,8 @@ def test_10_a_template_is_left_alone_when_not_asked_for(api: Api) -> None:
     ("options", "problem"),
     [
         (
-            {"job": {"cpu": 1}},
-            "job: the template of this pool has no variable 'cpu'; did you mean cpu_limit or cpu_request",
+            {"job": {"job_ttl": 1}},
+            "job: the template of this pool has no variable 'job_ttl'; did you mean finished_job_ttl",
         ),
         (
             {"job_manifest_patch": {"job_manifest": {"spec": {"x": "{{ grace }}"}}}},
