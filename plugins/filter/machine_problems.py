@@ -116,7 +116,7 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
 
 
 def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
-    version, _, name = cluster.partition("/")
+    version, _slash, name = cluster.partition("/")
     others = [other for other in host["postgresql_clusters"] if name and other.partition("/")[2] == name]
     if others and cluster not in others:
         present = others[0].partition("/")[0]

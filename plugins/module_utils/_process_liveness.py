@@ -94,7 +94,8 @@ def age_of(pid: int) -> float:
 
 
 def say(message: str) -> None:
-    print(message, flush=True)
+    sys.stdout.write(message + "\n")
+    sys.stdout.flush()
 
 
 class Check(threading.Thread):

@@ -1,12 +1,15 @@
 """Register the block types that the installed Prefect brings, and leave the argument as a comment on their table."""
 
 import asyncio
+import importlib
 import sys
 
-import prefect.server.api.server  # noqa: F401 - imports the modules whose blocks a server registers
 import sqlalchemy
 from prefect.server.database import provide_database_interface
 from prefect.server.models.block_registration import run_block_auto_registration
+
+# Imports the modules whose blocks a server registers.
+importlib.import_module("prefect.server.api.server")
 
 
 async def register(comment: str) -> None:

@@ -17,7 +17,7 @@ IDLE_MS = 3_600_000  # anything above Docket's five minutes
 
 
 def is_dead_here(consumer: str) -> bool:
-    host, _, pid = consumer.rpartition("#")
+    host, _hash, pid = consumer.rpartition("#")
     return host == socket.gethostname() and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
 
 

@@ -222,7 +222,7 @@ def test_what_the_server_ignores_is_told(api: Api, name: str) -> None:
 
 def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
     body = {"name": name, "trigger": EVENT, "actions": NOTHING}
-    ids = [api.raw("POST", "/automations/", body)["id"] for _ in range(2)]
+    ids = [api.raw("POST", "/automations/", body)["id"] for _number in range(2)]
     with pytest.raises(ModuleFailure, match="2 automations have this name: choose one with id") as failure:
         api.run("automation", name=name, description="x")
     assert all(one in failure.value.result["msg"] for one in ids)
@@ -273,7 +273,7 @@ def test_runs_at_the_same_time_leave_one(api: Api, name: str) -> None:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=apply) for _ in range(4)]
+    threads = [threading.Thread(target=apply) for _number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -190,9 +190,9 @@ def test_labels_are_set_at_the_creation_only(api: Api) -> None:
     api.ensure("flow", name="labelled", labels={"team": "a"})
     api.ensure("deployment", **item, labels={"x": "y", "n": 1})
     assert api.run("deployment_info", **item)["deployment"]["labels"] == {"team": "a", "x": "y", "n": 1}
-    with pytest.raises(ModuleFailure, match="labels: is .* and the server cannot change it"):
+    with pytest.raises(ModuleFailure, match=r"labels: is .* and the server cannot change it"):
         api.run("deployment", **item, labels={"x": "z"})
-    with pytest.raises(ModuleFailure, match="labels: is .* and the server cannot change it"):
+    with pytest.raises(ModuleFailure, match=r"labels: is .* and the server cannot change it"):
         api.run("flow", name="labelled", labels={"team": "b"})
 
 

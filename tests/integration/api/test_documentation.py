@@ -51,7 +51,7 @@ def test_examples_run(api: Api, module: str, tmp_path: Path) -> None:
     """As they are, but for the address of the server; with what an example takes for granted set up before."""
     tasks = documentation(module, "EXAMPLES")
     for task in tasks:
-        options = task[f"selfhosted.prefect.{module}"] if f"selfhosted.prefect.{module}" in task else {}
+        options = task.get(f"selfhosted.prefect.{module}", {})
         assert options.pop("api_url", None) or module == "deployment", "an example shows the address"
         for name, value in task.items():
             if name.startswith("selfhosted.prefect.") and isinstance(value, dict):
@@ -202,6 +202,6 @@ def test_a_call_that_finds_nothing_to_do_costs_little(api: Api, proxy: Proxy, tm
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         return time.monotonic() - start
 
-    samples = [(seconds(["ansible.builtin.ping"]), seconds(pool)) for _ in range(5)]
+    samples = [(seconds(["ansible.builtin.ping"]), seconds(pool)) for _number in range(5)]
     extra = min(sample[1] for sample in samples) - min(sample[0] for sample in samples)
     assert extra < 0.6, samples

@@ -341,7 +341,7 @@ def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=apply) for _ in range(2)]
+    threads = [threading.Thread(target=apply) for _number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -54,7 +54,7 @@ def test_09_the_predicted_order_is_the_servers(api: Api, name: str) -> None:
     dice = random.Random(7)
     names = ["default", "a", "b", "c", "d"]
     api.run("work_pool", name=name, type="process", queues=[{"name": one} for one in names])
-    for _ in range(12):
+    for _number in range(12):
         some = dice.sample(names, dice.randint(1, len(names)))
         priorities = dice.sample(range(1, 9), len(some))
         queues = [{"name": one, "priority": priority} for one, priority in zip(some, priorities)]

@@ -179,7 +179,11 @@ def test_a_typo_is_refused_in_every_nested_option() -> None:
     [
         ("prefect_work_pools", [{"type": "process"}], "missing required arguments: name"),
         ("prefect_work_pools", [{"name": "a", "type": "process", "workers": {"min": "many"}}], "many"),
-        ("prefect_work_pools", [{"name": "a", "type": "process", "workers": {"autoscaling": {"metric": "moon"}}}], "cpu, backlog"),
+        (
+            "prefect_work_pools",
+            [{"name": "a", "type": "process", "workers": {"autoscaling": {"metric": "moon"}}}],
+            "cpu, backlog",
+        ),
         ("prefect_services_groups", [{"name": "a", "services": ["schedular"]}], "schedular"),
         ("prefect_service_manager", "openrc", "auto, systemd, supervisord"),
         ("prefect_server_steps", ["migrat"], "migrate, api, services"),

@@ -98,7 +98,8 @@ def test_retry_after_in_seconds_or_as_a_date() -> None:
     (b'{"detail": "gone"}', "gone"),
     (b'{"exception_message": "Internal Server Error"}', "Internal Server Error"),
     (
-        b'{"exception_message": "Invalid", "exception_detail": [{"loc": ["body", "name"], "msg": "bad", "input": "SECRET"},'
+        b'{"exception_message": "Invalid", "exception_detail": ['
+        b'{"loc": ["body", "name"], "msg": "bad", "input": "SECRET"},'
         b' {"loc": [], "msg": "worse"}], "request_body": {"token": "SECRET"}}',
         "name: bad; worse",
     ),

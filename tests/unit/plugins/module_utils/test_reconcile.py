@@ -45,9 +45,9 @@ def test_creating_and_deleting_mirror_each_other(wanted: dict[str, Any]) -> None
 
 
 @given(VALUES, VALUES)
-def test_same_is_symmetric_and_reflexive(left: Any, right: Any) -> None:
-    assert same(left, left)
-    assert same(left, right) == same(right, left)
+def test_same_is_symmetric_and_reflexive(one: Any, other: Any) -> None:
+    assert same(one, one)
+    assert same(one, other) == same(other, one)
 
 
 @pytest.mark.parametrize(("left", "right", "expected"), [

@@ -255,7 +255,10 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
         ({"group": "liveness"}, "`liveness` is the module's own"),
         ({"files": [{"path": "a", "content": ""}]}, "'a' has to be absolute"),
         ({"files": [{"path": "/a", "content": "", "mode": "rw"}]}, r"files\[0\].mode: 'rw' is not a mode"),
-        ({"files": [{"path": "/a", "content": ""} for _ in "12"]}, "files and directories: listed more than once: /a"),
+        (
+            {"files": [{"path": "/a", "content": ""} for _number in "12"]},
+            "files and directories: listed more than once: /a",
+        ),
         ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: a name"),
         ({"processes": [{"name": "a", "command": []}]}, "process a: command has to begin with an absolute path"),
         ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NULs"),

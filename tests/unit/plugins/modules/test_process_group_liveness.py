@@ -46,7 +46,7 @@ def replying(text: str) -> Callable[[socket.socket], None]:
 
 
 def dripping(connection: socket.socket) -> None:
-    for _ in range(100):
+    for _number in range(100):
         connection.sendall(b"H")
         time.sleep(0.1)
 
@@ -114,7 +114,7 @@ def test_one_that_answers_is_left_alone(child: subprocess.Popen[bytes]) -> None:
         asked.release()
 
     with listening(answer) as url, checking(url, child.pid, failures=1):
-        for _ in range(5):
+        for _number in range(5):
             assert asked.acquire(timeout=5)
         assert child.poll() is None
 
@@ -134,7 +134,7 @@ def test_failures_count_after_the_start_or_the_first_answer(
         if answers_first:
             assert child.wait(10) == -9
         else:
-            for _ in range(8):
+            for _number in range(8):
                 assert asked.acquire(timeout=5)
             assert child.poll() is None
 
