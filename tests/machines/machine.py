@@ -260,7 +260,7 @@ class Run:
                           "ansible_ssh_common_args": f"-F {self.ssh_config}"} for m in self.machines}  # fmt: skip
         children = {}
         for group in groups:
-            name, _, members = group.partition("=")
+            name, _equals, members = group.partition("=")
             children[name] = {"hosts": {member: None for member in members.split(",") if member}}
             unknown = set(children[name]["hosts"]) - set(hosts)
             if unknown:
@@ -444,7 +444,7 @@ class Machine:
                 (self.cgroups[0] / "cgroup.kill").write_text("1")
             with contextlib.suppress(OSError):
                 for cgroup in self.cgroups:
-                    for directory, _, _ in os.walk(cgroup, topdown=False):
+                    for directory, _directories, _files in os.walk(cgroup, topdown=False):
                         os.rmdir(directory)
             if time.monotonic() > deadline:
                 die(f"the processes in {self.cgroups[0]} do not end")
