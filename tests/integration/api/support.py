@@ -284,11 +284,14 @@ class Api:
 
     def raw(self, method: str, path: str, body: Any = None) -> Any:
         """A request past the modules and past the log."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request(method, "/api" + path, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = response.read()
-        connection.close()
+        for _attempt in range(20):
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+            connection.request(method, "/api" + path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+            connection.close()
+            if response.status != 503:  # SQLite was locked for too long
+                break
         assert response.status < 300, (response.status, answer)
         return json.loads(answer) if answer else None
 
