@@ -97,6 +97,15 @@ def test_every_stage_runs_after_a_failed_one_and_a_stage_without_its_files_fails
     assert "no/such/directory does not exist" in printed
 
 
+@pytest.mark.parametrize(("words", "last"), [(["--", "-k", "x"], "1 passed, 0 failed"), ([], "1 passed, 1 failed")])
+def test_words_may_leave_a_command_without_tests(
+    words: list[str], last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none, one = run.Command("a", "exit 5; :", run.count_junit), run.Command("b", "true")
+    drive([run.Stage("one", (none, one))], tmp_path, monkeypatch, *words)
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
 def test_an_unknown_stage_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drive([run.Stage("one", (run.Command("a", "true"),))], tmp_path, monkeypatch, "two") == 2
 

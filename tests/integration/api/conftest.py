@@ -13,9 +13,15 @@ import pytest
 
 pytest.register_assert_rewrite(f"{__package__}.support")
 
-from .support import Api, Proxy, Server
+from .support import CONSTRAINTS, Api, Proxy, Server
 
-VERSIONS = os.environ.get("PREFECT_TEST_VERSIONS", "3.6.0 3.9.1").split()
+# The roles' lists of packages tell what is supported. A run can choose: "oldest", "newest" or version numbers.
+SUPPORTED = sorted(
+    (path.stem.partition("-")[2] for path in CONSTRAINTS.glob("constraints-*.txt")),
+    key=lambda version: [int(part) for part in version.split(".")],
+)
+NAMED = {"oldest": SUPPORTED[0], "newest": SUPPORTED[-1]}
+VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSIONS", "oldest newest").split()]
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

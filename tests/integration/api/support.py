@@ -11,6 +11,7 @@ import importlib
 import io
 import json
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -52,14 +53,15 @@ def installed_prefect(version: str) -> Path:
 
 def free_port() -> int:
     """A port outside the range from which the kernel takes the ports of clients."""
-    for port in range(20000 + os.getpid() % 5000, 32000):
+    # Anywhere in it: other tests look for one at the same time, and a server takes seconds to bind it.
+    for port in random.sample(range(20000, 32000), 1000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise AssertionError("no free port between 20000 and 32000")
+    raise AssertionError("no free port found between 20000 and 32000")
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
