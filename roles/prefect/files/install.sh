@@ -25,6 +25,7 @@ export UV_PYTHON_DOWNLOADS=never
 "$uv_venv/bin/uv" venv --quiet --clear --python /usr/bin/python3 "$venv"
 VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --compile-bytecode -r "$pinned/$list"
 if [ -e "$venv/bin/prefect" ]; then
-    "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
+    # Prefect makes its home directory as soon as it is imported.
+    PREFECT_HOME="$(dirname "$venv")/home" "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
 fi
 touch "$marker"
