@@ -23,8 +23,8 @@ docs: ## what modules, filters and roles document about themselves
 unit: ## pure functions, no server
 package: ## the collection as a tarball: its files, its installation, its playbooks
 contract: ## every module against a real Prefect server
-molecule: ## the roles on this machine: converge, idempotence, check mode, side effect, verify
-machines: ## several machines, and fresh ones
+molecule: ## the roles on throwaway machines: converge, idempotence, check mode, side effect, verify, teardown
+machines: ## the throwaway machines themselves, and the commands of the README on fresh ones
 e2e: ## the local platform as a whole: faults, load, secrets, speed
 $(STAGES):
 	@scripts/bootstrap.sh test

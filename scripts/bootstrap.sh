@@ -12,6 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 lock="$root/requirements/$lock_name.txt"
 link="$root/.collections/ansible_collections/selfhosted/prefect"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/selfhosted-prefect"
+export UV_SYSTEM_CERTS=true # trust whom the machine trusts, as pip does
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then

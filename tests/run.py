@@ -115,6 +115,12 @@ def pytest(name: str, *, path: str = "", alone: bool = False, minutes: int = 15,
     return Stage(name, (command,), path, tools or {}, alone)
 
 
+def molecule(scenario: str) -> Command:
+    """In a session, which removes the machines however Molecule ends."""
+    line = f"tests/machines/machine session -- molecule test --scenario-name {scenario}"
+    return Command(scenario, line, count_molecule, minutes=20)
+
+
 CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 GIT = {"git": "git"}
 STAGES = (
@@ -160,7 +166,7 @@ STAGES = (
     ),
     Stage(
         "molecule",
-        (Command("molecule", "molecule test --all", count_molecule, minutes=20),),
+        tuple(molecule(path.parent.name) for path in sorted(ROOT.glob("extensions/molecule/*/molecule.yml"))),
         needs="extensions/molecule",
         alone=True,
     ),

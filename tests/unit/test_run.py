@@ -21,11 +21,10 @@ JUNIT = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 MOLECULE = """
-INFO     default ➜ scenario: Executing
-SCENARIO RECAP
-default   : actions=6  successful=4  disabled=0  skipped=0  missing=1  failed=1
-other     : actions=2  successful=2  disabled=0  skipped=0  missing=0  failed=0
+prerun: false
+scenario: {test_sequence: [side_effect, verify, cleanup]}
 """
+PLAYBOOK = "- {hosts: localhost, gather_facts: false, tasks: [{ansible.builtin.assert: {that: %s}}]}"
 
 
 def drive(stages: list[run.Stage], output: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> int:
@@ -48,8 +47,24 @@ def test_junit_cases_are_counted(tmp_path: Path) -> None:
     assert run.count_junit(tmp_path, "") == run.Count(passed=3, failed=2, skipped=1)
 
 
-def test_molecule_steps_are_counted_and_a_missing_playbook_fails() -> None:
-    assert run.count_molecule(Path(), MOLECULE) == run.Count(passed=6, failed=2)
+@pytest.mark.parametrize(("truth", "counted"), [("true", (2, 1)), ("false", (1, 3))])
+def test_molecule_steps_are_counted_and_a_missing_playbook_fails(
+    truth: str, counted: tuple[int, int], tmp_path: Path
+) -> None:
+    scenario = tmp_path / "molecule" / "one"
+    scenario.mkdir(parents=True)
+    (scenario / "molecule.yml").write_text(MOLECULE)
+    (scenario / "side_effect.yml").write_text(PLAYBOOK % "true")
+    (scenario / "verify.yml").write_text(PLAYBOOK % truth)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, **run.ENVIRONMENT, "ANSIBLE_HOME": str(tmp_path / "home"), "PATH": programs}
+    command = ["molecule", "test", "--scenario-name", "one"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    # After a failure, Molecule looks for the playbooks of cleanup and destroy, too.
+    assert run.count_molecule(tmp_path, done.stdout) == run.Count(*counted), done.stdout
+    assert (done.returncode == 0) == (truth == "true")
 
 
 @pytest.mark.parametrize(

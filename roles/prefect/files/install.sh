@@ -22,9 +22,12 @@ fi
 # The list is complete (every dependency of every package), so nothing is left to resolve. Compiling now
 # matters: the accounts that run the programs cannot write here and would compile at every start.
 export UV_PYTHON_DOWNLOADS=never
+# Trust whom the machine trusts, as pip does: a company's certificate authority, for example.
+export UV_SYSTEM_CERTS=true
 "$uv_venv/bin/uv" venv --quiet --clear --python /usr/bin/python3 "$venv"
 VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --compile-bytecode -r "$pinned/$list"
 if [ -e "$venv/bin/prefect" ]; then
-    "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
+    # Prefect makes its home directory as soon as it is imported.
+    PREFECT_HOME="$(dirname "$venv")/home" "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
 fi
 touch "$marker"
