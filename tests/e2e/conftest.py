@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from e2e.machine import MACHINE, Machine, run
 from e2e.planted import SECRETS, Sampler
 

@@ -180,6 +180,12 @@ class Machine:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def ready(self) -> bool:
+        return bool(self.api("GET", "/ready", timeout=5))
+
+    def wait_until_ready(self) -> None:
+        wait_for(self.ready, 120)
+
     def variables(self) -> dict[str, Any]:
         """What `override` has set."""
         merged: dict[str, Any] = {}

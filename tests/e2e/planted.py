@@ -18,8 +18,8 @@ NASTY = """@ :/#%'"$\\`&?=+;,<>{}[]()*~! """
 def plant(prefix: str = "") -> str:
     """A word that occurs nowhere else, between everything that needs quoting somewhere.
 
-    Every way of escaping leaves the word as it is, so whoever looks for it finds the secret raw, URL-encoded, quoted for
-    a shell, in JSON, or in part.
+    Every way of escaping leaves the word as it is, so whoever looks for it finds the secret raw, URL-encoded, quoted
+    for a shell, in JSON, or in part.
     """
     return f"{prefix}p{NASTY}planted{secrets.token_hex(8)}{NASTY}s"
 

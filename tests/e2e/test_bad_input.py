@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from e2e.conftest import MakeMachine
 from e2e.machine import Machine
 

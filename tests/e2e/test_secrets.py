@@ -9,11 +9,11 @@ import base64
 import json
 import subprocess
 import urllib.error
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from e2e.conftest import Converged
 from e2e.machine import Machine, Played
 from e2e.planted import SECRETS, Sampler, fresh_secrets, needles
@@ -32,7 +32,7 @@ BOTH = [*needles(SECRETS), *needles(CHANGED)]
 
 
 def grep(machine: Machine, command: str) -> set[str]:
-    """Output lines of a search on the machine. What it searches for comes by stdin, so that no file or argument has it."""
+    """Output lines of a search on the machine. It gets what to search for by stdin: no file or argument has it."""
     done = subprocess.run(machine.ssh(command), input="\n".join(BOTH), text=True, capture_output=True, check=False)
     assert done.returncode in (0, 1, 2, 123), done.stderr
     return set(done.stdout.splitlines())
@@ -43,7 +43,7 @@ def leaked(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def changed(converged: Converged) -> Iterator[dict[str, Any]]:
+def changed(converged: Converged) -> dict[str, Any]:
     """A prediction and a run with other secrets, and a check that has to fail, all as talkative as it gets."""
     machine = converged.machine
     with Sampler() as sampler:
@@ -55,7 +55,8 @@ def changed(converged: Converged) -> Iterator[dict[str, Any]]:
         machine.sh("systemctl stop prefect-gateway prefect-postgres")
         broken = machine.playbook("verify", "-vvv", fails=True)
         machine.sh("systemctl start prefect-postgres prefect-gateway")
-    yield {"prediction": prediction, "real": real, "broken": broken, "sampler": sampler, "restarted": restarted}
+        machine.wait_until_ready()
+    return {"prediction": prediction, "real": real, "broken": broken, "sampler": sampler, "restarted": restarted}
 
 
 def test_the_search_itself_finds_every_form() -> None:
@@ -104,8 +105,9 @@ def test_files(converged: Converged, changed: dict[str, Any]) -> None:
 
 def test_logs(converged: Converged, changed: dict[str, Any]) -> None:
     machine = converged.machine
-    assert int(machine.sh("journalctl -o json --no-pager | wc -l")) > 100
-    assert grep(machine, "journalctl -o json --all --no-pager | grep -aF -f -") == set()
+    found = grep(machine, "journalctl -o json --all --no-pager | tee /dev/shm/journal | grep -aF -f -")
+    assert int(machine.sh("wc -l < /dev/shm/journal; rm /dev/shm/journal")) > 100
+    assert found == set()
 
 
 def test_what_ansible_remembers(converged: Converged, changed: dict[str, Any]) -> None:
