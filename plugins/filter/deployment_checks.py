@@ -258,9 +258,10 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
 
 def _configuration(readings: Readings, _expected: Readings) -> Iterator[Check]:
     result = readings["configuration"]
-    differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result.get("changes") or []]
-    if result.get("failed"):
+    if result.get("changes") is None:
         differing = [_reason(result)]
+    else:
+        differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result["changes"]]
     yield _check(
         "Pools, queues and limits are as declared",
         differing,
