@@ -24,7 +24,7 @@ options:
   expected:
     description:
       - What there should be. C(version), C(replicas), C(components) (hosts by component), C(services_groups),
-        C(workers) (from P(selfhosted.prefect.workers_of#filter)), C(instance) and C(overdue_seconds).
+        C(workers) (from P(selfhosted.prefect.workers_of#filter)), C(worker_hosts), C(instance) and C(overdue_seconds).
     type: dict
     required: true
 """
@@ -85,7 +85,12 @@ def _expected_processes(expected: Readings) -> list[str]:
         names += [component] * len(hosts)
     for group in expected["services_groups"]:
         names.append(group["name"] if group["name"] == "services" else f"services-{group['name']}")
-    return names + [worker["process"] for worker in expected["workers"]]
+    # One on each machine with workers whose runs are processes; workers are dealt out to the machines one by one.
+    hosts = expected["worker_hosts"]
+    watched = {
+        hosts[number % len(hosts)] for number, worker in enumerate(expected["workers"]) if worker["type"] == "process"
+    }
+    return names + ["lost-runs"] * len(watched) + [worker["process"] for worker in expected["workers"]]
 
 
 def _processes(readings: Readings, expected: Readings) -> Iterator[Check]:
@@ -253,9 +258,10 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
 
 def _configuration(readings: Readings, _expected: Readings) -> Iterator[Check]:
     result = readings["configuration"]
-    differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result.get("changes") or []]
-    if result.get("failed"):
+    if result.get("changes") is None:
         differing = [_reason(result)]
+    else:
+        differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result["changes"]]
     yield _check(
         "Pools, queues and limits are as declared",
         differing,

@@ -22,10 +22,11 @@ EXPECTED: dict[str, Any] = {
     "components": {"postgres": ["a"], "pgbouncer": ["a"], "redis": ["a"], "gateway": ["a"]},
     "services_groups": [{"name": "services"}],
     "workers": workers_of([{"name": "default"}]),
+    "worker_hosts": ["a"],
     "instance": "prefect",
     "overdue_seconds": 60,
 }
-NAMES = ["postgres", "pgbouncer", "redis", "gateway", "api-1", "api-2", "services", "worker-default-1"]
+NAMES = ["postgres", "pgbouncer", "redis", "gateway", "api-1", "api-2", "services", "worker-default-1", "lost-runs"]
 REDIS: dict[str, Any] = {
     "streams": {"events": {name: {"consumers": 1, "lag": 0} for name in ("event-persister", "task-run-recorder")}},
     "api_docket": {"workers": ["host#104"], "tasks": ["delete_flow_run_logs"], "overdue_seconds": {}},
@@ -102,6 +103,7 @@ PROBES, PERSISTER = "A flow run gets through every pool", "The event persister i
 WRONG: list[tuple[Change, set[str], str]] = [
     (put(False, "processes", "a", 5, "running"), {PROCESSES}, "api-2 does not run on a"),
     (lambda readings: readings["processes"]["a"].pop(2), {PROCESSES}, "redis is missing"),
+    (lambda readings: readings["processes"]["a"].pop(8), {PROCESSES}, "lost-runs is missing"),
     (put(json.dumps({"api-1": "UP", "api-2": "DOWN"}), "gateways", "a", "stdout"), {GATEWAYS}, "api-2 is DOWN for a"),
     (put(json.dumps({"api-1": "UP"}), "gateways", "a", "stdout"), {GATEWAYS}, "1 API processes instead of 2"),
     (put({"rc": 1, "stderr": "no socket"}, "gateways", "a"), {GATEWAYS}, "no socket"),

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines for the tests of the whole: one that is converged once and shared, and as many others as a test wants."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.machine import MACHINE, Machine, run
+from e2e.planted import SECRETS, Sampler
+
+MakeMachine = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def make_machine() -> Iterator[MakeMachine]:
+    """Makes machines of one run and removes them all; keeps and reuses those of a run that E2E_RUN names."""
+    kept = os.environ.get("E2E_RUN")
+    name = kept or f"e2e-{secrets.token_hex(3)}"
+    # Ansible keeps connections open under a short path that knows only the machine's name, so each run has its own.
+    directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/tmp"))
+
+    def make(machine: str, *options: str) -> Machine:
+        unique = f"{machine}-{name[-6:]}"
+        if f"{name} {unique} " not in run([MACHINE, "list"]):
+            run([MACHINE, "--run", name, "up", unique, *options])
+        return Machine(name, unique, directory)
+
+    try:
+        yield make
+    finally:
+        shutil.rmtree(directory)
+        if not kept:
+            run([MACHINE, "--run", name, "down", "--all"])
+
+
+class Converged:
+    """A machine after its first site.yml, and what that run showed."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        machine.override("planted", SECRETS)
+        with Sampler() as self.sampler:
+            self.first = machine.playbook("site", "-vvv", "--diff")
+
+
+@pytest.fixture(scope="session")
+def converged(make_machine: MakeMachine) -> Converged:
+    return Converged(make_machine("shared", "--share-cache"))
+
+
+@pytest.fixture
+def deployment(converged: Converged) -> Iterator[Machine]:
+    """The shared deployment, and afterwards again as the inventory has it."""
+    machine = converged.machine
+    yield machine
+    machine.restore()

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One machine that carries the local inventory, driven from here over ssh, and the API behind its gateway."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = ROOT / "tests/machines/machine"
+GROUPS = ("postgres", "pgbouncer", "redis", "api", "services", "gateway", "workers")
+
+
+def run(command: list[Any], **options: Any) -> str:
+    """The output of a command that must not fail; when it does, the test shows what it said."""
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, check=False, **options)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60, every: float = 0.3) -> Any:
+    """The first true value of the condition; what it raises in between counts as false."""
+    deadline = time.monotonic() + seconds
+    while True:
+        problem: object = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            problem = error
+        assert time.monotonic() < deadline, f"did not become true in {seconds} s ({problem})"
+        time.sleep(every)
+
+
+class Played(NamedTuple):
+    """What a playbook run left on the screen."""
+
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def recap(self) -> dict[str, int]:
+        """The counts of the only machine."""
+        line = re.findall(r"^\S+ +: (ok=.*)$", self.output, re.M)[-1]
+        return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", line)}
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the tasks that changed something, in order."""
+        changed = []
+        for task in re.split(r"^(?:TASK|RUNNING HANDLER) \[", self.output, flags=re.M)[1:]:
+            if re.search(r"^changed: ", task, re.M):
+                changed.append(task.partition("]")[0].rpartition(" : ")[2])
+        return changed
+
+
+class Machine:
+    def __init__(self, owner: str, name: str, directory: Path) -> None:
+        self.run = owner
+        self.name = name
+        self.home = directory / name
+        self.inventory = self.home / "inventory"
+        shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars")
+        command = [MACHINE, "--run", owner, "inventory", *(f"prefect_{group}={name}" for group in GROUPS)]
+        hosts = json.loads(run(command))
+        hosts["all"]["hosts"] = {name: hosts["all"]["hosts"][name]}  # a run may have others
+        (self.inventory / "hosts.json").write_text(json.dumps(hosts))
+        self.ssh_config = run([MACHINE, "--run", owner, "ssh-config"]).strip()
+        config = Path(self.ssh_config).read_text()
+        self.ip = re.findall(rf"^Host {name}\n  HostName (\S+)", config, re.M)[0]
+        self.dirty = False
+        # A fact cache, as many have one, must not make a playbook believe that nothing has changed since.
+        self.environment = {
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.home / "cp"),
+            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.home / "facts"),
+        }
+
+    # --- commands on it ---
+
+    def ssh(self, command: str, user: str = "root") -> list[str]:
+        return ["ssh", "-F", self.ssh_config, f"{user}@{self.name}", command]
+
+    def sh(self, command: str, check: bool = True, **options: Any) -> str:
+        done = subprocess.run(self.ssh(command), text=True, capture_output=True, check=False, **options)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    # --- playbooks against it ---
+
+    def override(self, name: str, variables: dict[str, Any]) -> None:
+        """Set variables in the inventory, where a user sets them, and not in the arguments of a command."""
+        path = self.inventory / f"group_vars/all/zz-{name}.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(variables))
+
+    def start(self, playbook: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
+        self.dirty = self.dirty or (bool(variables) and "--check" not in options)
+        more = ["-e", json.dumps(variables)] if variables else []
+        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.inventory, ROOT / f"playbooks/{playbook}.yml"]
+        return subprocess.Popen(
+            [*command, *options, *more],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def playbook(self, name: str, *options: str, fails: bool = False, **variables: Any) -> Played:
+        """Run a playbook to its end; it has to succeed or, with fails, to fail."""
+        started = time.monotonic()
+        process = self.start(name, *options, **variables)
+        try:
+            output = process.communicate(timeout=600)[0]
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert (process.returncode != 0) == fails, output
+        return Played(process.returncode, output, time.monotonic() - started)
+
+    def restore(self) -> None:
+        """Undo what variables of earlier runs have changed."""
+        if self.dirty:
+            self.playbook("site")
+            self.dirty = False
+
+    # --- its processes ---
+
+    def pids(self) -> dict[str, int]:
+        """The main process of every unit or program, by the name the roles give it."""
+        if self.sh("cat /proc/1/comm").strip() == "systemd":
+            shown = self.sh("systemctl show --property=Id,MainPID 'prefect-*.service'")
+            found = re.findall(r"MainPID=(\d+)\nId=prefect-(\S+)\.service", shown)
+        else:
+            control = "/opt/prefect/supervisor/bin/supervisorctl -c /etc/prefect/supervisord.conf status"
+            found = [
+                (pid, name) for name, pid in re.findall(r"^\S*prefect-(\S+) .* pid (\d+),", self.sh(control), re.M)
+            ]
+        return {name: int(pid) for pid, name in found}
+
+    def restarted(self, before: dict[str, int]) -> set[str]:
+        """Names of the processes that are not the ones they were."""
+        after = self.pids()
+        return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+    # --- the API behind its gateway ---
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.ip}:4200"
+
+    def api(self, method: str, path: str, body: Any = None, login: str | None = None, timeout: float = 30) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if login is None:
+            login = self.variables().get("prefect_api_auth_string", "")
+        if login:
+            headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def ready(self) -> bool:
+        return bool(self.api("GET", "/ready", timeout=5))
+
+    def wait_until_ready(self) -> None:
+        wait_for(self.ready, 120)
+
+    def variables(self) -> dict[str, Any]:
+        """What `override` has set."""
+        merged: dict[str, Any] = {}
+        for path in sorted(self.inventory.glob("group_vars/all/zz-*.json")):
+            merged |= json.loads(path.read_text())
+        return merged

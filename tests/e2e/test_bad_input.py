@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot work is refused by its option's name and with a remedy, before anything on the machine changes.
+
+Several mistakes share a run where the preflight reports all of them: each has to be on a line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.conftest import MakeMachine
+from e2e.machine import Machine
+
+POOL = {"name": "default", "type": "process", "workers": {"min": 2}}
+# A Python that says it is too old: nothing older than what is supported can be installed on a supported system.
+OLD_PYTHON = """mkdir -p /srv/old
+echo 'import platform; platform.python_version = lambda: "3.9.2"' > /srv/old/sitecustomize.py
+printf '#!/bin/sh\\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/srv/old exec /usr/bin/python3 "$@"\\n' > /srv/old/python
+chmod +x /srv/old/python
+"""
+# Something that is not ours listens on Redis' port.
+LISTENER = """setsid python3 -c '
+import signal, socket
+s = socket.create_server(("", 6379))
+signal.pause()
+' > /dev/null 2>&1 < /dev/null & echo $!"""
+# Where a login itself leaves traces.
+LOGINS = ("/run", "/var/log", "/root/.ansible", "/proc", "/sys", "/dev", "/tmp")
+
+
+@pytest.fixture(scope="module")
+def bare(make_machine: MakeMachine) -> Machine:
+    machine = make_machine("bare", "--init", "none")
+    machine.sh(OLD_PYTHON)
+    return machine
+
+
+@pytest.fixture
+def untouched(bare: Machine) -> Iterator[Machine]:
+    """The machine, and the certainty that nothing on it has changed."""
+
+    def processes() -> set[str]:
+        return set(bare.sh("cat /proc/[0-9]*/comm", check=False).split()) - {"bash", "cat", "sh", "sleep", "sshd"}
+
+    bare.sh("touch /srv/mark")
+    before = processes()
+    yield bare
+    pruned = " -o ".join(f"-path {path}" for path in LOGINS)
+    assert bare.sh(f"find / \\( {pruned} \\) -prune -o -newer /srv/mark -print") == ""
+    assert processes() == before
+    assert bare.sh("ls -d /run/prefect* /var/log/prefect* /tmp/* 2>/dev/null", check=False) == ""
+
+
+def refusals(machine: Machine, playbook: str = "preflight", **variables: Any) -> dict[str, str]:
+    """What is to be corrected, by option. The only failure is the preflight's, and it changed nothing."""
+    played = machine.playbook(playbook, fails=True, **variables)
+    assert (played.recap["failed"], played.recap["changed"]) == (1, 0), played.output
+    assert f"{machine.name} was not touched" in played.output, played.output
+    return dict(re.findall(r"^ +- ([^: ]+(?: [^: ]+)*): (.+)$", played.output, re.M))
+
+
+@pytest.fixture(scope="module")
+def mistakes(bare: Machine) -> dict[str, str]:
+    return refusals(
+        bare,
+        prefect_version="2.20.1",
+        prefect_redis_hosts=[],
+        postgres_version=13,
+        prefect_database_max_connections=40,
+        prefect_databse_port=5433,
+        prefect_gateway_port=40000,
+        prefect_api_auth_string="password-only",
+        prefect_server_api_max_overflow=-1,
+        prefect_work_pools=[
+            {**POOL, "concurrency_limit": -2, "queues": [{"name": "slow", "concurrency_limit": -3}]},
+            {"name": "Prefect-pool", "type": "process", "workers": {"min": -1}},
+            *({"name": f"a{character}b", "type": "process"} for character in "/%&<>"),
+        ],
+        prefect_global_concurrency_limits=[{"name": "calls", "limit": -4, "slot_decay_per_second": -1}],
+        prefect_tag_concurrency_limits=[{"tag": "calls", "concurrency_limit": -5}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "problem", "remedy"),
+    [
+        ("prefect_version", "2.20.1 is not a version", "Set it to one of: 3."),
+        ("prefect_redis_url", "3 API processes", "Put a machine into the inventory group prefect_redis"),
+        ("postgres_version", "PostgreSQL 13 is too old", "Set it to 14 or newer"),
+        ("prefect_database_max_connections", "but PostgreSQL allows 40", "Raise it to"),
+        ("prefect_databse_port", "", "prefect_database_port"),
+        ("prefect_gateway_port", "Port 40000 for gateway is in the range", "Use a port below"),
+        ("prefect_api_auth_string", "not of the form user:password", "Write a user name, a colon and a password"),
+        ("prefect_server_api_max_overflow", "-1 is less than 0", "Set it to 0 or more"),
+        ("prefect_work_pools[default].concurrency_limit", "-2 is negative", "Use 0 or more"),
+        ("prefect_work_pools[default].queues[slow].concurrency_limit", "-3 is negative", "Use 0 or more"),
+        ("prefect_work_pools[Prefect-pool].name", "begins with 'prefect'", "Rename the pool"),
+        ("prefect_work_pools[Prefect-pool].workers.min", "-1 is negative", "Use 0 or more"),
+        *((f"prefect_work_pools[a{c}b].name", f"contains {c}", "Use a name without any of") for c in "/%&<>"),
+        ("prefect_global_concurrency_limits[calls].limit", "-4 is negative", "Use 0 or more"),
+        ("prefect_global_concurrency_limits[calls].slot_decay_per_second", "negative", "Use 0 or more"),
+        ("prefect_tag_concurrency_limits[calls].concurrency_limit", "-5 is negative", "Use 0 or more"),
+    ],
+)
+def test_a_mistake(mistakes: dict[str, str], option: str, problem: str, remedy: str) -> None:
+    assert problem in mistakes[option]
+    assert remedy in mistakes[option]
+
+
+def test_mistakes_change_nothing(untouched: Machine, mistakes: dict[str, str]) -> None:
+    assert refusals(untouched, prefect_version="3.0.0").keys() == {"prefect_version"}
+
+
+def test_redis_cluster(untouched: Machine) -> None:
+    found = refusals(untouched, prefect_redis_url="redis+cluster://10.0.0.5:6379/0")
+    assert found.keys() == {"prefect_redis_url"}
+    assert "redis+sentinel://" in found["prefect_redis_url"]
+
+
+def test_site_yml_stops_there(untouched: Machine) -> None:
+    found = refusals(untouched, "site", prefect_work_pools=[{**POOL, "concurrency_limit": -1}])
+    assert found.keys() == {"prefect_work_pools[default].concurrency_limit"}
+
+
+@pytest.mark.parametrize(
+    ("option", "remedy", "variables"),
+    [
+        (
+            "concurency_limit",
+            "is not an option. There are ",
+            {"prefect_work_pools": [{**POOL, "concurency_limit": 5}]},
+        ),
+        (
+            "piority",
+            "is not an option. There are ",
+            {"prefect_work_pools": [{**POOL, "queues": [{"name": "a", "piority": 1}]}]},
+        ),
+        ("mins", "is not an option. There are ", {"prefect_work_pools": [{**POOL, "workers": {"mins": 1}}]}),
+        (
+            "slot_decay",
+            "is not an option. There are ",
+            {"prefect_global_concurrency_limits": [{"name": "a", "limit": 1, "slot_decay": 1}]},
+        ),
+        ("limit", "is not an option. There are ", {"prefect_tag_concurrency_limits": [{"tag": "a", "limit": 1}]}),
+        (
+            "service",
+            "is not an option. There are ",
+            {"prefect_services_groups": [{"name": "a", "service": ["scheduler"]}]},
+        ),
+        ("schedular", "scheduler, late_runs", {"prefect_services_groups": [{"name": "a", "services": ["schedular"]}]}),
+    ],
+)
+def test_a_typo_inside_an_option(untouched: Machine, option: str, remedy: str, variables: dict[str, Any]) -> None:
+    played = untouched.playbook("preflight", fails=True, **variables)
+    (name,) = variables
+    (line,) = set(re.findall(rf"^ *- (.*\b{option}\b.*)", played.output, re.M))
+    assert name in line
+    assert remedy in line
+    assert f"{untouched.name} was not touched" in played.output
+    assert len(played.output.splitlines()) < 100, "the message is hard to find"
+
+
+def test_a_port_in_use(untouched: Machine) -> None:
+    pid = untouched.sh(LISTENER).strip()
+    try:
+        found = refusals(untouched)
+    finally:
+        untouched.sh(f"kill {pid}; while [ -d /proc/{pid} ]; do sleep 0.1; done")
+    assert found.keys() == {"prefect_redis_port"}
+    assert "in use by something else" in found["prefect_redis_port"]
+    assert "use another port" in found["prefect_redis_port"]
+
+
+def test_an_old_python(untouched: Machine) -> None:
+    found = refusals(untouched, ansible_python_interpreter="/srv/old/python")
+    assert found.keys() == {"ansible_python_interpreter"}
+    assert "Python 3.9.2 is too old" in found["ansible_python_interpreter"]
+    assert "3.10 or newer" in found["ansible_python_interpreter"]
+
+
+def test_an_unsupported_system(untouched: Machine) -> None:
+    untouched.sh("sed 's/^VERSION_ID=.*/VERSION_ID=\"11\"/' /usr/lib/os-release > /tmp/old-release")
+    untouched.sh("mount --bind /tmp/old-release /usr/lib/os-release")
+    try:
+        found = refusals(untouched)
+    finally:
+        untouched.sh("umount /usr/lib/os-release; rm /tmp/old-release")
+    assert "debian 11 is not supported" in found["ansible_host"]
+    assert "debian 12" in found["ansible_host"]
