@@ -98,8 +98,8 @@ options:
     type: str
   schedules:
     description:
-      - All its schedules, each known by its C(slug). Others are removed, also those without a slug, and so are all of them
-        by null or an empty list. When omitted, the schedules are left alone.
+      - All its schedules, each known by its C(slug). Others are removed, also those without a slug, and so are all by
+        null or an empty list. When omitted, the schedules are left alone.
       - What a schedule leaves out is left alone, so that one that was paused stays paused. Each is changed in place, as
         M(selfhosted.prefect.deployment_schedule) does, which manages single schedules and leaves the others alone.
     type: list

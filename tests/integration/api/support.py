@@ -25,6 +25,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
@@ -237,6 +238,8 @@ def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}}
     output = io.StringIO()
     patches = [mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())]
+    # Ansible collects warnings for the whole process.
+    patches.append(mock.patch.object(warnings, "_global_warnings", type(warnings._global_warnings)()))
     if hasattr(basic, "_ANSIBLE_PROFILE"):  # since ansible-core 2.19
         patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))  # type: ignore[arg-type]
     with contextlib.ExitStack() as stack:
@@ -249,6 +252,11 @@ def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[
     if result.get("failed"):
         raise ModuleFailure(result)
     return result
+
+
+def warnings_of(result: dict[str, Any]) -> list[str]:
+    """Texts, which they are until ansible-core 2.18."""
+    return [one if isinstance(one, str) else one["event"]["msg"] for one in result.get("warnings", ())]
 
 
 class Api:
@@ -295,7 +303,10 @@ class Api:
 
 def wanted_part(result: dict[str, Any] | None) -> dict[str, Any] | None:
     """Without what the server fills in."""
-    runtime = ("id", "created", "updated", "status", "active_slots", "last_polled", "flow_id", "schedules")
+    runtime = (
+        *("id", "created", "updated", "status", "active_slots", "last_polled", "flow_id", "is_protected", "checksum"),
+        *("block_schema", "block_schema_version"),
+    )
     return result and {name: value for name, value in result.items() if name not in runtime}
 
 
