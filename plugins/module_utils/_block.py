@@ -75,12 +75,6 @@ class BlockType(Kind):
             raise self.refuse(item, "slug", problem)
         return steps
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
-        made = client.call("POST", *self.route, "", body=self.body(steps.changes))
-        if made["slug"] != item["slug"]:  # where a name is taken, the server answers with its owner
-            problem = f"the server keeps names unique, and {item['name']!r} belongs to block type {made['slug']!r}"
-            raise self.refuse(item, "name", problem)
-
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         refuse_if_used(self, client, item, block_types={"slug": {"any_": [item["slug"]]}})
         super().delete(client, item, found)
@@ -160,7 +154,10 @@ class BlockSchema(Kind):
             self._check_that_one_is_meant(client, item, found)
             return plan_absent(current)
         wanted = self.wanted(client, item, found)
-        if found is not None and current is not None:
+        if found is None:
+            # With the slug, the server takes it for another schema than that of a type with the same fields.
+            wanted["fields"] = {"block_type_slug": item["block_type"], **wanted["fields"]}
+        elif current is not None:
             wanted["fields"] = current["fields"]
             self._check_what_cannot_change(item, found, current, wanted)
         return plan(current, wanted, self.fresh())
@@ -191,22 +188,22 @@ class BlockSchema(Kind):
         if block_type is None:
             raise no_such_type(self, client, item)
         body = self.body(steps.after)
+        del body["block_type_slug"]
         body["block_type_id"] = block_type["id"]
-        # With the slug, the server takes it for another schema than that of a type with the same fields.
-        body["fields"] = {"block_type_slug": body.pop("block_type_slug"), **self._with_checksums(client, item)}
+        body["fields"] = self._with_checksums(client, item, body["fields"])
         try:
             client.call("POST", *self.route, "", body=body, repeatable=True)
         finally:
             client.memo.pop("block_schemas", None)
 
-    def _with_checksums(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_checksums(self, client: Client, item: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
         """The fields, where a reference by its block type alone means the newest schema of that type."""
         complete: dict[str, Any] = {}
-        for name, references in (item["fields"].get("block_schema_references") or {}).items():
+        for name, references in fields.get("block_schema_references", {}).items():
             complete[name] = [self._with_checksum(client, item, reference) for reference in as_list(references)]
             if not isinstance(references, list):
                 complete[name] = complete[name][0]
-        return {**item["fields"], "block_schema_references": complete}
+        return {**fields, "block_schema_references": complete}
 
     def _with_checksum(self, client: Client, item: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
         if reference.get("block_schema_checksum"):

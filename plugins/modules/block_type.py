@@ -20,7 +20,7 @@ options:
     required: true
   name:
     description:
-      - Name for people, unique on the server. Needed to create a type; the server cannot change it later.
+      - Name for people. Needed to create a type; the server cannot change it later.
       - C(/ % & < >) are refused, and so are names that start with C(prefect).
     type: str
   description:
