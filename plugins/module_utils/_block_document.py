@@ -49,7 +49,7 @@ class BlockDocument(Kind):
         "block_schema": {"type": "str"},
         "hidden_secrets": {"type": "str", "choices": ["write", "keep"], "default": "write", "no_log": False},
     }
-    runtime = ("id", "created", "updated", "block_schema", "block_schema_version")
+    runtime = ("id", "created", "updated", "block_schema")
     secret = True
 
     # Reading. The data of what we find has secrets in clear, and names in place of the blocks that it refers to.
@@ -75,8 +75,7 @@ class BlockDocument(Kind):
             **found,
             "block_type_slug": found["block_type"]["slug"],
             "data": {**found["data"], **references},
-            "block_schema": schema["checksum"],
-            "block_schema_version": schema["version"],
+            "block_schema": identity(schema),
             "schema_fields": schema["fields"],
         }
 
@@ -164,7 +163,7 @@ class BlockDocument(Kind):
         if found is None or "data" in wanted:
             self._check_keys(item, wanted.get("data", {}), fields)
         if "block_schema" in item:
-            wanted["block_schema"] = schema["checksum"] if schema else item["block_schema"]
+            wanted["block_schema"] = identity(schema) if schema else item["block_schema"]
         return wanted
 
     def _with_hidden(
@@ -240,6 +239,11 @@ class BlockDocument(Kind):
 
 
 BLOCK_DOCUMENT = BlockDocument()
+
+
+def identity(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Several versions may have the same checksum."""
+    return {"version": schema["version"], "checksum": schema["checksum"]}
 
 
 # Secrets within data

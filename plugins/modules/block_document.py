@@ -108,8 +108,7 @@ block_document:
     block_type: {description: Slug of the block type., type: str, returned: always}
     name: {description: Name., type: str, returned: always}
     data: {description: "What it holds, with V(<secret>) in place of secrets.", type: dict, returned: always}
-    block_schema: {description: Checksum of its schema., type: str, returned: when it exists}
-    block_schema_version: {description: Version of its schema., type: str, returned: when it exists}
+    block_schema: {description: Version and checksum of its schema., type: dict, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample:
     block_type: s3-bucket

@@ -142,6 +142,7 @@ class Proxy:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.headers: list[dict[str, str]] = []
+        self.rewrite: Callable[[Any], Any] = lambda body: body  # of what the server gets to see
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -164,7 +165,9 @@ class Proxy:
                 if fault is not None and not fault.acts:
                     return self._misbehave(fault)
                 connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-                hop_by_hop = ("host", "connection", "proxy-authorization")
+                if body:
+                    body = json.dumps(proxy.rewrite(json.loads(body))).encode()
+                hop_by_hop = ("host", "connection", "proxy-authorization", "content-length")
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in hop_by_hop}
                 connection.request(self.command, path, body, headers)
                 response = connection.getresponse()
@@ -221,6 +224,7 @@ class Proxy:
         self.requests.clear()
         self.headers.clear()
         self.faults.clear()
+        self.rewrite = lambda body: body
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -305,7 +309,7 @@ def wanted_part(result: dict[str, Any] | None) -> dict[str, Any] | None:
     """Without what the server fills in."""
     runtime = (
         *("id", "created", "updated", "status", "active_slots", "last_polled", "flow_id", "is_protected", "checksum"),
-        *("block_schema", "block_schema_version"),
+        "block_schema",
     )
     return result and {name: value for name, value in result.items() if name not in runtime}
 
