@@ -18,7 +18,6 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule impor
     flat,
     short,
     told,
-    type_of,
     whole,
 )
 
@@ -212,7 +211,7 @@ class Deployment(Flow):
         try:
             client.call("POST", *self.route, "", body=body)
         except PrefectError as error:
-            raise told(error, [type_of(schedule) for schedule in schedules]) from None
+            raise told(error, schedules) from None
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
         pool = steps.changes.get("work_pool")

@@ -43,7 +43,8 @@ DURATION = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
 DURATION_SECONDS = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
-PLACE = re.compile(r"(?:schedules\.)?(?:(\d+)\.)?schedule\.(\w+)Schedule\b")  # in what the server says of a mistake
+# Where a mistake is, in what the server says of it: schedules.0.schedule.function-after[x(), CronSchedule].cron
+PLACE = re.compile(r"(?:schedules\.)?(?:(\d+)\.)?schedule\.[^:]*?(\w+)Schedule\b\]?\.?")
 
 
 class DeploymentSchedule(Kind):
@@ -154,7 +155,7 @@ class DeploymentSchedule(Kind):
         try:
             client.call(method, *self.route, *path, body=body)
         except PrefectError as error:
-            raise told(error, [type_of(after)]) from None
+            raise told(error, [after]) from None
 
 
 DEPLOYMENT_SCHEDULE = DeploymentSchedule()
@@ -191,13 +192,17 @@ def short(schedule: Mapping[str, Any]) -> dict[str, Any]:
     return {part: schedule.get(part) for part in SCHEDULE_OPTIONS if part not in foreign}
 
 
-def told(error: PrefectError, types: Sequence[str]) -> PrefectError:
-    """The server tries every type and tells how each one fails: keep what it says about the types that are meant."""
+def told(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> PrefectError:
+    """The server tries every type and tells how each one fails: keep what it says about the type that is meant."""
     pieces = []
     for piece in str(error.facts.get("detail")).split("; "):
         place = PLACE.match(piece)
-        if not place or place[2].lower() == types[int(place[1] or 0)]:
+        if not place:
             pieces.append(piece)
+            continue
+        schedule = schedules[int(place[1] or 0)]
+        if place[2].lower() == type_of(schedule):
+            pieces.append(f"schedule {schedule['slug']!r}: {piece[place.end() :].lstrip(': ')}")
     return error.retold("; ".join(pieces))
 
 
