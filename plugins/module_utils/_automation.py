@@ -260,11 +260,9 @@ class Automation(Kind):
         try:
             return client.call(method, *self.route, *path, body=body)
         except PrefectError as error:
-            detail = str(error.facts.get("detail"))
             if error.status != 422:
                 raise
-            told = relevant(detail, body)
-            raise PrefectError(str(error).replace(detail, told), **{**error.facts, "detail": told}) from None
+            raise error.retold(relevant(str(error.facts.get("detail")), body)) from None
 
     def _whole(self, client: Client, item: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         body = dict(options)

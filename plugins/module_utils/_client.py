@@ -47,6 +47,11 @@ class PrefectError(Exception):
         known = message.startswith(title)
         return PrefectError(message if known else f"{title}: {message}", unsure=self.unsure, **self.facts)
 
+    def retold(self, detail: str) -> PrefectError:
+        """The same failure, with other words for the server's detail."""
+        message = str(self).replace(str(self.facts.get("detail")), detail)
+        return PrefectError(message, unsure=self.unsure, **{**self.facts, "detail": detail})
+
     @property
     def status(self) -> int | None:
         return self.facts.get("status")
@@ -60,6 +65,19 @@ class Answer(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
     body: bytes
+
+
+class Remarks:
+    """What a run has to tell beside its result."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.secret: set[str] = set()  # values that no output may contain
+        self.public: set[str] = set()  # values that it may contain although they stand in an option that is masked
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
 
 
 class Client:
@@ -104,6 +122,7 @@ class Client:
         self._local = threading.local()
         self._failing_since: float | None = None
         self.memo: dict[str, Any] = {}  # what a run needs more than once
+        self.remarks = Remarks()
 
     # What the modules call
 

@@ -14,6 +14,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_SCHEMA, BLOCK_TYPE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT, FLOW
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import STATE, Kind, settle
@@ -23,10 +25,15 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import 
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import given
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
 
 # A kind comes after those it refers to. Objects are deleted in the opposite order.
 KINDS: tuple[Kind, ...] = (
+    VARIABLE,
+    BLOCK_TYPE,
+    BLOCK_SCHEMA,
+    BLOCK_DOCUMENT,
     GLOBAL_CONCURRENCY_LIMIT,
     TAG_CONCURRENCY_LIMIT,
     WORK_POOL,
@@ -34,7 +41,9 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     AUTOMATION,
 )
-OPTIONS: dict[str, Any] = {kind.plural: {"type": "list", "elements": "dict"} for kind in KINDS}
+OPTIONS: dict[str, Any] = {
+    kind.plural: {"type": "list", "elements": "dict", **({"no_log": True} if kind.secret else {})} for kind in KINDS
+}
 
 
 class Step(NamedTuple):

@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_name
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import (
+    DEPLOYMENT_SCHEDULE,
+    SCHEDULE_OPTIONS,
+    flat,
+    short,
+    told,
+    whole,
+)
 
 EMPTY_SCHEMAS: tuple[Any, ...] = ({}, {"type": "object", "properties": {}})
 OWN_LIMIT = "deployment:"  # the server keeps a deployment's own limit among the global ones, under this prefix
@@ -83,6 +91,7 @@ class Deployment(Flow):
         "global_concurrency_limit": Field("global_concurrency_limit_id"),
         "concurrency_options": Field("concurrency_options"),
         "storage_document": Field("storage_document_id"),
+        "schedules": Field("schedules", empty=[]),
     }
     options = {
         "flow": {"type": "str", "required": True},
@@ -111,8 +120,9 @@ class Deployment(Flow):
             },
         },
         "storage_document": {"type": "str"},
+        "schedules": {"type": "list", "elements": "dict", "options": SCHEDULE_OPTIONS},
     }
-    runtime = ("id", "created", "updated", "flow_id", "status", "last_polled", "schedules")
+    runtime = ("id", "created", "updated", "flow_id", "status", "last_polled")
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -122,6 +132,12 @@ class Deployment(Flow):
             raise self.refuse(item, "concurrency_limit", f"must be 1 or more, or null for none, not {limit}")
         if limit is not None and item.get("global_concurrency_limit") is not None:
             raise self.refuse(item, "concurrency_limit", "a deployment has its own limit or a shared one, not both")
+        schedules = schedule_items(item)
+        for schedule in schedules:
+            DEPLOYMENT_SCHEDULE.check(schedule)
+        slugs = [schedule["slug"] for schedule in schedules]
+        if len(set(slugs)) < len(slugs):
+            raise self.refuse(item, "schedules", f"slugs must be unique, not {slugs}")
 
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return ["name", item["flow"], item["name"]]
@@ -137,6 +153,7 @@ class Deployment(Flow):
             "concurrency_limit": shared["limit"] if own else None,
             "global_concurrency_limit_id": shared["name"] if shared and not own else None,
             "storage_document_id": client.block_name(storage) if storage else None,
+            "schedules": list(flat(found, f"{flow}/{found['name']}")),
         }
 
     def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -154,10 +171,16 @@ class Deployment(Flow):
             return {}
         if option == "concurrency_options" and value:
             return {name: part for name, part in value.items() if part is not None}
+        if option == "schedules":
+            views = [short(DEPLOYMENT_SCHEDULE.view(one)) for one in value]
+            return sorted(views, key=lambda view: view["slug"] or "")
         return value
 
     def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
-        wanted = super().wanted(client, item, found)
+        wanted = super().wanted(client, {name: item[name] for name in item if name != "schedules"}, found)
+        if "schedules" in item:
+            plans = schedule_plans(client, item, found)
+            wanted["schedules"] = self.normal("schedules", [steps.after for _one, _current, steps in plans])
         pool = wanted.get("work_pool", found and found["work_pool_name"])
         if pool is None and wanted.get("work_queue"):
             raise self.refuse(item, "work_queue", "needs a work_pool")
@@ -183,7 +206,12 @@ class Deployment(Flow):
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
         flow = client.call("POST", "flows", "", body={"name": item["flow"]}, repeatable=True)
         body = self._body(client, item, steps)
-        client.call("POST", *self.route, "", body={**body, "name": item["name"], "flow_id": flow["id"]})
+        schedules = [steps.after for _schedule, _current, steps in schedule_plans(client, item, None)]
+        body.update(name=item["name"], flow_id=flow["id"], schedules=[whole(schedule) for schedule in schedules])
+        try:
+            client.call("POST", *self.route, "", body=body)
+        except PrefectError as error:
+            raise told(error, schedules) from None
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
         pool = steps.changes.get("work_pool")
@@ -191,8 +219,20 @@ class Deployment(Flow):
             raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
-        client.call("PATCH", *self.route, found["id"], body=body)
+        if body:
+            client.call("PATCH", *self.route, found["id"], body=body)
+        if "schedules" in steps.changes:
+            self._write_schedules(client, item, found)
         self._notice_what_was_ignored(client, item, steps)
+
+    def _write_schedules(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        plans = schedule_plans(client, item, found)
+        for schedule, current, steps in plans:
+            DEPLOYMENT_SCHEDULE.apply(client, schedule, current, steps)
+        kept = [schedule["slug"] for schedule, _current, _steps in plans]
+        for current in found["schedules"]:
+            if current["slug"] not in kept:
+                DEPLOYMENT_SCHEDULE.delete(client, current, current)
 
     def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
         """Old servers accept a request to clear these, and do nothing."""
@@ -217,7 +257,8 @@ class Deployment(Flow):
             client.call("PATCH", *self.route, found["id"], body={"concurrency_limit": None})
 
     def _body(self, client: Client, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
-        body = self.body({option: value for option, value in steps.changes.items() if option not in self.key})
+        apart = (*self.key, "schedules")
+        body = self.body({option: value for option, value in steps.changes.items() if option not in apart})
         if "work_queue" in steps.changes:  # alone, the server would take it for a queue without a pool
             body["work_pool_name"] = steps.after["work_pool"]
         if body.get("global_concurrency_limit_id"):
@@ -233,6 +274,22 @@ class Deployment(Flow):
                 raise self.refuse(item, "storage_document", f"there is no block {item['storage_document']!r}")
             body["storage_document_id"] = block
         return body
+
+
+def schedule_items(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    deployment = f"{item['flow']}/{item['name']}"
+    return [{**schedule, "deployment": deployment} for schedule in item.get("schedules") or ()]
+
+
+def schedule_plans(
+    client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> list[tuple[dict[str, Any], dict[str, Any] | None, Plan]]:
+    """Each of the wanted schedules, with the one of the same slug and what leads from this to that."""
+    present = {one["slug"]: one for one in (found["schedules"] if found else ())}
+    return [
+        (one, present.get(one["slug"]), DEPLOYMENT_SCHEDULE.plan(client, one, present.get(one["slug"])))
+        for one in schedule_items(item)
+    ]
 
 
 FLOW = Flow()

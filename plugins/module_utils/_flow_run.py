@@ -153,24 +153,7 @@ def describe(run: Mapping[str, Any], deployment: str | None) -> dict[str, Any]:
 
 def search(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module flow_run_info."""
-    runs: dict[str, Any] = {}
-    if options["id"]:
-        runs["id"] = {"any_": [options["id"]]}
-    if options["name"]:
-        runs["name"] = {"any_": [options["name"]]}
-    if options["tags"]:
-        runs["tags"] = {"all_": options["tags"]}
-    if options["states"]:
-        types = [state for state in options["states"] if state.isupper()]
-        names = [state for state in options["states"] if not state.isupper()]
-        state = {"type": {"any_": types}} if types else {}
-        runs["state"] = {**state, **({"name": {"any_": names}} if names else {}), "operator": "or_"}
-    wanted: dict[str, Any] = {"flow_runs": {**runs, "operator": "and_"}}
-    if options["work_pool"]:
-        wanted["work_pools"] = {"name": {"any_": [options["work_pool"]]}}
-    if options["deployment"]:
-        deployment = find_deployment(client, options["deployment"])
-        wanted["deployments"] = {"id": {"any_": [deployment["id"]]}}
+    wanted = run_filters(client, {**options, "ids": listed(options["id"]), "names": listed(options["name"])})
     pages = client.pages("flow_runs", "filter", sort="EXPECTED_START_TIME_DESC", **wanted)
     found = list(itertools.islice(pages, options["limit"]))
     names_of = deployment_names(client, sorted({run["deployment_id"] for run in found if run["deployment_id"]}))
@@ -181,19 +164,48 @@ def search(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def listed(value: str | None) -> list[str]:
+    return [value] if value else []
+
+
+def run_filters(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API filters runs by; an option that is missing or empty filters nothing."""
+    runs: dict[str, Any] = {"operator": "and_"}
+    for option, part, operator in (("ids", "id", "any_"), ("names", "name", "any_"), ("tags", "tags", "all_")):
+        if options.get(option):
+            runs[part] = {operator: options[option]}
+    if options.get("states"):
+        types = [state for state in options["states"] if state.isupper()]
+        names = [state for state in options["states"] if not state.isupper()]
+        state = {"type": {"any_": types}} if types else {}
+        runs["state"] = {**state, **({"name": {"any_": names}} if names else {}), "operator": "or_"}
+    wanted: dict[str, Any] = {"flow_runs": runs}
+    for option, part in (("flow", "flows"), ("work_pool", "work_pools"), ("work_queue", "work_pool_queues")):
+        if options.get(option):
+            wanted[part] = {"name": {"any_": [options[option]]}}
+    if options.get("deployment"):
+        wanted["deployments"] = {"id": {"any_": [find_deployment(client, options["deployment"])["id"]]}}
+    return wanted
+
+
 def deployment_names(client: Client, ids: Sequence[str]) -> dict[str, str]:
     found = [
         deployment
         for some in chunks(ids)
         for deployment in client.pages("deployments", "filter", deployments={"id": {"any_": some}})
     ]
-    flow_ids = sorted({deployment["flow_id"] for deployment in found})
+    return names_with_flows(client, found)
+
+
+def names_with_flows(client: Client, deployments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By the deployments' ids."""
+    flow_ids = sorted({deployment["flow_id"] for deployment in deployments})
     flows = {
         flow["id"]: flow["name"]
         for some in chunks(flow_ids)
         for flow in client.pages("flows", "filter", flows={"id": {"any_": some}})
     }
-    return {deployment["id"]: f"{flows.get(deployment['flow_id'])}/{deployment['name']}" for deployment in found}
+    return {found["id"]: f"{flows.get(found['flow_id'])}/{found['name']}" for found in deployments}
 
 
 def chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:

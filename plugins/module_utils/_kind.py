@@ -33,6 +33,7 @@ class Kind:
     fields: Mapping[str, Field] = {}
     options: Mapping[str, Any] = {}  # argument spec, without state and connection
     runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
+    secret = False  # an item holds secrets, so Ansible masks all of it until remarks.public says what may be shown
 
     # Reading. An object is the API's answer as it is.
 
@@ -77,7 +78,7 @@ class Kind:
     def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
         """The options the user gave, in the form view() has."""
         for option, field in self.fields.items():
-            if found is None and field.needed and item.get(option) is None:
+            if found is None and field.needed and option not in item:
                 raise self.refuse(item, option, f"is needed to create the {self.noun}")
         return {option: self.normal(option, item[option]) for option in self.fields if option in item}
 
@@ -191,7 +192,7 @@ def run_module(kind: Kind) -> None:
 
 
 def run_info(kind: Kind) -> None:
-    module = PrefectModule({name: {**kind.options[name], "required": False} for name in kind.key})
+    module = PrefectModule({name: {"type": kind.options[name]["type"]} for name in kind.key})
     run(module, lambda client: look(kind, client, module.given), read_only=True)
 
 

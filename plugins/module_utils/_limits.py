@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import find_deployment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_limit, check_name
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
 
@@ -92,3 +93,48 @@ class TagConcurrencyLimit(Kind):
 
 GLOBAL_CONCURRENCY_LIMIT = GlobalConcurrencyLimit()
 TAG_CONCURRENCY_LIMIT = TagConcurrencyLimit()
+
+
+# Releasing slots that are held by nobody any more
+
+SLOT_OPTIONS: dict[str, Any] = {
+    "global_concurrency_limit": {"type": "str"},
+    "tag": {"type": "str"},
+    "deployment": {"type": "str"},
+}
+
+
+def release(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of the module concurrency_slots."""
+    option = next(name for name in SLOT_OPTIONS if options[name] is not None)
+    name = options[option]
+    if option == "tag":
+        found = TAG_CONCURRENCY_LIMIT.find(client, {"tag": name})
+    elif option == "deployment":
+        found = own_limit(client, name)
+    else:
+        GLOBAL_CONCURRENCY_LIMIT.check({"name": name})
+        found = GLOBAL_CONCURRENCY_LIMIT.find(client, {"name": name})
+    if found is None:
+        raise PrefectError(f"{option}: there is no concurrency limit of {name!r}", option=option)
+    held = found["active_slots"]
+    if held and not client.read_only:
+        if option == "tag":
+            client.call("POST", *TagConcurrencyLimit.route, "tag", name, "reset", body={}, repeatable=True)
+        else:
+            client.call("PATCH", *GlobalConcurrencyLimit.route, found["id"], body={"active_slots": 0})
+    title = f"{option} {name!r}"
+    diff = {"before": {"active_slots": held}, "after": {"active_slots": 0}}
+    return {
+        "changed": held > 0,
+        "released_slots": held,
+        "diff": {**diff, "before_header": title, "after_header": title},
+    }
+
+
+def own_limit(client: Client, deployment: str) -> dict[str, Any] | None:
+    limit: dict[str, Any] | None = find_deployment(client, deployment)["global_concurrency_limit"]
+    if limit and not limit["name"].startswith("deployment:"):
+        problem = f"{deployment!r} shares a limit with others: give global_concurrency_limit={limit['name']!r}"
+        raise PrefectError(f"deployment: {problem}", option="deployment")
+    return limit

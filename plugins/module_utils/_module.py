@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import env_fallback
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError, Remarks
 
 CONNECTION_OPTIONS: dict[str, Any] = {
     "api_url": {"type": "str", "required": True, "fallback": (env_fallback, ["PREFECT_API_URL"])},
@@ -45,7 +45,15 @@ class PrefectModule(AnsibleModule):
         }
 
         # Headers from the environment are masked as one string so far.
-        self.no_log_values.update(str(value) for value in (self.params["custom_headers"] or {}).values())
+        headers = {str(value) for value in (self.params["custom_headers"] or {}).values()}
+        self.no_log_values.update(headers)
+        self._logins = {*headers, self.params["auth_string"], self.params["api_key"]}
+
+    def heed(self, remarks: Remarks) -> None:
+        """Pass warnings on, and mask secrets only: of an option that is masked as a whole, the rest may be shown."""
+        for text in remarks.warnings:
+            self.warn(text)
+        self.no_log_values = (self.no_log_values - (remarks.public - self._logins)) | remarks.secret
 
     def _load_params(self) -> None:
         super()._load_params()
@@ -67,6 +75,7 @@ def given(checked: Any, written: Any) -> Any:
 
 def run(module: PrefectModule, work: Callable[[Client], dict[str, Any]], *, read_only: bool = False) -> None:
     connection = {name: module.params[name] for name in CONNECTION_OPTIONS}
+    remarks = Remarks()
     try:
         client = Client(
             connection.pop("api_url"),
@@ -74,7 +83,10 @@ def run(module: PrefectModule, work: Callable[[Client], dict[str, Any]], *, read
             read_only=read_only or module.check_mode,
             **connection,
         )
+        remarks = client.remarks
         result = work(client)
     except PrefectError as error:
+        module.heed(remarks)
         module.fail_json(msg=str(error), **error.facts)
+    module.heed(remarks)
     module.exit_json(**result)

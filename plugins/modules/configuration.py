@@ -16,6 +16,26 @@ description:
     is written nevertheless, then all failures are reported.
   - Objects that are not in the document are left alone.
 options:
+  variables:
+    description: Variables, each with the
+      options of M(selfhosted.prefect.variable), with C(state).
+    type: list
+    elements: dict
+  block_types:
+    description: Block types, each with the
+      options of M(selfhosted.prefect.block_type), with C(state).
+    type: list
+    elements: dict
+  block_schemas:
+    description: Schemas of block types, each with the
+      options of M(selfhosted.prefect.block_schema), with C(state). One that refers to another comes after it.
+    type: list
+    elements: dict
+  block_documents:
+    description: Blocks, each with the
+      options of M(selfhosted.prefect.block_document), with C(state). One that refers to another comes after it.
+    type: list
+    elements: dict
   global_concurrency_limits:
     description: Global concurrency limits, each with the
       options of M(selfhosted.prefect.global_concurrency_limit), with C(state).
@@ -37,7 +57,7 @@ options:
     type: list
     elements: dict
   deployments:
-    description: Deployments, each with the
+    description: Deployments with their schedules, each with the
       options of M(selfhosted.prefect.deployment), with C(state).
     type: list
     elements: dict
@@ -52,6 +72,10 @@ extends_documentation_fragment:
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
+  - module: selfhosted.prefect.variable
+  - module: selfhosted.prefect.block_type
+  - module: selfhosted.prefect.block_schema
+  - module: selfhosted.prefect.block_document
   - module: selfhosted.prefect.work_pool
   - module: selfhosted.prefect.global_concurrency_limit
   - module: selfhosted.prefect.tag_concurrency_limit

@@ -96,6 +96,48 @@ options:
   storage_document:
     description: Block with the code's storage, as V(type/name). Null clears it.
     type: str
+  schedules:
+    description:
+      - All its schedules, each known by its C(slug). Others are removed, also those without a slug, and so are all by
+        null or an empty list. When omitted, the schedules are left alone.
+      - What a schedule leaves out is left alone, so that one that was paused stays paused. Each is changed in place, as
+        M(selfhosted.prefect.deployment_schedule) does, which manages single schedules and leaves the others alone.
+    type: list
+    elements: dict
+    suboptions:
+      slug:
+        description: Name of the schedule, unique for its deployment.
+        type: str
+        required: true
+      cron:
+        description: When runs start, as a cron expression. A new schedule needs this, or C(interval), or C(rrule).
+        type: str
+      interval:
+        description: Seconds between two runs, or an ISO 8601 duration such as V(PT15M).
+        type: raw
+      rrule:
+        description: When runs start, as a recurrence rule of RFC 5545, with C(DTSTART) on a line of its own before it.
+        type: str
+      timezone:
+        description: Time zone in which the schedule is meant, for example V(Europe/Berlin). Null means V(UTC).
+        type: str
+      anchor_date:
+        description: A moment from which an C(interval) counts, as V(2026-01-31T03:00:00Z). It cannot be null.
+        type: str
+      day_or:
+        description: Whether a C(cron) that states both a day of the month and a day of the week means either of them.
+          Null means V(true).
+        type: bool
+      paused:
+        description: Whether it creates no runs. Null means V(false).
+        type: bool
+      max_scheduled_runs:
+        description: The most runs that are planned ahead, V(1) or more, and no more than the server allows (50 by
+          default). Null clears it.
+        type: int
+      parameters:
+        description: Parameters of its runs on top of those of the deployment; the whole set. Null clears them.
+        type: dict
   state:
     description: Whether the deployment is there.
     type: str
@@ -107,6 +149,7 @@ extends_documentation_fragment:
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
+  - module: selfhosted.prefect.deployment_schedule
   - module: selfhosted.prefect.flow_run
 """
 
@@ -129,6 +172,10 @@ EXAMPLES = r"""
       customer: all
     tags: [reporting]
     concurrency_limit: 1
+    schedules:
+      - slug: nightly
+        cron: 0 3 * * *
+        timezone: Europe/Berlin
 
 - name: Pause its schedules
   selfhosted.prefect.deployment:
@@ -158,7 +205,7 @@ deployment:
     work_queue: {description: Name of the queue., type: str, returned: always}
     parameters: {description: Parameters of its runs., type: dict, returned: always}
     job_variables: {description: Values for the base job template., type: dict, returned: always}
-    schedules: {description: Its schedules., type: list, elements: dict, returned: when it exists}
+    schedules: {description: Its schedules by slug., type: list, elements: dict, returned: always}
     status: {description: READY once a worker polls., type: str, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {flow: nightly-report, name: production, work_pool: fast, work_queue: default, paused: false}

@@ -43,6 +43,7 @@ author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
   - module: selfhosted.prefect.flow_run
+  - module: selfhosted.prefect.flow_run_state
 """
 
 EXAMPLES = r"""

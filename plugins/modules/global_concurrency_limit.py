@@ -41,6 +41,7 @@ extends_documentation_fragment:
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
+  - module: selfhosted.prefect.concurrency_slots
   - module: selfhosted.prefect.tag_concurrency_limit
 """
 

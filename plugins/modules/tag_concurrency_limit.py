@@ -31,6 +31,7 @@ extends_documentation_fragment:
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
+  - module: selfhosted.prefect.concurrency_slots
   - module: selfhosted.prefect.global_concurrency_limit
 """
 

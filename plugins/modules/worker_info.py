@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - selfhosted.prefect.attributes.info
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.worker
 """
 
 EXAMPLES = r"""
@@ -59,52 +61,14 @@ workers:
     id: {description: The server's id., type: str, returned: always}
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from typing import Any
-
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
-
-MISSED = 3  # intervals without a heartbeat after which the server, too, takes a worker for offline
-INTERVAL = 30  # seconds, the default of Prefect
-
-
-def age(heartbeat: str | None) -> float | None:
-    if not heartbeat:
-        return None
-    # Python 3.9 and 3.10 do not read the Z, nor fractions that are not 3 or 6 digits long.
-    moment = datetime.strptime(heartbeat[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    return max(0.0, (datetime.now(timezone.utc) - moment).total_seconds())
-
-
-def described(worker: Mapping[str, Any], pool: str) -> dict[str, Any]:
-    seconds = age(worker.get("last_heartbeat_time"))
-    interval = worker.get("heartbeat_interval_seconds") or INTERVAL
-    shown = ("name", "status", "last_heartbeat_time", "heartbeat_interval_seconds", "id", "created", "updated")
-    return {
-        **{name: worker.get(name) for name in shown},
-        "work_pool": pool,
-        "seconds_since_heartbeat": seconds,
-        "alive": seconds is not None and seconds < MISSED * interval,
-    }
-
-
-def workers(client: Client, pool: str | None) -> Iterator[dict[str, Any]]:
-    pools = [pool] if pool else [found["name"] for found in client.pages("work_pools", "filter")]
-    for name in pools:
-        for worker in client.pages("work_pools", name, "workers", "filter"):
-            yield described(worker, name)
-
-
-def read(client: Client, pool: str | None, name: str | None) -> dict[str, Any]:
-    found = [worker for worker in workers(client, pool) if name in (None, worker["name"])]
-    return {"changed": False, "workers": sorted(found, key=lambda worker: (worker["work_pool"], worker["name"]))}
+from ansible_collections.selfhosted.prefect.plugins.module_utils._worker import workers
 
 
 def main() -> None:
     module = PrefectModule({"work_pool": {"type": "str"}, "name": {"type": "str"}})
-    run(module, lambda client: read(client, module.params["work_pool"], module.params["name"]), read_only=True)
+    pool, name = module.params["work_pool"], module.params["name"]
+    run(module, lambda client: {"changed": False, "workers": workers(client, pool, name)}, read_only=True)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,8 @@ def test_02_a_deployment_keeps_schedules_and_parameters(api: Api, name: str) -> 
     deployment = api.raw("POST", "/deployments/", made)
     result = api.ensure("deployment", flow=name, name="d", description="adopted", tags=["t"])
     assert result["deployment"]["id"] == deployment["id"]
-    assert result["deployment"]["schedules"] == deployment["schedules"]
+    assert api.raw("GET", f"/deployments/{deployment['id']}/schedules") == deployment["schedules"]
+    assert [(one["slug"], one["cron"]) for one in result["deployment"]["schedules"]] == [("nightly", "0 3 * * *")]
     assert result["deployment"]["parameters"] == {"p": 1}
     assert result["deployment"]["paused"] is True
 

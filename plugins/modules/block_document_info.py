@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: block_document_info
+short_description: Read blocks
+version_added: 1.0.0
+description:
+  - Read one block, or all of them, each in the shape that
+    M(selfhosted.prefect.block_document) returns.
+  - Secrets are shown as V(<secret>). Anonymous blocks, which Prefect makes itself, are left out.
+options:
+  block_type:
+    description: Only blocks of this type.
+    type: str
+  name:
+    description: Only blocks of this name.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+seealso:
+  - module: selfhosted.prefect.block_document
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Read all of them
+  selfhosted.prefect.block_document_info:
+    api_url: http://127.0.0.1:4200/api
+  register: all_of_them
+
+- name: Read one
+  selfhosted.prefect.block_document_info:
+    api_url: http://127.0.0.1:4200/api
+    block_type: secret
+    name: crm-password
+  register: this_one
+"""
+
+RETURN = r"""
+block_documents:
+  description: Those that were found, each like the result of M(selfhosted.prefect.block_document).
+  returned: success
+  type: list
+  elements: dict
+block_document:
+  description: The one that was asked for by its whole natural key, or null when there is none.
+  returned: when O(block_type) and O(name) are given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+
+
+def main() -> None:
+    run_info(BLOCK_DOCUMENT)
+
+
+if __name__ == "__main__":
+    main()

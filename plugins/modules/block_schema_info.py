@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: block_schema_info
+short_description: Read schemas of block types
+version_added: 1.0.0
+description:
+  - Read one schema of a block type, or all of them, each in the shape that
+    M(selfhosted.prefect.block_schema) returns.
+options:
+  block_type:
+    description: Only schemas of this block type.
+    type: str
+  version:
+    description: Only schemas of this version. With both, the newest of them.
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes.info
+seealso:
+  - module: selfhosted.prefect.block_schema
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+"""
+
+EXAMPLES = r"""
+- name: Read all of them
+  selfhosted.prefect.block_schema_info:
+    api_url: http://127.0.0.1:4200/api
+  register: all_of_them
+
+- name: Read one
+  selfhosted.prefect.block_schema_info:
+    api_url: http://127.0.0.1:4200/api
+    block_type: slack-webhook
+    version: non-versioned
+  register: this_one
+"""
+
+RETURN = r"""
+block_schemas:
+  description: Those that were found, each like the result of M(selfhosted.prefect.block_schema).
+  returned: success
+  type: list
+  elements: dict
+block_schema:
+  description: The one that was asked for by its whole natural key, or null when there is none.
+  returned: when O(block_type) and O(version) are given
+  type: dict
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_SCHEMA
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+
+
+def main() -> None:
+    run_info(BLOCK_SCHEMA)
+
+
+if __name__ == "__main__":
+    main()

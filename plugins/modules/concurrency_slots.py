@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: concurrency_slots
+short_description: Release the held slots of a concurrency limit
+version_added: 1.0.0
+description:
+  - Set the number of held slots of a limit to zero, when those who held them are gone without releasing them.
+  - Whoever still holds a slot goes on, and releases it later once more, so first make sure that nobody does.
+  - No other module touches held slots.
+options:
+  global_concurrency_limit:
+    description: Name of a global concurrency limit. Give this, or O(tag), or O(deployment).
+    type: str
+  tag:
+    description: Tag of task runs that has a limit.
+    type: str
+  deployment:
+    description: Deployment with a concurrency limit of its own, as V(flow/deployment).
+    type: str
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.global_concurrency_limit
+  - module: selfhosted.prefect.tag_concurrency_limit
+  - module: selfhosted.prefect.flow_run_state
+"""
+
+EXAMPLES = r"""
+- name: A limit
+  selfhosted.prefect.tag_concurrency_limit:
+    api_url: http://127.0.0.1:4200/api
+    tag: warehouse
+    concurrency_limit: 10
+
+- name: The machine that held its slots is gone
+  selfhosted.prefect.concurrency_slots:
+    api_url: http://127.0.0.1:4200/api
+    tag: warehouse
+"""
+
+RETURN = r"""
+released_slots:
+  description: How many slots were (or in check mode would be) released.
+  returned: success
+  type: int
+  sample: 3
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import SLOT_OPTIONS, release
+from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+
+
+def main() -> None:
+    one_of = [list(SLOT_OPTIONS)]
+    module = PrefectModule(SLOT_OPTIONS, mutually_exclusive=one_of, required_one_of=one_of)
+    run(module, lambda client: release(client, module.params))
+
+
+if __name__ == "__main__":
+    main()

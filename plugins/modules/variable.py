@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: variable
+short_description: Manage a variable
+version_added: 1.0.0
+description:
+  - Create, change or delete a variable, which flows read by its name, and which everybody who reaches the API can read.
+  - A name that looks like a secret is warned about. Secrets belong into a M(selfhosted.prefect.block_document).
+options:
+  name:
+    description: "Name of the variable: 1 to 255 lowercase letters, digits, dashes and underscores."
+    type: str
+    required: true
+  value:
+    description:
+      - Any JSON value of at most 5000 bytes; the whole value, not merged with the present one.
+      - Needed to create a variable. Null is a value like any other here, and is stored.
+      - "What looks like a number or a boolean in YAML is one. A template yields text unless Ansible keeps types: with
+        ansible-core before 2.19 set C(jinja2_native), or write numbers and booleans literally."
+      - Mark text with braces that Ansible should not touch as C(!unsafe).
+    type: raw
+  tags:
+    description: Tags, in any order. Null clears them.
+    type: list
+    elements: str
+  state:
+    description: Whether the variable is there.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - selfhosted.prefect.prefect
+  - selfhosted.prefect.attributes
+author:
+  - selfhosted.prefect contributors (@selfhosted-prefect)
+seealso:
+  - module: selfhosted.prefect.block_document
+"""
+
+EXAMPLES = r"""
+- name: Where the reports go
+  selfhosted.prefect.variable:
+    api_url: http://127.0.0.1:4200/api
+    name: report_targets
+    value:
+      daily: [ops@example.com]
+      monthly: []
+    tags: [reporting]
+
+- name: A template for the flow, which Ansible leaves alone
+  selfhosted.prefect.variable:
+    api_url: http://127.0.0.1:4200/api
+    name: greeting
+    value: !unsafe 'Hello {{ customer }}'
+
+- name: Nobody is on call
+  selfhosted.prefect.variable:
+    api_url: http://127.0.0.1:4200/api
+    name: on_call
+    value: null
+
+- name: No such variable
+  selfhosted.prefect.variable:
+    api_url: http://127.0.0.1:4200/api
+    name: greeting
+    state: absent
+"""
+
+RETURN = r"""
+variable:
+  description: The variable in terms of the options, with the runtime fields of the server; null when it is absent.
+  returned: success
+  type: dict
+  contains:
+    name: {description: Name., type: str, returned: always}
+    value: {description: Its value., type: raw, returned: always}
+    tags: {description: Tags., type: list, elements: str, returned: always}
+    id: {description: The server's id., type: str, returned: when it exists}
+  sample: {name: report_targets, value: {daily: [ops@example.com], monthly: []}, tags: [reporting]}
+"""
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
+
+
+def main() -> None:
+    run_module(VARIABLE)
+
+
+if __name__ == "__main__":
+    main()
