@@ -83,7 +83,7 @@ def test_the_readme_on_a_fresh_machine(
     tasks = recap(again)["ok"] - len(re.findall("^included: ", again, re.M))
     assert 0 < tasks <= MOST_TASKS
     running = pids(said["processes"])
-    assert len(running) == 11
+    assert len(running) == 12
     assert 0 not in running.values()
     assert pids(said["processes again"]) == running
 

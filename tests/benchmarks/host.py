@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds, tasks and memory of the local inventory on a fresh machine, as a Markdown table.
+
+usage, as root, on a machine that does nothing else:
+    scripts/bootstrap.sh test
+    PYTHONPATH=tests .venv/bin/python tests/benchmarks/host.py [--rounds 3] [--release trixie]
+
+A machine of tests/machines is made, site.yml runs on it, and then everything is measured as often as --rounds says.
+The first run downloads all packages; the base of the machine, which is Debian itself, is made before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from e2e.machine import MACHINE, ROOT, Machine, Played, run
+
+PROBE = "Send a flow run through every pool that has workers"
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Minimum, median and maximum."""
+    return " / ".join(f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
+
+
+def task_seconds(played: Played, name: str) -> float:
+    """What the profile at the end of a run says of a task."""
+    return sum(float(seconds) for seconds in re.findall(rf"^.*{re.escape(name)} -+ ([\d.]+)s$", played.output, re.M))
+
+
+def tasks(played: Played) -> int:
+    """Tasks that did something; the others only choose a file."""
+    return played.recap["ok"] - len(re.findall(r"^included: ", played.output, re.M))
+
+
+def wall(command: list[str], machine: Machine) -> float:
+    started = time.monotonic()
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **machine.environment}, check=True, capture_output=True)
+    return time.monotonic() - started
+
+
+def module_seconds(machine: Machine, rounds: int) -> list[float]:
+    """A module call that finds nothing to do, less what a ping takes right before it. Both run on this host."""
+    url = f"{machine.url}/api"
+    here = [str(ROOT / ".venv/bin/ansible"), "localhost", "-i", "localhost,", "-c", "local"]
+    here += ["-e", f"ansible_python_interpreter={sys.executable}", "-m"]
+    # The arguments are this test machine's; its API asks for no login.
+    pool = [*here, "selfhosted.prefect.work_pool", "-a", f"name=default type=process api_url={url}"]
+    differences = []
+    for _round in range(rounds):
+        ping = wall([*here, "ansible.builtin.ping"], machine)
+        differences.append(wall(pool, machine) - ping)
+    return differences
+
+
+def memory(machine: Machine) -> dict[str, list[int]]:
+    """PSS in MiB of every process, by component."""
+    command = [str(ROOT / ".venv/bin/ansible"), "all", "-i", str(machine.inventory), "-o"]
+    command += ["-m", "selfhosted.prefect.process_group_info"]
+    output = run(command, cwd=ROOT, env={**os.environ, **machine.environment})
+    found: dict[str, list[int]] = {}
+    for process in json.loads(output[output.index("{") :])["processes"]:
+        found.setdefault(process["group"], []).append(round(process["memory_bytes"] / 2**20))
+    return found
+
+
+def measured(what: str, rounds: int, measure: Callable[[], Played]) -> list[Played]:
+    results = []
+    for number in range(1, rounds + 1):
+        results.append(measure())
+        print(f"{what} {number}/{rounds}: {results[-1].seconds:.1f} s", file=sys.stderr)
+    return results
+
+
+def report(machine: Machine, rounds: int, release: str) -> None:
+    first = machine.playbook("site")
+    print(f"first run: {first.seconds:.1f} s", file=sys.stderr)
+    again = measured("unchanged", rounds, lambda: machine.playbook("site"))
+    check = measured("check", rounds, lambda: machine.playbook("site", "--check", "--diff"))
+    probes = [task_seconds(played, PROBE) for played in again]
+    assert all(played.recap["changed"] == 0 for played in [*again, *check])
+    load = os.getloadavg()[1]
+    print(f"{os.cpu_count()} cores, load of the last five minutes {load:.1f}, Debian {release}, {rounds} rounds")
+    print("\n| what | minimum / median / maximum |\n| --- | --- |")
+    print(f"| first `site.yml` on a fresh machine (once) | {first.seconds:.0f} s |")
+    print(f"| unchanged `site.yml` | {spread([played.seconds for played in again])} s |")
+    rest = [played.seconds - probe for played, probe in zip(again, probes, strict=True)]
+    print(f"| the same without the probe run | {spread(rest)} s |")
+    print(f"| tasks executed in it | {max(tasks(played) for played in again)} |")
+    print(f"| `site.yml --check --diff` | {spread([played.seconds for played in check])} s |")
+    module = spread(module_seconds(machine, max(rounds, 5)), 2)
+    print(f"| a `work_pool` call without a change, less a `ping` | {module} s |")
+    print("\n| component | processes | MiB (PSS) of each |\n| --- | --- | --- |")
+    used = memory(machine)
+    for component, sizes in used.items():
+        print(f"| {component} | {len(sizes)} | {', '.join(str(size) for size in sorted(sizes))} |")
+    print(f"| in all | {sum(len(sizes) for sizes in used.values())} | {sum(sum(sizes) for sizes in used.values())} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--release", default="bookworm")
+    options = parser.parse_args()
+    owner = f"benchmark-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="bm-", dir="/tmp") as directory:
+        try:
+            run([MACHINE, "--run", owner, "up", "fresh", "--release", options.release])
+            machine = Machine(owner, "fresh", Path(directory))
+            machine.environment["ANSIBLE_CALLBACKS_ENABLED"] = "ansible.posix.profile_tasks"
+            machine.environment["PROFILE_TASKS_TASK_OUTPUT_LIMIT"] = "all"
+            report(machine, options.rounds, options.release)
+        finally:
+            run([MACHINE, "--run", owner, "down", "--all"])
+
+
+if __name__ == "__main__":
+    main()
