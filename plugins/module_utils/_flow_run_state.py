@@ -81,18 +81,28 @@ def write(client: Client, ids: Sequence[str], options: Mapping[str, Any]) -> dic
     wish = {"state": {name: value for name, value in state.items() if value}, "force": options["force"]}
     results: list[dict[str, Any]] = []
     for some in (ids[start : start + BULK] for start in range(0, len(ids), BULK)):
-        try:
-            body = {**wish, "flow_runs": {"id": {"any_": some}}, "limit": BULK}
-            results += client.call("POST", "flow_runs", "bulk_set_state", body=body, repeatable=True)["results"]
-        except PrefectError as error:
-            if error.status not in NO_SUCH_ROUTE:
-                raise
-            results += [{**set_state(client, one, wish), "flow_run_id": one} for one in some]
+        results += set_in_bulk(client, some, wish)
     return {
         one["flow_run_id"]: (one.get("details") or {}).get("reason") or "no reason given"
         for one in results
         if one["status"] != "ACCEPT"
     }
+
+
+def set_in_bulk(client: Client, ids: Sequence[str], wish: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if client.memo.get("no bulk"):
+        return [{**set_state(client, one, wish), "flow_run_id": one} for one in ids]
+    body = {**wish, "flow_runs": {"id": {"any_": list(ids)}}, "limit": BULK}
+    try:
+        results: list[dict[str, Any]] = client.call("POST", "flow_runs", "bulk_set_state", body=body, repeatable=True)[
+            "results"
+        ]
+    except PrefectError as error:
+        if error.status not in NO_SUCH_ROUTE:
+            raise
+        client.memo["no bulk"] = True
+        return set_in_bulk(client, ids, wish)
+    return results
 
 
 def set_state(client: Client, run_id: str, wish: Mapping[str, Any]) -> dict[str, Any]:

@@ -296,7 +296,8 @@ class Group:
     def act(self) -> None:
         """In an order that lets the next run finish what this one could not."""
         self._check_accounts()
-        os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
+        if self.processes or self.wanted:  # a group to remove may have left nothing
+            os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
         if self.result["changed"]:
             # First of all: whatever is put in place now is known, and can be pruned, from here on.
             files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})

@@ -233,7 +233,7 @@ def interval_form(value: Any) -> float | str | None:
         seconds = duration_seconds(value) if parts else float(value)
     except (TypeError, ValueError):
         return None
-    if isinstance(value, bool) or not seconds > 0:
+    if isinstance(value, bool) or not 0 < seconds < float("inf"):
         return None
     return int(seconds) if seconds.is_integer() else seconds
 

@@ -298,16 +298,18 @@ class Api:
 
     def raw(self, method: str, path: str, body: Any = None) -> Any:
         """A request past the modules and past the log."""
-        for _attempt in range(20):
+
+        def answer() -> tuple[int, bytes] | None:
             connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
             connection.request(method, "/api" + path, json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
-            answer = response.read()
+            content = response.read()
             connection.close()
-            if response.status != 503:  # SQLite was locked for too long
-                break
-        assert response.status < 300, (response.status, answer)
-        return json.loads(answer) if answer else None
+            return None if response.status == 503 else (response.status, content)  # SQLite was locked: try again
+
+        status, content = wait_for(answer)
+        assert status < 300, (status, content)
+        return json.loads(content) if content else None
 
 
 def wanted_part(result: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT, masked
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
 
 from .support import HERE, ROOT, Api, Fault, ModuleFailure, warnings_of
 
@@ -397,15 +397,6 @@ def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, n
     cached = [path.read_text() for path in (tmp_path / "facts").rglob("*") if path.is_file()]
     for text in (done.stdout, done.stderr, *cached):
         assert PLANTED not in text
-
-
-def test_masking_paths() -> None:
-    data = {"a": {"b": "x", "c": [{"d": "y"}, None]}, "e": "z", "n": None}
-    assert masked(data, ["a.b"]) == {**data, "a": {"b": "<secret>", "c": [{"d": "y"}, None]}}
-    assert masked(data, ["a.*"]) == {**data, "a": {"b": "<secret>", "c": [{"d": "<secret>"}, None]}}
-    assert masked(data, ["a"]) == {**data, "a": "<secret>"}
-    assert masked(data, ["n", "e.f", "missing.*"]) == data
-    assert masked(data, ["*"]) == {"a": {"b": "<secret>", "c": [{"d": "<secret>"}, None]}, "e": "<secret>", "n": None}
 
 
 # In a document

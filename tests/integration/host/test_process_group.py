@@ -182,6 +182,11 @@ def test_what_is_no_longer_listed_is_removed(host: Host) -> None:
     assert what(host.applied({"group": "web", "state": "absent"})) == NOTHING
 
 
+def test_removing_what_was_never_there_leaves_no_trace(host: Host) -> None:
+    assert what(host.applied({"group": "web", "state": "absent", "state_dir": "/var/lib/none/it"})) == NOTHING
+    assert host.sh("ls /var/lib/none", check=False) == ""
+
+
 def test_every_character_reaches_the_process(host: Host) -> None:
     hard = {
         "A": "@:/#%' \"$\\ `x` ${HOME} $(id) %n %% \\n",
