@@ -102,6 +102,11 @@ class Machine:
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def sql(self, query: str) -> list[list[str]]:
+        """What the database answers to its administrator."""
+        psql = "psql -h /run/prefect/postgres -U postgres -d prefect -v ON_ERROR_STOP=1 -AtF '|' -f -"
+        return [line.split("|") for line in self.sh(psql, input=query).splitlines()]
+
     # --- playbooks against it ---
 
     def override(self, name: str, variables: dict[str, Any]) -> None:
@@ -170,8 +175,7 @@ class Machine:
 
     def api(self, method: str, path: str, body: Any = None, login: str | None = None, timeout: float = 30) -> Any:
         headers = {"Content-Type": "application/json"}
-        if login is None:
-            login = self.variables().get("prefect_api_auth_string", "")
+        login = self.login if login is None else login
         if login:
             headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
         data = None if body is None else json.dumps(body).encode()
@@ -179,6 +183,10 @@ class Machine:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    @property
+    def login(self) -> str:
+        return str(self.variables().get("prefect_api_auth_string", ""))
 
     def ready(self) -> bool:
         return bool(self.api("GET", "/ready", timeout=5))

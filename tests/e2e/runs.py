@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flow runs on a machine, their history in the database, and a client that minds every failed request."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from e2e.machine import Machine, wait_for
+
+TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+FLOW = """import time
+
+from prefect import flow
+
+
+@flow
+def nap(seconds: float = 0):
+    time.sleep(seconds)
+"""
+
+
+class State(NamedTuple):
+    """One line of a run's history."""
+
+    run: str
+    type: str
+    begun: float
+
+
+class Flows:
+    """A deployment on the machine's pool, and the runs of it."""
+
+    def __init__(self, machine: Machine, pool: str = "default") -> None:
+        self.machine = machine
+        machine.sh("mkdir -p /srv/flows; cat > /srv/flows/nap.py", input=FLOW)
+        flow = machine.api("POST", "/flows/", {"name": "nap"})["id"]
+        self.deployment = machine.api(
+            "POST",
+            "/deployments/",
+            {
+                "name": pool,
+                "flow_id": flow,
+                "work_pool_name": pool,
+                "path": "/srv/flows",
+                "entrypoint": "nap.py:nap",
+                # Otherwise a second process of Prefect prepares the directory, which doubles what a run costs.
+                "job_variables": {"command": "/opt/prefect/3.9.1/bin/python -m prefect.engine"},
+            },
+        )["id"]
+
+    def submit(self, number: int, seconds: float = 0) -> list[str]:
+        """Ids of new runs that are due now, all submitted at once."""
+        body = {"parameters": {"seconds": seconds}, "state": {"type": "SCHEDULED"}}
+
+        def create(_number: int) -> str:
+            return str(self.machine.api("POST", f"/deployments/{self.deployment}/create_flow_run", body)["id"])
+
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(create, range(number)))
+
+    def read(self, runs: Sequence[str]) -> list[dict[str, Any]]:
+        wanted = {"flow_runs": {"id": {"any_": list(runs)}}, "limit": 200}
+        found: list[dict[str, Any]] = self.machine.api("POST", "/flow_runs/filter", wanted)
+        return found
+
+    def states(self, runs: Sequence[str]) -> Counter[str]:
+        return Counter(run["state_type"] for run in self.read(runs))
+
+    def wait(self, runs: Sequence[str], states: set[str], seconds: float = 180) -> Counter[str]:
+        """Until every run is in one of the states."""
+
+        def there() -> Counter[str] | None:
+            found = self.states(runs)
+            return found if found.keys() <= states and found.total() == len(runs) else None
+
+        return Counter(wait_for(there, seconds))
+
+    def history(self, runs: Sequence[str]) -> list[State]:
+        """All states that these runs have been in, from the database and in their order."""
+        ids = ",".join(f"'{run}'" for run in runs)
+        query = (
+            "SELECT flow_run_id, type, extract(epoch FROM timestamp) FROM flow_run_state"
+            f" WHERE flow_run_id IN ({ids}) ORDER BY timestamp"
+        )
+        rows = self.machine.sql(query)
+        return [State(run, kind, float(begun)) for run, kind, begun in rows]
+
+
+def most_at_once(history: Sequence[State], kinds: set[str]) -> int:
+    """How many runs were in one of these states at the same time, at the most."""
+    inside: set[str] = set()
+    most = 0
+    for state in history:
+        (inside.add if state.type in kinds else inside.discard)(state.run)
+        most = max(most, len(inside))
+    return most
+
+
+class Client:
+    """Reads and writes through the gateway several times a second, and keeps what did not succeed.
+
+    One thread opens a connection per request, another keeps its connection, as Prefect's own client does.
+    """
+
+    REQUESTS: tuple[tuple[str, str, Any], ...] = (
+        ("GET", "/admin/version", None),
+        ("POST", "/flow_runs/count", {}),
+        ("POST", "/flows/", {"name": "written-by-the-client"}),
+        ("POST", "/work_pools/filter", {}),
+    )
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.answers = 0
+        self.failures: list[str] = []
+        login = base64.b64encode(machine.login.encode()).decode()
+        self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(keep,), daemon=True) for keep in (True, False)]
+
+    def _ask(self, keep: bool) -> None:
+        connection = http.client.HTTPConnection(self.machine.ip, 4200, timeout=30)
+        while not self._stop.is_set():
+            for method, path, body in self.REQUESTS:
+                data = None if body is None else json.dumps(body)
+                try:
+                    connection.request(method, f"/api{path}", data, self._headers)
+                    answer = connection.getresponse()
+                    answer.read()
+                    problem = "" if answer.status < 300 else f"HTTP {answer.status}"
+                except (OSError, http.client.HTTPException) as error:
+                    problem = repr(error)
+                self.answers += not problem
+                if problem:
+                    self.failures.append(f"{time.strftime('%X')} {method} {path}: {problem}")
+                if problem or not keep:
+                    connection.close()
+            self._stop.wait(0.2)
+
+    def __enter__(self) -> Client:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands after site.yml, and that a second one leaves it alone."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from urllib.parse import urljoin
+
+import pytest
+
+from e2e.conftest import Converged
+from e2e.machine import Machine
+
+PLAYBOOKS = ("preflight", "database", "server", "configure", "workers", "verify")
+
+
+def get(url: str) -> tuple[str, str]:
+    """The body of an answer and its content type, as a browser gets them."""
+    request = urllib.request.Request(url, headers={"Accept": "text/html,*/*"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read().decode(), answer.headers["Content-Type"]
+
+
+def printed_url(converged: Converged) -> str:
+    """The URL in the summary; the machine's name is known to itself and not to this host."""
+    (url,) = re.findall(r"^ +UI +(\S+)$", converged.first.output, re.M)
+    return str(url).replace(converged.machine.name, converged.machine.ip)
+
+
+def test_the_user_interface_answers(converged: Converged) -> None:
+    url = printed_url(converged)
+    page, kind = get(url)
+    assert kind.startswith("text/html")
+    assert "<title>Prefect" in page
+    scripts = re.findall(r'<script[^>]* src="([^"]+\.js)"', page)
+    assert scripts, page
+    for script in scripts:
+        code, kind = get(urljoin(url, script))
+        assert "javascript" in kind
+        assert len(code) > 1000
+    # A page of the application, which it draws itself: somebody may have a link to it.
+    assert get(urljoin(url, "/v2/runs"))[0] == page
+
+
+def test_the_user_interface_finds_the_api(converged: Converged) -> None:
+    """It asks the server where the API is; a relative address is right under every name of the machine."""
+    settings, _kind = get(printed_url(converged) + "/ui-settings")
+    assert '"api_url":"/api"' in settings.replace(" ", "")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/api/docs", "/api/openapi.json"])
+def test_the_api_documentation_is_not_exposed(converged: Converged, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match=r"401|404"):
+        get(printed_url(converged) + path)
+
+
+def test_the_summary_tells_what_runs(converged: Converged) -> None:
+    output = converged.first.output
+    assert re.search(r"^ +ok +Every process runs: 12 on 1 machine\(s\)$", output, re.M)
+    assert re.search(r"^ +ok +A flow run gets through every pool: 1 run\(s\) COMPLETED$", output, re.M)
+    assert re.search(r"^ +api +3 processes +\d+ MiB$", output, re.M)
+    assert re.search(r"^ +Seconds +preflight [\d.]+, database [\d.]+, server [\d.]+, .* in all$", output, re.M)
+
+
+def test_a_second_run_changes_nothing(deployment: Machine) -> None:
+    before = deployment.pids()
+    assert len(before) == 12, "11 processes and the liveness program"
+    played = deployment.playbook("site")
+    assert played.recap["changed"] == 0, played.changed
+    assert deployment.restarted(before) == set()
+    # 42 tasks do something; the others only choose the file of the platform.
+    included = len(re.findall(r"^included: ", played.output, re.M))
+    assert played.recap["ok"] - included <= 45, played.output
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_each_playbook_runs_alone(deployment: Machine, playbook: str) -> None:
+    before = deployment.pids()
+    played = deployment.playbook(playbook)
+    assert played.recap["changed"] == 0, played.changed
+    assert deployment.restarted(before) == set()
