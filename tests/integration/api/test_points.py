@@ -289,10 +289,8 @@ def test_07_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> N
 def test_08_lists_are_read_to_the_end(api: Api) -> None:
     # The server keeps both kinds of limits in one list.
     document: dict[str, list[dict[str, Any]]] = {
-        "variables": [{"name": f"08-{n}", "value": n} for n in range(450)],
         "global_concurrency_limits": [{"name": f"08-{n}", "limit": n} for n in range(205)],
         "tag_concurrency_limits": [{"tag": f"08-{n}", "concurrency_limit": n} for n in range(5)],
-        "flows": [{"name": f"08-{n}"} for n in range(201)],
     }
     total = sum(len(items) for items in document.values())
     assert api.run("configuration", **document)["summary"]["create"] == total
