@@ -238,7 +238,7 @@ def test_options_cover_the_types_of_schedules(schemas: dict[str, Any]) -> None:
 def test_options_cover_the_states_of_flow_runs(schemas: dict[str, Any]) -> None:
     """The state to set, and in place of the API's filter, what is useful of it."""
     left_out = {"data": "results are written by flows", "state_details": "the server's own"}
-    options = {"type": "state", "name": "state_name", "message": "message"}
+    options = {"type": "state", "name": "state_name", "message": "state_message"}
     assert set(schemas["StateCreate"]["properties"]) == {*options, *left_out}
     assert set(options.values()) <= set(STATE_OPTIONS)
     not_set = {"RUNNING", "PENDING", "PAUSED"}  # states that only a process that runs the flow can mean

@@ -33,8 +33,10 @@ def what(result: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 def test_check_mode_changes_nothing_and_tells_exactly_what_a_run_does(host: Host) -> None:
     group = group_of(server("one", 21001, "/srv/it/a"), server("two", 21002, "/srv/it/b"), a="1", b="1")
+    files = "find /srv/it /var/lib/it /etc/it /etc/systemd/system -printf '%p %m %u %T@\\n' 2>/dev/null | sort"
+    before = host.sh(files)
     forecast = host.apply(group, check=True)
-    assert host.sh("ls -d /srv/it /var/lib/it /etc/it 2>/dev/null", check=False) == ""
+    assert host.sh(files) == before
 
     result = host.apply(group)
     assert what(result) == what(forecast)
