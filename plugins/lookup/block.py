@@ -11,7 +11,7 @@ short_description: Read a Prefect block
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - The data of a block. A reference to another block is V({$ref: type/name}).
+  - "The data of a block. A reference to another block is V({$ref: type/name})."
   - Secrets are only returned when they are asked for. Ansible cannot know them then, and prints them like any other
     value, so set C(no_log=true) on every task that gets one.
 options:

@@ -136,6 +136,16 @@ def test_every_module_is_in_the_action_group() -> None:
     assert runtime["action_groups"]["prefect"] == MODULES
 
 
+@pytest.mark.parametrize("kind", [*KINDS, WORK_QUEUE, DEPLOYMENT_SCHEDULE], ids=lambda kind: kind.noun)
+def test_every_option_says_what_null_does(kind: Any) -> None:
+    silent = []
+    for option, described in documentation(kind.noun, "DOCUMENTATION")["options"].items():
+        text = described["description"]
+        if "default" not in described and option not in kind.key and "null" not in "".join(text).lower():
+            silent.append(option)
+    assert silent == []
+
+
 # Fields of the API that no option stands for, with the reason.
 LEFT_OUT = {
     "WorkQueueUpdate": {"filter": "deprecated", "last_polled": "runtime"},

@@ -20,11 +20,11 @@ PLANTED = "planted-in-a-lookup"
 def look(api: Api, path: Path, *expressions: str) -> list[Any]:
     """What the lookups return, or why they fail; the play runs with Prefect's own environment variables."""
     tasks: list[dict[str, Any]] = []
-    for expression in expressions:
-        seen = {"seen": "{{ lookup(" + expression + ") | to_json }}"}
-        tasks.append({"ansible.builtin.set_fact": seen, "register": "result", "ignore_errors": True, "no_log": True})
-        shown = {"msg": "<<{{ result.ansible_facts.seen | default('!' ~ result.msg) | b64encode }}>>"}
-        tasks.append({"ansible.builtin.debug": shown})
+    for number, expression in enumerate(expressions):
+        fact = {f"seen_{number}": "{{ lookup(" + expression + ") | to_json | b64encode }}"}
+        tasks.append({"ansible.builtin.set_fact": fact, "register": "result", "ignore_errors": True, "no_log": True})
+        shown = "<<{{ seen_NUMBER if result is success else ('!' ~ result.msg) | b64encode }}>>"
+        tasks.append({"ansible.builtin.debug": {"msg": shown.replace("NUMBER", str(number))}})
     headers = json.dumps({"X-Entry": "a"})
     with environment(PREFECT_API_URL=api.proxy.url, PREFECT_CLIENT_CUSTOM_HEADERS=headers):
         done = play(tasks, path / "play.yml", "-vvv")
@@ -70,6 +70,7 @@ def test_mistakes_are_told(api: Api, tmp_path: Path) -> None:
         "'selfhosted.prefect.variable', 'No Such', default=1": "name: must be 1 to 255 lowercase letters",
         "'selfhosted.prefect.block', 'webhook/none'": "there is no block_document 'webhook/none'; give default=",
         "'selfhosted.prefect.block', 'half'": "'half' must be written as type/name",
+        "'selfhosted.prefect.block', 'a/b', custom_headers='x'": "custom_headers: must be a mapping or a JSON object",
         "'selfhosted.prefect.block', 'a/b', api_url='http://127.0.0.1:9/api', retry_timeout=0": "Connection refused",
     }
     for told, answer in zip(look(api, tmp_path, *answers), answers.values()):
