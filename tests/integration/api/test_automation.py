@@ -221,7 +221,7 @@ def test_what_the_server_ignores_is_told(api: Api, name: str) -> None:
     api.run("automation", name=name, state="absent")
 
 
-def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
+def test_01_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
     body = {"name": name, "trigger": EVENT, "actions": NOTHING}
     ids = [api.raw("POST", "/automations/", body)["id"] for _number in range(2)]
     with pytest.raises(ModuleFailure, match="2 automations have this name: choose one with id") as failure:
@@ -244,7 +244,7 @@ def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
 @pytest.mark.parametrize(
     "fault", [Fault("POST", "/automations/", acts=True), Fault("POST", "/automations/", 502, acts=True)]
 )
-def test_a_create_whose_answer_was_lost_is_not_repeated(
+def test_18_a_create_whose_answer_was_lost_is_not_repeated(
     api: Api, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = AUTOMATION.create

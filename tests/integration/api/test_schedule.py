@@ -245,7 +245,7 @@ def test_all_schedules_are_read(api: Api, deployment: str) -> None:
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
+def test_18_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
     api.run("deployment_schedule", deployment=deployment, slug="s", state="absent")
     api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
     assert api.run("deployment_schedule", deployment=deployment, slug="s", **CRON)["changed"]
