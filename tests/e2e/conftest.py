@@ -48,7 +48,7 @@ INTERRUPTIONS = {
     "Install Prefect 3.9.1": 2,
     "Create the database": 0,
     "Migrate to the revision of Prefect 3.9.1": 4,
-    "Remove the file again": 0,
+    "Register the block types of Prefect 3.9.1": 0,
     "Run the API processes": 3,
     "Run the workers": 2,
 }
