@@ -127,7 +127,7 @@ def test_a_name_that_looks_like_a_secret_is_warned_about(api: Api, name: str, wa
     assert not warnings_of(api.run("variable", name=name, state="absent")), "nothing to warn about any more"
 
 
-def test_more_than_one_page(api: Api) -> None:
+def test_08_450_objects_are_read_to_the_end(api: Api) -> None:
     variables = [{"name": f"page-{n}", "value": n} for n in range(450)]
     assert api.run("configuration", variables=variables)["summary"]["create"] == 450
     api.proxy.forget()
