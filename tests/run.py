@@ -163,6 +163,7 @@ STAGES = (
             Command("host", f"{CONTRACT}/host", count_junit, minutes=20),
         ),
         needs="tests/integration",
+        tools={"pg_createcluster": "postgresql"},
     ),
     Stage(
         "molecule",

@@ -39,7 +39,7 @@ class PrefectError(Exception):
     def __init__(self, message: str, *, unsure: bool = False, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts  # status, method, url, detail: returned beside msg
-        self.unsure = unsure  # the server may have acted although we have no answer
+        self.unsure = unsure  # the server may have acted although we have no answer, and must not be asked again
 
     def about(self, title: str) -> PrefectError:
         """The same failure, told with the object that it is about."""
@@ -152,6 +152,7 @@ class Client:
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
         data = None if body is None else json.dumps(body).encode()
         repeatable = repeatable or reading or method != "POST"
+        waited = False  # in vain for an answer
         for attempt in itertools.count():
             status, retry_after, acted = None, None, not reading
             try:
@@ -164,6 +165,9 @@ class Client:
                 self._drop()
                 detail = _reason(problem)
                 repeatable = repeatable and not isinstance(problem, ssl.SSLError)
+                if isinstance(problem, socket.timeout) and not waited:
+                    # A wait of the whole timeout would use retry_timeout up: that begins anew, once per request.
+                    waited, self._failing_since = True, None
             else:
                 if answer.status not in RETRIED:
                     self._failing_since = None
@@ -171,8 +175,9 @@ class Client:
                 status, detail, retry_after = answer.status, _detail(answer.body), answer.headers.get("Retry-After")
                 # Too many requests, or an explicit pause: it has not acted. Anything else may be a gateway's guess.
                 acted = acted and not (status == 429 or (status == 503 and retry_after))
-            if (acted and not repeatable) or not self._wait(attempt, retry_after):
-                raise self._failure(method, target, detail, status=status, unsure=acted)
+            unsure = acted and not repeatable
+            if unsure or not self._wait(attempt, retry_after):
+                raise self._failure(method, target, detail, status=status, unsure=unsure)
 
     def pause(self, attempt: int) -> bool:
         """Wait before a create is looked at again; False when patience is over."""
@@ -250,7 +255,13 @@ class Client:
         """After a refusal for want of a (valid) CSRF token: fetch one. A server without CSRF is never asked."""
         if b"CSRF token" not in answer.body and b"client identifier" not in answer.body:
             return False
-        token = self._once("GET", f"{self._base}/csrf-token?client={self._csrf_client}", None)
+        try:
+            token = self._once("GET", f"{self._base}/csrf-token?client={self._csrf_client}", None)
+        except (OSError, http.client.HTTPException) as problem:
+            self._drop()
+            raise Unsent(f"no CSRF token: {_reason(problem)}") from None
+        if token.status in RETRIED:  # the request itself has been refused, so it can be repeated
+            raise Unsent(f"no CSRF token: HTTP {token.status}")
         self._csrf_token = json.loads(token.body).get("token") if token.status == 200 else None
         return self._csrf_token is not None
 

@@ -149,16 +149,18 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
 
 
 def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan) -> None:
-    """Apply the plan. A create without a clear answer is never repeated before looking for what it left."""
+    """Apply the plan. What creates something and got no clear answer is only repeated after a look at what it left."""
     for attempt in range(TRIES):
         try:
             return kind.apply(client, item, found, steps)
         except PrefectError as error:
             failure = error.about(kind.title(item))
-        if steps.action != "create" or not (failure.unsure or failure.status == 409):
+        creates = steps.action == "create"
+        if not (failure.unsure or (creates and failure.status == 409)):
             raise failure
         found = kind.find(client, item)
-        if found is None and (failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt)):
+        hopeless = not creates or failure.status == 409 or attempt + 1 == TRIES
+        if found is None and (hopeless or not client.pause(attempt)):
             raise failure
         # It is there now: by our own request, whose answer was lost, or by somebody who was faster.
         steps = kind.plan(client, item, found)

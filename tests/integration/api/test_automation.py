@@ -73,7 +73,7 @@ def test_on_and_off_leaves_counted_events(api: Api, name: str) -> None:
         },
     ],
 )
-def test_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
+def test_11_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
     api.ensure("automation", name=name, trigger=trigger, actions=NOTHING)
     shown = api.run("automation_info", name=name)["automation"]
     assert not api.ensure("automation", name=name, trigger=shown["trigger"], actions=shown["actions"])["changed"]
@@ -114,7 +114,7 @@ def around(api: Api) -> dict[str, str]:
     }
 
 
-def test_actions_refer_by_name(api: Api, name: str) -> None:
+def test_11_actions_refer_by_name(api: Api, name: str) -> None:
     there = around(api)
     verbs = ("pause", "resume")
     nouns = {
@@ -153,7 +153,7 @@ def test_actions_refer_by_name(api: Api, name: str) -> None:
     assert [one["actions"] for one in everything if one["name"] == name] == [made["automation"]["actions"]]
 
 
-def test_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
+def test_11_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
     api.run("work_pool", name=f"{name} pool", type="process")
     item = {"name": name, "trigger": EVENT, "actions": [{"type": "pause-work-pool", "work_pool": f"{name} pool"}]}
     api.run("automation", **item)
@@ -174,7 +174,7 @@ def test_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
         ({"type": "call-webhook", "block": "webhook/none"}, "there is no block 'webhook/none'"),
     ],
 )
-def test_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
+def test_11_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleFailure, match=message) as failure:
         api.run("automation", name=name, trigger=EVENT, actions=[action])
     assert failure.value.result["msg"].startswith(f"automation {name!r}")

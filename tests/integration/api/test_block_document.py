@@ -119,7 +119,7 @@ def test_any_data(api: Api, slug: str, name: str, data: dict[str, Any]) -> None:
 # References
 
 
-def test_references_by_name(api: Api, slug: str, name: str) -> None:
+def test_11_references_by_name(api: Api, slug: str, name: str) -> None:
     for number in (1, 2):
         data = {"host": f"h{number}", "password": PLANTED}
         api.run("block_document", block_type=slug, name=f"{name}-{number}", data=data)
@@ -142,7 +142,7 @@ def test_references_by_name(api: Api, slug: str, name: str) -> None:
     assert gone["data"] == {"host": "h"}
 
 
-def test_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
+def test_11_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
     target = {"block_type": slug, "name": f"{name}-target", "data": {"host": "h"}}
     item = {"block_type": slug, "name": name, "data": {"host": "h", "other": {"$ref": f"{slug}/{name}-target"}}}
     api.run("block_document", **target)

@@ -16,7 +16,19 @@ import pytest
 from ansible_collections.selfhosted.prefect.plugins.modules.server_info import MASK, masked
 
 from .conftest import AUTH_STRING
-from .support import HERE, ROOT, Api, Fault, ModuleFailure, Proxy, Server, environment, free_port, run_module
+from .support import (
+    HERE,
+    ROOT,
+    Api,
+    Fault,
+    ModuleFailure,
+    Proxy,
+    Server,
+    environment,
+    free_port,
+    private_tls,
+    run_module,
+)
 
 LIMIT: dict[str, Any] = {"name": "transport", "limit": 1}
 
@@ -71,27 +83,8 @@ def test_16_a_url_without_api_is_told(api: Api) -> None:
     assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
 
 
-def certificates(directory: Path) -> None:
-    """A private authority, a server certificate for 127.0.0.1 and a client certificate."""
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
-
-    for name, subject in (("ca", "/CN=Private CA"), ("server", "/CN=127.0.0.1"), ("client", "/CN=client")):
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
-        if name == "ca":
-            openssl("req", "-x509", "-new", "-key", "ca.key", "-subj", subject, "-days", "2", "-out", "ca.pem")
-        else:
-            (directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
-            openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
-            signing = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-            openssl(*signing, "-days", "2", "-extfile", "extensions", "-out", f"{name}.pem")
-
-
 def test_16_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_path: Path) -> None:
-    certificates(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context = private_tls(tmp_path)
     context.load_verify_locations(tmp_path / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     proxy = Proxy(api.server, tls=context)
@@ -143,6 +136,14 @@ def test_17_csrf_tokens_are_renewed(guard: Proxy) -> None:
     guard.faults.append(refusal)
     with pytest.raises(ModuleFailure, match="returned HTTP 403: injected"):
         run_module("configuration", options)
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_17_a_lost_csrf_token_is_asked_for_again(guard: Proxy, status: int) -> None:
+    guard.faults.append(Fault("GET", "/csrf-token", status, acts=True))
+    options = {"api_url": guard.url, "auth_string": AUTH_STRING, "custom_headers": {"X-Entry": "open"}}
+    assert run_module("global_concurrency_limit", {**options, "name": f"token {status}", "limit": 1})["changed"]
+    assert guard.faults == []
 
 
 def test_17_a_server_without_csrf_is_never_asked(api: Api) -> None:
@@ -219,6 +220,13 @@ def test_18_a_slow_server_is_given_up(api: Api) -> None:
     api.proxy.faults.append(Fault("GET", "/v2/", status=200, delay=3))
     with pytest.raises(ModuleFailure, match="failed: timed out"):
         api.run("global_concurrency_limit", name="slow", limit=1, timeout=0.3, retry_timeout=0)
+
+
+def test_18_a_read_that_timed_out_is_repeated(api: Api) -> None:
+    """Also when other trouble, or the wait itself, has used up retry_timeout."""
+    api.proxy.faults += [Fault("GET", "/v2/", 503), Fault("GET", "/v2/", acts=True, delay=2.5)]
+    assert api.run("global_concurrency_limit", name="slow", limit=3, timeout=2, retry_timeout=2)["changed"]
+    assert api.proxy.faults == []
 
 
 def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
