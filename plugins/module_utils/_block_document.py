@@ -51,6 +51,29 @@ class BlockDocument(Kind):
     }
     runtime = ("id", "created", "updated", "block_schema")
     secret = True
+    refers_to = ("block_type", "block_schema", "block_document")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "block_type", options["block_type"]
+        yield "block_schema", options["block_type"]
+        for value in (options.get("data") or {}).values():
+            if is_reference(value):
+                yield ("block_document", *str(value["$ref"]).split("/", 1))
+
+    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+        shown = super().shown(item, steps)
+        return {**shown, "data": steps.after["data"]} if "data" in shown else shown
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        """With its secrets; and with its schema where a new block would have another one."""
+        item = super().portable(client, found)
+        schemas = schemas_of(client, found["block_type_slug"])
+        mine = found["block_schema"]
+        if not schemas or identity(schemas[0]) != mine:
+            versions = [schema["version"] for schema in schemas]
+            unique = versions.count(mine["version"]) == 1
+            item["block_schema"] = mine["version"] if unique else mine["checksum"]
+        return item
 
     # Reading. The data of what we find has secrets in clear, and names in place of the blocks that it refers to.
 
