@@ -135,9 +135,6 @@ class BlockSchema(Kind):
     def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {**super().handle(found), "fields": found["fields"]}
 
-    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
-        return {**super().shown(item, steps), "version": item["version"]}
-
     def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """Without what a server works out: definitions of other types, and checksums of their newest schemas."""
         item = super().portable(client, found)
@@ -218,6 +215,7 @@ class BlockSchema(Kind):
             return plan_absent(current)
         wanted = self.wanted(client, item, found)
         if found is None:
+            client.memo.setdefault("planned_schemas", {}).setdefault(item["block_type"], []).append(wanted["fields"])
             # With the slug, the server takes it for another schema than that of a type with the same fields.
             wanted["fields"] = {"block_type_slug": item["block_type"], **wanted["fields"]}
         elif current is not None:

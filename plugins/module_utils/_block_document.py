@@ -137,7 +137,7 @@ class BlockDocument(Kind):
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
     ) -> Plan:
         schema = self._schema(client, item) if state == "present" and (found is None or "block_schema" in item) else {}
-        secrets = self._secrets(found, schema)
+        secrets = self._secrets(client, item, found, schema)
         self._declare(client, item, secrets)
         if state == "absent":
             steps = plan_absent(None if found is None else self.view(found))
@@ -161,10 +161,15 @@ class BlockDocument(Kind):
                 return schema
         return {}
 
-    def _secrets(self, found: Mapping[str, Any] | None, schema: Mapping[str, Any]) -> list[str]:
+    def _secrets(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, schema: Mapping[str, Any]
+    ) -> list[str]:
+        if not found and not schema:  # the same document may bring it
+            planned = client.memo.get("planned_schemas", {}).get(item["block_type"])
+            return [path for fields in planned for path in secret_fields(fields)] if planned else ALL
         of_found = secret_fields(found["schema_fields"]) if found else []
         of_schema = secret_fields(schema["fields"]) if schema else []
-        return of_found + of_schema if found or schema else ALL
+        return of_found + of_schema
 
     def _declare(self, client: Client, item: Mapping[str, Any], secrets: Sequence[str]) -> None:
         """What of the item may be printed, and what not."""

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
@@ -61,6 +62,10 @@ class Step(NamedTuple):
 
 def identity(kind: Kind, item: Mapping[str, Any]) -> Key:
     return tuple(item[name] for name in kind.key)
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class Live:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document
     replaced,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS, Live, identity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS, Live, identity, matches
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import FLOW
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE
@@ -51,7 +50,7 @@ def export(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for kind in EXPORTED:
         if kind.plural in wanted:
-            chosen = [found for found in once(client, kind, live.every(kind)) if is_chosen(kind, found, options)]
+            chosen = once(client, kind, [found for found in live.every(kind) if is_chosen(kind, found, options)])
             items = [
                 hidden(kind, found, kind.portable(client, found), options["vault_prefix"], secrets) for found in chosen
             ]
@@ -83,10 +82,8 @@ def once(client: Client, kind: Kind, every: Iterable[dict[str, Any]]) -> list[di
 
 def is_chosen(kind: Kind, found: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
     name = "/".join(map(str, identity(kind, kind.handle(found))))
-    included = any(fnmatch.fnmatchcase(name, pattern) for pattern in options["include"])
-    return (
-        included and not kind.builtin(found) and not any(fnmatch.fnmatchcase(name, one) for one in options["exclude"])
-    )
+    chosen = matches(name, options["include"]) and not matches(name, options["exclude"])
+    return chosen and not kind.builtin(found)
 
 
 def named(kind: Kind, item: Mapping[str, Any]) -> list[str]:

@@ -86,7 +86,11 @@ class Kind:
 
     def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
         """What a person wants to see of an item that is created."""
-        return {name: value for name, value in item.items() if name not in self.key}
+        return {
+            name: value
+            for name, value in item.items()
+            if name not in self.key and not same(value, self.options[name].get("default", ...))
+        }
 
     def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """The item that makes such an object on another server, without what a new one has anyway."""

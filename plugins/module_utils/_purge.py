@@ -6,12 +6,18 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import ORDER, Key, Live, Step, identity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._document import (
+    ORDER,
+    Key,
+    Live,
+    Step,
+    identity,
+    matches,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL, WORK_QUEUE
@@ -110,10 +116,6 @@ def queues(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
                     yield {"work_pool_name": step.item["name"], "is_paused": queue["paused"], **queue}
 
 
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
 class Needs:
     """What the objects that stay refer to."""
 
@@ -163,5 +165,5 @@ def too_many(extra: Sequence[Step], chosen: Mapping[Kind, Mapping[str, Any]]) ->
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             yield (
                 f"purge: {kind.plural}: {len(names)} would be deleted, and maximum is {wish['maximum']}: "
-                f"{', '.join(names[:SHOWN])}{more}. Raise purge.{kind.plural}.maximum, narrow include, or add to protect"
+                f"{', '.join(names[:SHOWN])}{more}. Narrow include, add to protect, or raise maximum"
             )

@@ -74,7 +74,7 @@ options:
     elements: dict
   purge:
     description:
-      - Deletes objects that the document does not list. Nothing is purged by default, and only kinds that are named here.
+      - Deletes objects that the document does not list, of the kinds that are named here. Without it, nothing is.
       - The list of the kind has to be given, even when it is empty.
       - Never deleted are what Prefect makes itself (its own block types and schemas, pools whose name starts with
         C(prefect), queues named V(default), limits of tags and deployments among the global ones, automations that

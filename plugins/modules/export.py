@@ -15,8 +15,8 @@ description:
     empty one, also of a newer version, it makes the same configuration, whose export is the same again.
   - Secrets of blocks, and variables whose name looks like a secret, become references to variables for Ansible Vault,
     whose names depend on nothing but the place of the secret. Other texts with Jinja braces are tagged C(!unsafe).
-  - What Prefect makes itself is left out, such as its own block types and schemas, and automations that C(prefect deploy)
-    makes for a deployment. So is what belongs to runs.
+  - What Prefect makes itself is left out, such as its own block types and schemas, and automations that
+    C(prefect deploy) makes for a deployment. So is what belongs to runs.
   - Block types of integrations that the other Prefect server does not bring have to be registered there.
 options:
   kinds:
@@ -35,7 +35,7 @@ options:
       - deployments
       - automations
   include:
-    description: Shell patterns of names that are read. With a name in several parts, all of it is meant, as C(flow/name) of
+    description: Shell patterns of names that are read. A name in several parts is meant as a whole, as C(flow/name) of
       a deployment or C(type/name) of a block.
     type: list
     elements: str
