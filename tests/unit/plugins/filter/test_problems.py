@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import (
-    connection_budget,
-    deployment_problems,
-)
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.machine_problems import machine_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.unknown_variables import unknown_variables
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
 
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
