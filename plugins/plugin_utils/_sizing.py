@@ -84,9 +84,11 @@ class Plan:
         kinds = dict.fromkeys(data["coefficients"][used]["source"] for used in self.used)
         self.rows.append(
             {
+                "number": len(self.rows),
                 "section": section,
                 "name": name,
                 "value": value,
+                "shown": show(value),
                 "unit": unit,
                 "formula": formula,
                 "why": why,

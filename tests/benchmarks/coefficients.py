@@ -29,7 +29,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from e2e.machine import MACHINE, ROOT, Machine, run, wait_for
 from e2e.runs import Flows, State
