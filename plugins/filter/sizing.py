@@ -12,8 +12,8 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Computes how large everything has to be, from how many flow runs there are and how long they take.
-  - Every number comes with its formula, its reason and where the coefficients in it are from. Coefficients that were measured
-    name the machine and the day; those that were not say so.
+  - Every number comes with its formula, its reason and where the coefficients in it are from. Coefficients that were
+    measured name the machine and the day; those that were not say so.
   - C(docs/sizing.md) explains the model. The same workload always gives the same plan.
 positional: pgbouncers
 options:
@@ -142,7 +142,7 @@ seealso:
 EXAMPLES = r"""
 - name: How many runs there are at once, and the limit for the work pool
   ansible.builtin.debug:
-    msg: "{{ plan.values.running | round | int }}, {{ plan.values.concurrency_limit }}"
+    msg: "{{ plan.numbers.running | round | int }}, {{ plan.numbers.concurrency_limit }}"
   vars:
     plan: "{{ {'runs_per_hour': 25000, 'run_seconds': 30, 'pool_type': 'kubernetes'} | selfhosted.prefect.sizing }}"
 """
@@ -154,11 +154,12 @@ _value:
   contains:
     rows:
       description:
-        - One dictionary per number, with C(section), C(name), C(value), C(unit), C(formula), C(why), C(source), which names
-          entries of C(sources), and C(coefficients), which names those that the formula uses.
+        - One dictionary per number, with C(section), C(number), C(name), C(value), C(shown), which is rounded, C(unit),
+          C(formula), C(why), C(source), which names entries of C(sources), and C(coefficients), which names those that
+          the formula uses.
       type: list
       elements: dict
-    values:
+    numbers:
       description: The same numbers by their names.
       type: dict
     variables:

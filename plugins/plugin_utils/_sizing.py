@@ -33,6 +33,10 @@ def load_data() -> dict[str, Any]:
     return dict(yaml.safe_load(DATA.read_text(encoding="utf-8")))
 
 
+def coefficient(name: str) -> float:
+    return float(load_data()["coefficients"][name]["value"])
+
+
 def up_to(number: float, step: float = 1) -> int:
     """The next multiple of the step. What floating-point arithmetic adds in the last digits does not count."""
     return int(math.ceil(round(number / step, 9)) * step)
@@ -73,7 +77,7 @@ class Plan:
     def c(self, name: str) -> float:
         """A coefficient, which becomes part of the next row's sources."""
         self.used.append(name)
-        return float(load_data()["coefficients"][name]["value"])
+        return coefficient(name)
 
     def text(self, name: str) -> str:
         """A coefficient in a formula."""
@@ -359,7 +363,7 @@ def _database(p: Plan) -> None:
     run_bytes = p.c("stored_bytes_per_run") + w["tasks_per_run"] * p.c("stored_bytes_per_task")
     growth_runs = p.add(
         "Database",
-        "runs_gb_per_day",
+        "stored_runs_gb_per_day",
         runs * (run_bytes + logs * p.c("stored_bytes_per_log")) / GB,
         "GB/day",
         f"{show(runs)} runs/day × ({p.text('stored_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
@@ -369,7 +373,7 @@ def _database(p: Plan) -> None:
     events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
     growth_events = p.add(
         "Database",
-        "events_gb_per_day",
+        "stored_events_gb_per_day",
         runs * events * p.c("stored_bytes_per_event") / GB,
         "GB/day",
         f"{show(runs)} runs/day × ({p.text('events_per_run')} + {show(w['tasks_per_run'])} tasks × "
@@ -560,7 +564,7 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
     if p.v["starting"] > p.v["running"]:
         yield problem(
             f"{WORKLOAD}.run_seconds",
-            f"A run takes {show(w['run_seconds'])} s and its start longer, so most slots hold runs that do not run yet.",
+            f"A run takes {show(w['run_seconds'])} s and its start longer: most slots hold runs that do not run yet.",
             "Do several units of work in one run.",
         )
     for limit in w["rate_limits"]:
@@ -573,7 +577,7 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
                 "cannot be reached.",
                 f"With this limit {show(most)} runs an hour are possible; lower runs_per_hour, or the calls of a run.",
             )
-    growth = p.v["runs_gb_per_day"]
+    growth = p.v["stored_runs_gb_per_day"]
     if w["keep_runs_days"] is None and growth >= p.c("noticeable_gb_per_day"):
         yield problem(
             f"{WORKLOAD}.keep_runs_days",
@@ -701,7 +705,7 @@ def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:
     return {
         "workload": plan.w,
         "rows": plan.rows,
-        "values": {row["name"]: row["value"] for row in plan.rows},
+        "numbers": {row["name"]: row["value"] for row in plan.rows},
         "variables": _variables(plan),
         "warnings": list(_warnings(plan, advice)),
         "problems": list(_problems(plan)),
