@@ -120,7 +120,7 @@ def test_17_csrf_is_served_without_an_option(guard: Proxy) -> None:
     }
     assert run_module("configuration", options)["changed"]
     tokens = [request.path for request in guard.requests if "/csrf-token" in request.path]
-    assert len(tokens) == 1, "one token for the whole run"
+    assert 1 <= len(tokens) <= 4, "one for each thread that writes, not one per request"
     assert not run_module("configuration", options)["changed"]
 
 
