@@ -134,7 +134,10 @@ STAGES = (
         (
             Command("ansible-lint", "ansible-lint --offline --nocolor"),
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
-            Command("mypy-scripts", "mypy tests/run.py tests/package tests/unit/test_run.py scripts"),
+            Command(
+                "mypy-scripts",
+                "mypy tests/run.py tests/package tests/unit/test_run.py tests/e2e tests/machines scripts",
+            ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
             Command("yamllint", "yamllint --strict ."),

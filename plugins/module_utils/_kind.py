@@ -189,15 +189,15 @@ def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str,
             return kind.apply(client, item, found, steps)
         except PrefectError as error:
             failure = error.about(kind.title(item))
-        creates = steps.action == "create"
-        if not (failure.unsure or (creates and failure.status == 409)):
+        if not (failure.unsure or (steps.action == "create" and failure.status == 409)):
             raise failure
-        found = kind.find(client, item)
-        hopeless = not creates or failure.status == 409 or attempt + 1 == TRIES
-        if found is None and (hopeless or not client.pause(attempt)):
-            raise failure
+        seen = kind.find(client, item)
+        if seen is None:
+            if failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt):
+                raise failure
+            continue
         # It is there now: by our own request, whose answer was lost, or by somebody who was faster.
-        steps = kind.plan(client, item, found)
+        found, steps = seen, kind.plan(client, item, seen)
         if not steps.changed:
             return None
     raise failure

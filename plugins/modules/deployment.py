@@ -31,7 +31,9 @@ options:
     type: list
     elements: str
   labels:
-    description: Labels that it gets when created. The server cannot change them later, so other values are refused.
+    description:
+      - Labels that it gets when created. Null means none.
+      - The server cannot change them later, so other values are refused.
     type: dict
   paused:
     description: Whether its schedules create no runs. Null means V(false).

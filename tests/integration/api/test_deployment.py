@@ -35,7 +35,11 @@ def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=code)
     yield code
     process.terminate()
-    process.wait(60)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

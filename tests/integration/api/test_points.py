@@ -22,6 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule impor
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
 
 from .support import Api, Fault, ModuleFailure
+from .test_matrix import DOCUMENT
 
 TRIGGER = {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}
 FIELDS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
@@ -289,10 +290,8 @@ def test_07_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> N
 def test_08_lists_are_read_to_the_end(api: Api) -> None:
     # The server keeps both kinds of limits in one list.
     document: dict[str, list[dict[str, Any]]] = {
-        "variables": [{"name": f"08-{n}", "value": n} for n in range(450)],
         "global_concurrency_limits": [{"name": f"08-{n}", "limit": n} for n in range(205)],
         "tag_concurrency_limits": [{"tag": f"08-{n}", "concurrency_limit": n} for n in range(5)],
-        "flows": [{"name": f"08-{n}"} for n in range(201)],
     }
     total = sum(len(items) for items in document.values())
     assert api.run("configuration", **document)["summary"]["create"] == total
@@ -376,17 +375,16 @@ def test_20_a_document_reports_every_failure_then_fails(api: Api, name: str) -> 
 
 
 def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:
-    """Both see nothing, both create: the slower one gets a 409, looks again and finds its work done."""
-    document = {
-        "global_concurrency_limits": [{"name": f"{name} {n}", "limit": n} for n in range(30)],
-        "work_pools": [{"name": f"{name} {n}", "type": "process", "queues": [{"name": "q"}]} for n in range(5)],
-        "flows": [{"name": f"{name} {n}"} for n in range(5)],
-    }
+    """Both see nothing, both create: the slower one finds its work done, or half done, and goes on."""
+    document = {**DOCUMENT, "flows": [*DOCUMENT["flows"], *({"name": f"{name} {n}"} for n in range(10))]}
     errors: list[BaseException] = []
+    start = threading.Barrier(2)
 
     def apply() -> None:
         try:
-            configure(Client(api.proxy.url, retry_max_delay=0.1), document)
+            client = Client(api.proxy.url, retry_max_delay=0.1)
+            start.wait()
+            configure(client, document)
         except BaseException as error:
             errors.append(error)
 
@@ -397,3 +395,5 @@ def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:
         thread.join()
     assert errors == []
     assert api.run("configuration", **document)["changed"] is False
+    absent = {plural: [{**item, "state": "absent"} for item in items] for plural, items in document.items()}
+    api.run("configuration", **absent)

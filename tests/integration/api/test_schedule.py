@@ -76,6 +76,19 @@ def test_12_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str
     assert {option: after[option] for option in kept} == {option: before[option] for option in kept}
 
 
+@pytest.mark.parametrize("acts", [True, False])
+def test_12_a_schedule_never_gets_lost_while_the_number_of_runs_is_cleared(
+    api: Api, deployment: str, acts: bool
+) -> None:
+    item = {"deployment": deployment, "slug": "s"}
+    api.run("deployment_schedule", **item, **CRON, parameters={"a": 1}, max_scheduled_runs=3)
+    api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
+    after = api.run("deployment_schedule", **item, max_scheduled_runs=None)["deployment_schedule"]
+    assert api.proxy.faults == []
+    assert (after["cron"], after["parameters"], after["max_scheduled_runs"]) == ("0 3 * * *", {"a": 1}, None)
+    assert list(raw(api, deployment)) == ["s"]
+
+
 SPELLINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"cron": " 0  3 * * MON "}, {"cron": "0 3 * * MON"}),
     ({"cron": "@daily", "timezone": None}, {"cron": "@daily", "timezone": "UTC", "day_or": True}),
@@ -232,7 +245,7 @@ def test_all_schedules_are_read(api: Api, deployment: str) -> None:
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
+def test_18_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
     api.run("deployment_schedule", deployment=deployment, slug="s", state="absent")
     api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
     assert api.run("deployment_schedule", deployment=deployment, slug="s", **CRON)["changed"]

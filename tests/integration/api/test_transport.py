@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -240,52 +241,62 @@ def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> Non
 PLANTED = "planted-in-a-test"
 
 
-def test_19_secrets_are_found_nowhere(guard: Proxy, guarded: Server, tmp_path: Path) -> None:
-    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, not on a command line."""
+def command_lines() -> Iterator[str]:
+    """Of all processes of this machine, some of which end while we look."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_text(errors="replace")
+
+
+def test_19_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
+    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, log or any file, not in argv."""
     playbook = tmp_path / "play.yml"
-    playbook.write_text(
-        json.dumps(
-            [
-                {
-                    "hosts": "localhost",
-                    "gather_facts": False,
-                    "module_defaults": {
-                        "group/selfhosted.prefect.prefect": {
-                            "api_url": guard.url,
-                            "auth_string": "{{ lookup('env', 'PLANTED_AUTH') }}",
-                            "custom_headers": {"X-Entry": "open", "X-Token": PLANTED},
-                        }
-                    },
-                    "tasks": [
-                        {"selfhosted.prefect.global_concurrency_limit": {"name": "secrets", "limit": 3}},
-                        {"selfhosted.prefect.server_info": {"settings": True}},
-                        {
-                            "selfhosted.prefect.deployment": {"flow": "f", "name": "d", "work_pool": "none"},
-                            "ignore_errors": True,
-                        },
-                        {
-                            "selfhosted.prefect.server_info": {"auth_string": f"admin:{PLANTED}"},
-                            "ignore_errors": True,
-                        },
-                    ],
-                }
-            ]
+    block = {"block_type": "secret", "name": "transport", "data": {"value": "{{ lookup('env', 'PLANTED') }}"}}
+    defaults = {
+        "api_url": guard.url,
+        "auth_string": "{{ lookup('env', 'PLANTED_AUTH') }}",
+        "custom_headers": {"X-Entry": "open", "X-Token": "{{ lookup('env', 'PLANTED') }}"},
+    }
+    tasks: list[dict[str, Any]] = [
+        {"selfhosted.prefect.global_concurrency_limit": {"name": "secrets", "limit": 3}},
+        {"selfhosted.prefect.server_info": {"settings": True}},
+        {"selfhosted.prefect.block_document": block},
+        {"selfhosted.prefect.configuration": {"block_documents": [{**block, "name": "another"}]}},
+        {"selfhosted.prefect.deployment": {"flow": "f", "name": "d", "work_pool": "none"}, "ignore_errors": True},
+        {
+            "selfhosted.prefect.server_info": {"auth_string": "admin:{{ lookup('env', 'PLANTED') }}"},
+            "ignore_errors": True,
+        },
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(json.dumps([{**play, "module_defaults": {"group/selfhosted.prefect.prefect": defaults}}]))
+    files = {
+        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+        "ANSIBLE_LOG_PATH": str(tmp_path / "log"),
+    }
+    planted = {"PLANTED_AUTH": AUTH_STRING, "PLANTED": PLANTED, "ANSIBLE_NOCOLOR": "1"}
+    output = tmp_path / "output"
+    seen = set()
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            ["ansible-playbook", "-vvvv", "--diff", *HERE, str(playbook)],
+            cwd=ROOT,
+            env={**os.environ, **files, **planted},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
         )
-    )
-    command = ["ansible-playbook", "-vvvv", "--diff", *HERE, str(playbook)]
-    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **cache, "PLANTED_AUTH": AUTH_STRING, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "failed=0" in done.stdout
-    cached = [path.read_text() for path in (tmp_path / "facts").rglob("*") if path.is_file()]
-    for text in (done.stdout, done.stderr, *cached):
+        while process.poll() is None:
+            seen.update(command_lines())
+            time.sleep(0.02)
+    assert process.returncode == 0, output.read_text()
+    assert "failed=0" in output.read_text()
+    assert [line for line in seen if "AnsiballZ_" in line], "the modules' processes were seen"
+    left = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) >= 3, "at least the play, its output and the log"
+    for text in (*seen, *left):
         assert PLANTED not in text
         assert AUTH_STRING.partition(":")[2] not in text
 
