@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import ACTIONS, REFERENCES, TRIGGERS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import OPTIONS as RUN_OPTIONS
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run_state import OPTIONS as STATE_OPTIONS
 from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE, TYPES

@@ -25,7 +25,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool impo
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # Dictionaries whose keys are somebody else's: a typo in them is found by the server or by the program.
-FREE = {"job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"}
+FREE = {
+    *("job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"),
+    "prefect_api_config_purge",  # the module knows its kinds
+}
 NAME = re.compile(r"\b(?:prefect|postgres|pgbouncer|redis)_[a-z0-9_]+\b")
 
 
