@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import statistics
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
 TASKS, LOGS = 10, 50  # of the runs that have any
 IDLE_SECONDS = 60
 WORKERS = 2  # of the local inventory
+POOL_LIMIT = 20  # of its pool
 QUERY_SECONDS = 5
 ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
 EVENTS, LOG = ("events", "event_resources"), ("log",)
@@ -348,7 +350,8 @@ def measure_one_worker(work: Work, results: Results, number: int) -> None:
     try:
         history = work.history(work.through(number))
     finally:
-        machine.playbook("site")
+        machine.api("PATCH", "/work_pools/default", {"concurrency_limit": POOL_LIMIT})
+        machine.sh(f"systemctl start {' '.join(f'prefect-{name}' for name in workers[1:])}")
     first = min(state.begun for state in history if state.type == "PENDING")
     last = max(state.begun for state in history if state.type == "RUNNING")
     results.note("launches_per_second_per_worker_process", "launches/s", number / (last - first))
@@ -424,16 +427,19 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     owner = options.machine or f"coefficients-{os.getpid()}"
-    with tempfile.TemporaryDirectory(prefix="bm-", dir="/tmp") as directory:
-        try:
-            if f"{owner} coeff " not in run([MACHINE, "list"]):
-                run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
-            machine = Machine(owner, "coeff", Path(directory))
-            machine.playbook("site")
-            text = list(lines(measure(machine, options.runs, options.rounds)))
-        finally:
-            if not options.machine:
-                run([MACHINE, "--run", owner, "down", "--all"])
+    # A machine that is kept needs its passwords again.
+    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
+    directory.mkdir(exist_ok=True)
+    try:
+        if f"{owner} coeff " not in run([MACHINE, "list"]):
+            run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
+        machine = Machine(owner, "coeff", directory)
+        machine.playbook("site")
+        text = list(lines(measure(machine, options.runs, options.rounds)))
+    finally:
+        if not options.machine:
+            shutil.rmtree(directory)
+            run([MACHINE, "--run", owner, "down", "--all"])
     print("\n".join(text))
     if options.write:
         command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {options.rounds}"
