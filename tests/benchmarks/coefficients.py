@@ -369,19 +369,17 @@ def measure_memory(work: Work, results: Results) -> None:
     work.wait(runs, {"COMPLETED"})
 
 
-def measure(machine: Machine, runs: int, rounds: int) -> Results:
-    results = Results()
+def measure(machine: Machine, results: Results, runs: int) -> None:
+    """One round."""
     work = Work(machine)
-    work.through(4)  # what happens only once has happened
-    for _round in range(rounds):
-        rest = measure_polls(machine, results)
-        measure_runs(work, results, rest, runs)
-        measure_start(work, results)
-        measure_logs(work, results, runs)
-        measure_memory(work, results)
-        measure_outage(work, results, runs)
-        measure_one_worker(work, results, runs)
-    return results
+    work.through(2)  # what happens only once has happened
+    rest = measure_polls(machine, results)
+    measure_runs(work, results, rest, runs)
+    measure_start(work, results)
+    measure_logs(work, results, runs)
+    measure_memory(work, results)
+    measure_outage(work, results, runs)
+    measure_one_worker(work, results, runs)
 
 
 # --- Telling ---
@@ -431,19 +429,23 @@ def main() -> None:
     directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
     directory.mkdir(exist_ok=True)
     try:
-        if f"{owner} coeff " not in run([MACHINE, "list"]):
+        fresh = f"{owner} coeff " not in run([MACHINE, "list"])
+        if fresh:
             run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
         machine = Machine(owner, "coeff", directory)
-        machine.playbook("site")
-        text = list(lines(measure(machine, options.runs, options.rounds)))
+        if fresh:
+            machine.playbook("site")
+        results = Results()
+        for number in range(1, options.rounds + 1):
+            measure(machine, results, options.runs)
+            if options.write:  # after every round: it takes minutes, and a later one may fail
+                command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {number}"
+                write(list(lines(results)), command, machine_text(options.release))
+        print("\n".join(lines(results)))
     finally:
         if not options.machine:
             shutil.rmtree(directory)
             run([MACHINE, "--run", owner, "down", "--all"])
-    print("\n".join(text))
-    if options.write:
-        command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {options.rounds}"
-        write(text, command, machine_text(options.release))
 
 
 if __name__ == "__main__":
