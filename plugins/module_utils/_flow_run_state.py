@@ -27,7 +27,7 @@ OPTIONS: dict[str, Any] = {
         "required": True,
     },
     "state_name": {"type": "str"},
-    "message": {"type": "str"},
+    "state_message": {"type": "str"},
     "force": {"type": "bool", "default": False},
     "states": {"type": "list", "elements": "str", "required": True},
     "older_than": {"type": "float"},
@@ -77,7 +77,7 @@ def matching(client: Client, options: Mapping[str, Any]) -> Iterator[dict[str, A
 
 def write(client: Client, ids: Sequence[str], options: Mapping[str, Any]) -> dict[str, str]:
     """Set the state; why the server has not done so, by the ids of the runs that it tells it of."""
-    state = {"type": options["state"], "name": options["state_name"], "message": options["message"]}
+    state = {"type": options["state"], "name": options["state_name"], "message": options["state_message"]}
     wish = {"state": {name: value for name, value in state.items() if value}, "force": options["force"]}
     results: list[dict[str, Any]] = []
     for some in (ids[start : start + BULK] for start in range(0, len(ids), BULK)):

@@ -26,7 +26,7 @@ options:
   state_name:
     description: Name of the new state. The name of its type when omitted.
     type: str
-  message:
+  state_message:
     description: Why, for those who look at the run.
     type: str
   force:
@@ -86,7 +86,7 @@ EXAMPLES = r"""
     states: [RUNNING, PENDING, CANCELLING]
     older_than: 86400
     state: CRASHED
-    message: Nothing was heard of it for a day
+    state_message: Nothing was heard of it for a day
     max_count: 200
 
 - name: Cancel what waits in this pool

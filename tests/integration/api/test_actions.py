@@ -111,7 +111,7 @@ def test_zombies_are_declared_dead(api: Api, name: str, pool: str) -> None:
         "work_pool": pool,
         "states": ["RUNNING", "PENDING"],
         "state": "CRASHED",
-        "message": "gone ü",
+        "state_message": "gone ü",
         "tags": ["a"],
     }
     result = twice(api, "flow_run_state", **options, max_count=53)
