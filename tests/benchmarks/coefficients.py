@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import statistics
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
 TASKS, LOGS = 10, 50  # of the runs that have any
 IDLE_SECONDS = 60
 WORKERS = 2  # of the local inventory
+POOL_LIMIT = 20  # of its pool
 QUERY_SECONDS = 5
 ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
 EVENTS, LOG = ("events", "event_resources"), ("log",)
@@ -348,7 +350,8 @@ def measure_one_worker(work: Work, results: Results, number: int) -> None:
     try:
         history = work.history(work.through(number))
     finally:
-        machine.playbook("site")
+        machine.api("PATCH", "/work_pools/default", {"concurrency_limit": POOL_LIMIT})
+        machine.sh(f"systemctl start {' '.join(f'prefect-{name}' for name in workers[1:])}")
     first = min(state.begun for state in history if state.type == "PENDING")
     last = max(state.begun for state in history if state.type == "RUNNING")
     results.note("launches_per_second_per_worker_process", "launches/s", number / (last - first))
@@ -366,19 +369,17 @@ def measure_memory(work: Work, results: Results) -> None:
     work.wait(runs, {"COMPLETED"})
 
 
-def measure(machine: Machine, runs: int, rounds: int) -> Results:
-    results = Results()
+def measure(machine: Machine, results: Results, runs: int) -> None:
+    """One round."""
     work = Work(machine)
-    work.through(4)  # what happens only once has happened
-    for _round in range(rounds):
-        rest = measure_polls(machine, results)
-        measure_runs(work, results, rest, runs)
-        measure_start(work, results)
-        measure_logs(work, results, runs)
-        measure_memory(work, results)
-        measure_outage(work, results, runs)
-        measure_one_worker(work, results, runs)
-    return results
+    work.through(2)  # what happens only once has happened
+    rest = measure_polls(machine, results)
+    measure_runs(work, results, rest, runs)
+    measure_start(work, results)
+    measure_logs(work, results, runs)
+    measure_memory(work, results)
+    measure_outage(work, results, runs)
+    measure_one_worker(work, results, runs)
 
 
 # --- Telling ---
@@ -424,20 +425,27 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     owner = options.machine or f"coefficients-{os.getpid()}"
-    with tempfile.TemporaryDirectory(prefix="bm-", dir="/tmp") as directory:
-        try:
-            if f"{owner} coeff " not in run([MACHINE, "list"]):
-                run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
-            machine = Machine(owner, "coeff", Path(directory))
+    # A machine that is kept needs its passwords again.
+    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
+    directory.mkdir(exist_ok=True)
+    try:
+        fresh = f"{owner} coeff " not in run([MACHINE, "list"])
+        if fresh:
+            run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
+        machine = Machine(owner, "coeff", directory)
+        if fresh:
             machine.playbook("site")
-            text = list(lines(measure(machine, options.runs, options.rounds)))
-        finally:
-            if not options.machine:
-                run([MACHINE, "--run", owner, "down", "--all"])
-    print("\n".join(text))
-    if options.write:
-        command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {options.rounds}"
-        write(text, command, machine_text(options.release))
+        results = Results()
+        for number in range(1, options.rounds + 1):
+            measure(machine, results, options.runs)
+            if options.write:  # after every round: it takes minutes, and a later one may fail
+                command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {number}"
+                write(list(lines(results)), command, machine_text(options.release))
+        print("\n".join(lines(results)))
+    finally:
+        if not options.machine:
+            shutil.rmtree(directory)
+            run([MACHINE, "--run", owner, "down", "--all"])
 
 
 if __name__ == "__main__":

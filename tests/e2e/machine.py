@@ -90,7 +90,7 @@ class Machine:
         self.name = name
         self.home = directory / name
         self.inventory = self.home / "inventory"
-        shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars")
+        shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars", dirs_exist_ok=True)
         command = [MACHINE, "--run", owner, "inventory", *(f"prefect_{group}={name}" for group in GROUPS)]
         hosts = json.loads(run(command))
         hosts["all"]["hosts"] = {name: hosts["all"]["hosts"][name]}  # a run may have others
