@@ -159,8 +159,10 @@ def options_of(step: Step) -> dict[str, Any]:
 def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
     """Make the changes; what went wrong."""
 
-    def make(step: Step) -> PrefectError | None:
+    def make(step: Step, again: bool = False) -> PrefectError | None:
         try:
+            if again:
+                step = seen_again(client, step)
             settle(step.kind, client, step.item, step.found, step.plan)
         except PrefectError as error:
             return error
@@ -172,7 +174,7 @@ def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
             for step, error in zip(wave, list(pool.map(make, wave))):
                 # A server may be too busy with the others, SQLite above all, so that one gets its turn alone.
                 again = threads > 1 and error is not None and error.status in BUSY
-                failures.append(make(seen_again(client, step)) if again else error)
+                failures.append(make(step, again=True) if again else error)
     return [str(error) for error in failures if error]
 
 
