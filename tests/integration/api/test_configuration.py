@@ -217,10 +217,10 @@ def test_a_small_plan_shows_just_that(api: Api, tmp_path: Path) -> None:
         '+      value: "<secret>"',
         "-    limit: 3",
         "+    limit: 40",
-        "-            default: true",
-        "+            default: false",
         "-        concurrency_limit: null",
         "+        concurrency_limit: 2",
+        "-            default: true",
+        "+            default: false",
     ]
     text = "\n".join(lines)
     assert "planted" not in text
