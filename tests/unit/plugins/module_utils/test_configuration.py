@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,6 +134,39 @@ def test_what_others_refer_to_comes_first(specs: list[tuple[str, ...]]) -> None:
 def test_a_circle_ends() -> None:
     waves = list(levels(AUTOMATION, [automation("a", "b"), automation("b", "a"), automation("c", "c")]))
     assert sorted(step.item["name"] for step in itertools.chain(*waves)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_as_many_writes_at_the_same_time_as_asked_for(parallel: int) -> None:
+    together = threading.Barrier(parallel)  # breaks, when fewer come
+
+    class Slow(Memory):
+        def call(self, *path: Any, **options: Any) -> None:
+            assert together.n_waiting < parallel
+            together.wait(20)
+            super().call(*path, **options)
+
+    server = Slow({})
+    configure(server, {"variables": [{"name": name, "value": 1} for name in "abcdefgh"], "parallel": parallel})  # type: ignore[arg-type]
+    assert sorted(server.variables) == list("abcdefgh")
+
+
+def test_what_a_busy_server_refuses_to_many_is_made_alone() -> None:
+    class Busy(Memory):
+        def get(self, *path: str, **_options: Any) -> Any:
+            return self.variables.get(path[-1])
+
+        def call(self, method: str, *path: str, **options: Any) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                raise PrefectError("busy", status=503, unsure=False)
+            super().call(method, *path, **options)
+
+    server = Busy({"old": 1})
+    wanted = [{"name": "new", "value": 1}, {"name": "old", "state": "absent"}]
+    assert configure(server, {"variables": wanted, "parallel": 2})["changed"]  # type: ignore[arg-type]
+    assert list(server.variables) == ["new"]
+    with pytest.raises(PrefectError, match="0 of 1 changes were made"):
+        configure(server, {"variables": [{"name": "one", "value": 1}], "parallel": 1})  # type: ignore[arg-type]
 
 
 # Names of variables for secrets
