@@ -191,9 +191,9 @@ def _workers(p: Plan) -> None:
     p.add(
         "Workers",
         "polls_per_second",
-        most / p.c("query_seconds"),
+        least / p.c("query_seconds"),
         "polls/s",
-        f"{most} workers / {p.text('query_seconds')} s",
+        f"{least} workers / {p.text('query_seconds')} s",
         "every worker asks for work this often, whether there is any or not",
     )
     if p.kubernetes:
@@ -232,12 +232,12 @@ def _database_load(p: Plan) -> None:
         "Connections",
         "transactions_per_second",
         rate * (p.c("transactions_per_run") + w["tasks_per_run"] * p.c("transactions_per_task"))
-        + p.v["polls_per_second"] * p.c("transactions_per_poll"),
+        + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
         "tx/s",
         f"{show(rate)} runs/s × ({p.text('transactions_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('transactions_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
-        f"{p.text('transactions_per_poll')}",
-        "",
+        f"{p.text('transactions_per_task')}) + {p.v['workers_min']} workers × "
+        f"{p.text('transactions_per_second_per_worker')}",
+        "each connected worker costs some, because the server looks for its clean-ups once a second",
     )
     p.add(
         "Connections",
@@ -266,21 +266,24 @@ def _server(p: Plan) -> None:
         "Server",
         "api_cores",
         rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
-        + polls * p.c("api_cpu_seconds_per_poll"),
+        + p.v["workers_min"] * p.c("api_cores_per_worker"),
         "cores",
         f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_cpu_seconds_per_task')}) + {show(polls)} polls/s × {p.text('api_cpu_seconds_per_poll')} CPU s",
+        f"{p.text('api_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
+        f"{p.text('api_cores_per_worker')}",
         "of all API processes together; one process uses one core at the most",
     )
-    by_cpu = up_to(cores / p.c("utilisation"))
+    most = cores + (p.v["workers_max"] - p.v["workers_min"]) * p.c("api_cores_per_worker")
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    needed = max(cores / p.c("utilisation"), most, p.v["busy_connections"] / connections)
     p.add(
         "Server",
         "api_replicas",
-        max(by_cpu, up_to(p.v["busy_connections"] / connections)) + int(p.c("spare_replicas")),
+        up_to(needed) + int(p.c("spare_replicas")),
         "processes",
-        f"the larger of {show(cores)} cores / {p.text('utilisation')} and {show(p.v['busy_connections'])} busy "
-        f"connections / {show(connections)}, up to a whole one, + {p.text('spare_replicas')}",
+        f"the largest of {show(cores)} cores / {p.text('utilisation')}, {show(most)} cores with all workers, and "
+        f"{show(p.v['busy_connections'])} busy connections / {show(connections)}, up to a whole one, + "
+        f"{p.text('spare_replicas')}",
         "busier processes answer late; one more, because one may restart",
     )
     memory = p.add(
@@ -392,15 +395,15 @@ def _database(p: Plan) -> None:
         "what was written in the last day is read and changed again: it should be found in memory",
     )
     used = rate * (p.c("postgres_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("postgres_cpu_seconds_per_task"))
-    used += p.v["polls_per_second"] * p.c("postgres_cpu_seconds_per_poll")
+    used += p.v["workers_min"] * p.c("postgres_cores_per_worker")
     p.add(
         "Database",
         "database_busy_cores",
         used,
         "cores",
         f"{show(rate)} runs/s × ({p.text('postgres_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('postgres_cpu_seconds_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
-        f"{p.text('postgres_cpu_seconds_per_poll')} CPU s",
+        f"{p.text('postgres_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
+        f"{p.text('postgres_cores_per_worker')}",
         "with nearly empty tables, so this is the least",
     )
     p.add(

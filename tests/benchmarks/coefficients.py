@@ -137,10 +137,10 @@ def cpu(machine: Machine) -> dict[str, float]:
         return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
 
     found: dict[str, float] = defaultdict(float)
-    for name, pid in machine.pids().items():
+    for name, main in machine.pids().items():
         component = re.sub(r"-.*", "", name)
-        found[component] += table[pid][0]
-        found["run" if component == "worker" else component] += below(pid)
+        found[component] += table[main][0]
+        found["run" if component == "worker" else component] += below(main)
     return found
 
 
@@ -258,10 +258,11 @@ def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
     machine.sh(f"systemctl start {workers}")
     time.sleep(30)  # their start is none of their polls
     with_workers = idle(machine)
-    polls = WORKERS / QUERY_SECONDS
-    for name, unit, counter in COSTS:
-        if name in ("api_requests", "api_cpu_seconds", "postgres_cpu_seconds", "transactions"):
-            results.note(f"{name}_per_poll", unit, max(0.0, (with_workers[counter] - without[counter]) / polls))
+    more = {name: max(0.0, with_workers[name] - without[name]) / WORKERS for name in without}
+    results.note("api_requests_per_poll", "requests", more["requests"] * QUERY_SECONDS)
+    results.note("api_cores_per_worker", "cores", more["cpu api"])
+    results.note("postgres_cores_per_worker", "cores", more["cpu postgres"])
+    results.note("transactions_per_second_per_worker", "tx/s", more["transactions"])
     results.note("services_idle_cores", "cores", without["cpu services"])
     return with_workers
 
