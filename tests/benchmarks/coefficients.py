@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, f
     return {name: after[name] - before.get(name, 0) for name in after}
 
 
-def row_bytes(machine: Machine) -> dict[str, float]:
+def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
     """Bytes of a row with its share of all indexes, by table.
 
     The rows that the runs have left are copied into tables like theirs, many times and with other ids and times,
@@ -178,10 +178,11 @@ def row_bytes(machine: Machine) -> dict[str, float]:
         value = changed.get(kind) or changed.get(column) or "{0}"
         columns[table].append(f'"{column}"\t' + value.format(f'"{column}"'))
     found = {}
-    for table, pairs in columns.items():
+    for table in wanted:
+        pairs = columns[table]
         names, values = (", ".join(part) for part in zip(*(pair.split("\t") for pair in pairs), strict=True))
         count = int(machine.sql(f'SELECT count(*) FROM public."{table}"')[0][0])
-        if count < 10:
+        if not count:  # what was written is gone again
             continue
         copies = max(1, ROWS // count)
         machine.sql(f'CREATE TABLE sized."{table}" (LIKE public."{table}" INCLUDING ALL)')
@@ -302,7 +303,10 @@ def measure_runs(work: Work, results: Results, rest: dict[str, float], number: i
     for name, unit, counter in COSTS:
         results.note(f"{name}_per_task", unit, max(0.0, (with_tasks[counter] - empty[counter]) / TASKS))
     results.note("events_per_task", "events", (with_tasks["rows events"] - empty["rows events"]) / TASKS)
-    sizes = row_bytes(work.machine)
+    written = {
+        name.removeprefix("rows ") for name, rows in with_tasks.items() if name.startswith("rows ") and rows >= 1
+    }
+    sizes = row_bytes(work.machine, written)
     kept = [table for table in sizes if table not in (*EVENTS, *LOG)]
     run_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in kept)
     task_bytes = sum((with_tasks[f"rows {table}"] - empty[f"rows {table}"]) * sizes[table] for table in kept) / TASKS
@@ -319,7 +323,7 @@ def measure_start(work: Work, results: Results) -> None:
 def measure_logs(work: Work, results: Results, number: int) -> None:
     work.through(max(3, number // 6), logs=LOGS)
     wait_for(lambda: int(work.machine.sql("SELECT count(*) FROM log")[0][0]) >= LOGS)
-    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine)["log"])
+    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine, LOG)["log"])
 
 
 def measure_outage(work: Work, results: Results, number: int) -> None:
@@ -395,7 +399,7 @@ def lines(results: Results) -> Iterator[str]:
         yield f"    value: {float(f'{middle:.3g}'):g}"
         yield f"    unit: {results.units[name]}"
         yield "    source: measured"
-        yield f"    spread: {shown} ({len(values)} values)"
+        yield f"    spread: {shown} ({len(values)} value{'s' if values[1:] else ''})"
 
 
 def machine_text(system: str) -> str:
