@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -137,10 +137,10 @@ def cpu(machine: Machine) -> dict[str, float]:
         return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
 
     found: dict[str, float] = defaultdict(float)
-    for name, pid in machine.pids().items():
+    for name, main in machine.pids().items():
         component = re.sub(r"-.*", "", name)
-        found[component] += table[pid][0]
-        found["run" if component == "worker" else component] += below(pid)
+        found[component] += table[main][0]
+        found["run" if component == "worker" else component] += below(main)
     return found
 
 
@@ -158,7 +158,7 @@ def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, f
     return {name: after[name] - before.get(name, 0) for name in after}
 
 
-def row_bytes(machine: Machine) -> dict[str, float]:
+def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
     """Bytes of a row with its share of all indexes, by table.
 
     The rows that the runs have left are copied into tables like theirs, many times and with other ids and times,
@@ -178,10 +178,11 @@ def row_bytes(machine: Machine) -> dict[str, float]:
         value = changed.get(kind) or changed.get(column) or "{0}"
         columns[table].append(f'"{column}"\t' + value.format(f'"{column}"'))
     found = {}
-    for table, pairs in columns.items():
+    for table in wanted:
+        pairs = columns[table]
         names, values = (", ".join(part) for part in zip(*(pair.split("\t") for pair in pairs), strict=True))
         count = int(machine.sql(f'SELECT count(*) FROM public."{table}"')[0][0])
-        if count < 10:
+        if not count:  # what was written is gone again
             continue
         copies = max(1, ROWS // count)
         machine.sql(f'CREATE TABLE sized."{table}" (LIKE public."{table}" INCLUDING ALL)')
@@ -258,10 +259,11 @@ def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
     machine.sh(f"systemctl start {workers}")
     time.sleep(30)  # their start is none of their polls
     with_workers = idle(machine)
-    polls = WORKERS / QUERY_SECONDS
-    for name, unit, counter in COSTS:
-        if name in ("api_requests", "api_cpu_seconds", "postgres_cpu_seconds", "transactions"):
-            results.note(f"{name}_per_poll", unit, max(0.0, (with_workers[counter] - without[counter]) / polls))
+    more = {name: max(0.0, with_workers[name] - without[name]) / WORKERS for name in without}
+    results.note("api_requests_per_poll", "requests", more["requests"] * QUERY_SECONDS)
+    results.note("api_cores_per_worker", "cores", more["cpu api"])
+    results.note("postgres_cores_per_worker", "cores", more["cpu postgres"])
+    results.note("transactions_per_second_per_worker", "tx/s", more["transactions"])
     results.note("services_idle_cores", "cores", without["cpu services"])
     return with_workers
 
@@ -301,7 +303,10 @@ def measure_runs(work: Work, results: Results, rest: dict[str, float], number: i
     for name, unit, counter in COSTS:
         results.note(f"{name}_per_task", unit, max(0.0, (with_tasks[counter] - empty[counter]) / TASKS))
     results.note("events_per_task", "events", (with_tasks["rows events"] - empty["rows events"]) / TASKS)
-    sizes = row_bytes(work.machine)
+    written = {
+        name.removeprefix("rows ") for name, rows in with_tasks.items() if name.startswith("rows ") and rows >= 1
+    }
+    sizes = row_bytes(work.machine, written)
     kept = [table for table in sizes if table not in (*EVENTS, *LOG)]
     run_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in kept)
     task_bytes = sum((with_tasks[f"rows {table}"] - empty[f"rows {table}"]) * sizes[table] for table in kept) / TASKS
@@ -318,7 +323,7 @@ def measure_start(work: Work, results: Results) -> None:
 def measure_logs(work: Work, results: Results, number: int) -> None:
     work.through(max(3, number // 6), logs=LOGS)
     wait_for(lambda: int(work.machine.sql("SELECT count(*) FROM log")[0][0]) >= LOGS)
-    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine)["log"])
+    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine, LOG)["log"])
 
 
 def measure_outage(work: Work, results: Results, number: int) -> None:
@@ -394,7 +399,7 @@ def lines(results: Results) -> Iterator[str]:
         yield f"    value: {float(f'{middle:.3g}'):g}"
         yield f"    unit: {results.units[name]}"
         yield "    source: measured"
-        yield f"    spread: {shown} ({len(values)} values)"
+        yield f"    spread: {shown} ({len(values)} value{'s' if values[1:] else ''})"
 
 
 def machine_text(system: str) -> str:
