@@ -232,11 +232,10 @@ class Machine:
     def login(self) -> str:
         return str(self.variables().get("prefect_api_auth_string", ""))
 
-    def ready(self) -> bool:
-        return bool(self.api("GET", "/ready", timeout=5))
-
     def wait_until_ready(self) -> None:
-        wait_for(self.ready, 120)
+        """Through the gateway, and every API process, because none knows which one the next request gets to."""
+        for port in (*API_PORTS.values(), GATEWAY_PORT):
+            wait_for(lambda port=port: self.api("GET", "/ready", port=port, timeout=5), 120)
 
     def variables(self) -> dict[str, Any]:
         """What `override` has set."""

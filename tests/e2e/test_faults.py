@@ -26,25 +26,28 @@ class Hung(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def hung(converged: Converged) -> Hung:
-    """Processes that still exist and do not answer, while the others are killed."""
-    machine = converged.machine
-    pids, since = machine.pids(), machine.sh("date +%s").strip()
-    machine.sh(f"kill -STOP {' '.join(str(pids[name]) for name in HUNG)}")
-    return Hung(pids, since)
+def flows(converged: Converged) -> Flows:
+    return Flows(converged.machine)
 
 
 @pytest.fixture(scope="module")
-def flows(converged: Converged) -> Flows:
-    return Flows(converged.machine)
+def hung(flows: Flows) -> Hung:
+    """Processes that still exist and do not answer, while the others are killed."""
+    machine = flows.machine
+    pids, since = machine.pids(), machine.sh("date +%s").strip()
+    machine.sh(f"kill -STOP {' '.join(str(pids[name]) for name in HUNG)}")
+    # Requests that were sent there until now get an answer from the gateway, which clients take as a reason to retry.
+    noticed = f"journalctl -u prefect-gateway --since @{since} --output=cat --grep 'api-3 is DOWN'"
+    wait_for(lambda: machine.sh(noticed, check=False), 30)
+    return Hung(pids, since)
 
 
 @pytest.mark.parametrize("name", KILLED)
 def test_a_killed_process_comes_back(hung: Hung, flows: Flows, name: str) -> None:
     machine = flows.machine
-    machine.wait_until_ready()
     before = machine.pids()
-    under_way = flows.submit(1, seconds=2)
+    # The API itself answers 5xx while it has no database or Redis, and says so to clients, which try again.
+    under_way = wait_for(lambda: flows.submit(1, seconds=5))
     flows.wait(under_way, {"RUNNING"}, 60)
     machine.sh(f"kill -9 {before[name]}")
 
@@ -52,8 +55,7 @@ def test_a_killed_process_comes_back(hung: Hung, flows: Flows, name: str) -> Non
         return machine.pids()[name] not in (0, before[name])
 
     wait_for(is_back, 30)
-    machine.wait_until_ready()
-    after = flows.submit(1)
+    after = wait_for(lambda: flows.submit(1), 60)
     assert flows.wait(after, TERMINAL, 120) == {"COMPLETED": 1}
     assert flows.wait(under_way, TERMINAL, 120).total() == 1
     assert machine.restarted(before) - set(HUNG) == {name}
