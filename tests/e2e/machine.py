@@ -233,9 +233,16 @@ class Machine:
         return str(self.variables().get("prefect_api_auth_string", ""))
 
     def wait_until_ready(self) -> None:
-        """Through the gateway, and every API process, because none knows which one the next request gets to."""
+        """Until the gateway and every API process answer from the database.
+
+        /api/ready would not do: it connects to PgBouncer, which lets clients in while there is no database.
+        """
         for port in (*API_PORTS.values(), GATEWAY_PORT):
-            wait_for(lambda port=port: self.api("GET", "/ready", port=port, timeout=5), 120)
+
+            def answers(port: int = port) -> bool:
+                return self.api("POST", "/flows/count", {}, port=port, timeout=5) is not None
+
+            wait_for(answers, 120)
 
     def variables(self) -> dict[str, Any]:
         """What `override` has set."""
