@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import threading
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Absences:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _answers(self, port: int) -> bool:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             self.machine.api("GET", "/health", port=port, timeout=10)
             return True
         return False
