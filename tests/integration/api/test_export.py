@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {
 }
 REACTIVE = {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}
 MORE: dict[str, list[dict[str, Any]]] = {
-    "variables": [{"name": "nothing", "value": None}, {"name": "api_token", "value": f"{PLANTED}-variable"}],
+    "variables": [{"name": "nothing", "value": None}, {"name": "api_token", "value": "readable-by-all"}],
     "block_types": [{"slug": "parent", "name": "Parent"}],
     "block_schemas": [
         {"block_type": "matrix", "version": "2", "fields": FIELDS, "capabilities": ["b", "a"]},
@@ -101,7 +101,7 @@ def secrets_of(names: list[str], server: Api) -> dict[str, Any]:
         "vault_matrix__newest__password": f"{PLANTED}-password",
         "vault_secret__deep__value": {"a": f"{PLANTED}-deep"},
         "vault_slack_webhook__alerts__url": f"https://{PLANTED}-url",
-        "vault_variable__api_token": f"{PLANTED}-variable",
+        "vault_variable__api_token": "readable-by-all",
     }
     header = [name for name in names if name.startswith("vault_matrix__newest__headers__x_key_")]
     assert sorted([*known, *header]) == names, server.server.version
@@ -117,6 +117,7 @@ def moved(source: Api, target: Api, directory: Path) -> None:
     assert source.proxy.writes == []
     assert PLANTED not in str(exported)
     assert "planted-in-the-matrix" not in str(exported)
+    assert "readable-by-all" not in str(exported)
     secrets = secrets_of(exported["vault_variables"], source)
     assert not applied(source, exported["yaml"], secrets, directory)[0], "the same server"
     changed, output = applied(target, exported["yaml"], secrets, directory)
