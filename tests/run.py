@@ -134,7 +134,10 @@ STAGES = (
         (
             Command("ansible-lint", "ansible-lint --offline --nocolor"),
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
-            Command("mypy-scripts", "mypy tests/run.py tests/package tests/unit/test_run.py scripts"),
+            Command(
+                "mypy-scripts",
+                "mypy tests/run.py tests/package tests/unit/test_run.py tests/e2e tests/machines scripts",
+            ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
             Command("yamllint", "yamllint --strict ."),
@@ -163,6 +166,7 @@ STAGES = (
             Command("host", f"{CONTRACT}/host", count_junit, minutes=20),
         ),
         needs="tests/integration",
+        tools={"pg_createcluster": "postgresql"},
     ),
     Stage(
         "molecule",

@@ -53,6 +53,8 @@ options:
     description:
       - Seconds for which a server that refuses connections or answers 429, 502, 503 or 504 is asked again,
         counted from its last answer. V(0) fails at once.
+      - A request that was not answered within O(timeout) is repeated at least once, unless this is V(0) or it creates
+        something.
       - The server's C(Retry-After) is honoured; otherwise pauses grow from 0.5 seconds, with jitter.
       - A request that creates something is only repeated after a look whether the first one had an effect.
     type: float

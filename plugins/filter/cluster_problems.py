@@ -99,7 +99,8 @@ def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[P
         yield _problem(
             "prefect_storage_class",
             "PostgreSQL and Redis need volumes, and no storage class is the default one.",
-            f"Set it to one of: {known}; or set prefect_database_host and prefect_redis_url to services that others run.",
+            f"Set it to one of: {known}; or use a PostgreSQL and a Redis that others run (prefect_database_host, "
+            "prefect_redis_url).",
         )
 
 

@@ -45,12 +45,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
 
 Problem = dict[str, str]
 
-# Superuser sessions that PostgreSQL keeps free, and room for the migration, the checks and a person with psql.
-RESERVED_CONNECTIONS = 3
-SPARE_CONNECTIONS = 5
 OLDEST_POSTGRESQL = 14
 _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -67,19 +65,6 @@ _SECRETS = (
 
 def _problem(option: str, problem: str, remedy: str) -> Problem:
     return {"option": option, "problem": problem, "remedy": remedy}
-
-
-def connection_budget(v: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many connections to PostgreSQL each part may open, and their sum."""
-    services = int(v["prefect_server_services_pool_size"]) + int(v["prefect_server_services_max_overflow"])
-    budget = {
-        "pgbouncer": int(v["prefect_pgbouncer_replicas"]) * int(v["prefect_pgbouncer_pool_size"]),
-        # One more per process: the LISTEN connection of the trigger service stands outside the pool.
-        "services": len(v["prefect_services_groups"]) * (services + 1),
-        "reserved": RESERVED_CONNECTIONS,
-        "spare": SPARE_CONNECTIONS,
-    }
-    return {**budget, "sum": sum(budget.values())}
 
 
 def _names(v: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
-positional: ports, supported, python, cluster
+positional: ports, supported, python, cluster, memory
 options:
   _input:
     description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
@@ -36,6 +36,13 @@ options:
     description: The PostgreSQL cluster that the machine is to run, as V(version/name); empty for none.
     type: str
     default: ""
+  memory:
+    description:
+      - What needs memory on the machine, each with C(option), C(what), and C(mb), which is MiB, or C(count) and
+        C(process), which is V(api), V(services) or V(worker).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -56,6 +63,8 @@ _value:
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficient
 
 Problem = dict[str, str]
 
@@ -127,15 +136,35 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
         )
 
 
+def _mb(entry: Mapping[str, Any]) -> int:
+    if "process" not in entry:
+        return int(entry["mb"])
+    return round(int(entry["count"]) * coefficient(f"{entry['process']}_memory_mb"))
+
+
+def _memory(host: Mapping[str, Any], memory: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    sizes = {entry["what"]: (_mb(entry), entry["option"]) for entry in memory}
+    needed = sum(mb for mb, _option in sizes.values())
+    if needed > host["memory_mb"]:
+        parts = ", ".join(f"{what} {mb}" for what, (mb, _option) in sizes.items() if mb)
+        options = dict.fromkeys(option for mb, option in sorted(sizes.values(), reverse=True) if mb)
+        yield _problem(
+            next(iter(options)),
+            f"The components of this machine can need {needed} MiB ({parts}), but it has {host['memory_mb']}.",
+            f"Use a larger machine, move components to others, or lower one of: {', '.join(options)}.",
+        )
+
+
 def machine_problems(
     host: Mapping[str, Any],
     ports: Sequence[Mapping[str, Any]],
     supported: Sequence[str],
     python: str,
     cluster: str = "",
+    memory: Sequence[Mapping[str, Any]] = (),
 ) -> list[Problem]:
     """Return what stands against deploying on this machine."""
-    return [*_system(host, supported, python), *_ports(host, ports), *_data(host, cluster)]
+    return [*_system(host, supported, python), *_ports(host, ports), *_data(host, cluster), *_memory(host, memory)]
 
 
 class FilterModule:

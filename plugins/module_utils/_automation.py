@@ -14,7 +14,7 @@ import difflib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
@@ -69,10 +69,12 @@ REFERENCES = {
     "automation": "automation_id",
     "block": "block_document_id",
 }
+NAMED_IN_TWO_PARTS = ("deployment", "work_queue", "block_document")
 NEWER = ("force",)  # that the oldest supported server does not know
 NUMBERS = ("threshold", "within", "schedule_after", "require")
 SETS = ("after", "expect", "for_each")
 PLACE = re.compile(r"(actions\w*)\.(\d+)\.")  # of an action, in what the server says of a mistake
+OF_DEPLOYMENT = re.compile(r"__automation_\d+$")  # the end of a name
 SHORTEST_ABSENCE = 10  # seconds, of a Proactive trigger
 TWIN_PATIENCE = 1.5  # seconds in which a run that has made a second one of the same name takes it back
 
@@ -102,6 +104,25 @@ class Automation(Kind):
         "actions_on_trigger": {"type": "list", "elements": "dict"},
         "actions_on_resolve": {"type": "list", "elements": "dict"},
     }
+
+    refers_to = ("deployment", "work_pool", "work_queue", "block_document", "automation")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        for action in (one for part in ACTION_LISTS for one in options.get(part) or ()):
+            for reference in references(action.get("type", "")):
+                name = action.get(reference)
+                if name:
+                    noun = "block_document" if reference == "block" else reference
+                    yield (noun, *(name.split("/", 1) if noun in NAMED_IN_TWO_PARTS else [name]))
+                if name and noun == "work_queue":
+                    yield "work_pool", name.partition("/")[0]
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        """Those of the triggers that prefect deploy makes for a deployment, and deletes with it."""
+        return bool(OF_DEPLOYMENT.search(found["name"]))
+
+    def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {"name": found["name"], "id": found["id"]}
 
     # Reading
 
@@ -453,7 +474,7 @@ def named_action(action: Mapping[str, Any], name_of: Mapping[str, str | None]) -
     return result
 
 
-def names_of(client: Client, automations: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
+def names_of(client: Client, automations: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
     """The names of all that the automations' actions refer to, in few requests."""
     wanted: dict[str, set[str]] = {reference: set() for reference in REFERENCES}
     for automation in automations:
@@ -462,16 +483,15 @@ def names_of(client: Client, automations: Iterable[Mapping[str, Any]]) -> dict[s
                 if action.get(api):
                     wanted[reference].add(action[api])
     result: dict[str, str | None] = dict(deployment_names(client, sorted(wanted["deployment"])))
+    result.update((one["id"], one["name"]) for one in automations)
     for some in chunks(sorted(wanted["work_pool"])):
         pools = client.pages("work_pools", "filter", work_pools={"id": {"any_": some}})
         result.update((pool["id"], pool["name"]) for pool in pools)
     for some in chunks(sorted(wanted["work_queue"])):
         queues = client.pages("work_queues", "filter", work_queues={"id": {"any_": some}})
         result.update((queue["id"], f"{queue['work_pool_name']}/{queue['name']}") for queue in queues)
-    for some in chunks(sorted(wanted["block"])):
-        blocks = client.pages("block_documents", "filter", block_documents={"id": {"any_": some}})
-        result.update((block["id"], f"{block['block_type']['slug']}/{block['name']}") for block in blocks)
-    for one in wanted["automation"]:  # old servers cannot list them by id
+    result.update(client.block_names(wanted["block"]))
+    for one in sorted(wanted["automation"] - result.keys()):  # old servers cannot list them by id
         found = client.get("automations", one, missing_ok=True)
         result[one] = found and found["name"]
     return result

@@ -29,6 +29,24 @@ def check_slug(kind: Kind, item: Mapping[str, Any], option: str) -> None:
         raise kind.refuse(item, option, "must be lowercase letters, digits and dashes")
 
 
+# What a server registers when it starts, besides the types that it marks as protected.
+BUILTIN = frozenset((
+    "aws-credentials", "aws-secret", "azure-blob-storage-container", "azure-blob-storage-credentials",
+    "azure-container-instance-credentials", "azure-cosmos-db-credentials", "azureml-credentials",
+    "bigquery-warehouse", "bitbucket-credentials", "bitbucket-repository", "custom-webhook",
+    "database-credentials", "databricks-credentials", "dbt-cli-bigquery-target-configs",
+    "dbt-cli-global-configs", "dbt-cli-postgres-target-configs", "dbt-cli-profile",
+    "dbt-cli-snowflake-target-configs", "dbt-cli-target-configs", "dbt-cloud-credentials", "dbt-core-operation",
+    "discord-webhook", "docker-host", "docker-registry-credentials", "email-server-credentials",
+    "gcp-credentials", "gcpsecret", "gcs-bucket", "github-credentials", "github-repository",
+    "gitlab-credentials", "gitlab-repository", "k8s-job", "kubernetes-cluster-config", "kubernetes-credentials",
+    "lambda-function", "local-file-system", "mattermost-webhook", "minio-credentials", "ms-teams-webhook",
+    "opsgenie-webhook", "pager-duty-webhook", "redis-database", "remote-file-system", "s3-bucket", "secret",
+    "sendgrid-email", "shell-operation", "slack-credentials", "slack-webhook", "smb", "snowflake-connector",
+    "snowflake-credentials", "sqlalchemy-connector", "twilio-sms", "webhook",
+))  # fmt: skip
+
+
 class BlockType(Kind):
     noun = "block_type"
     plural = "block_types"
@@ -51,6 +69,9 @@ class BlockType(Kind):
         "code_example": {"type": "str"},
     }
     runtime = ("id", "created", "updated", "is_protected")
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        return bool(found["is_protected"]) or found["slug"] in BUILTIN
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -98,6 +119,45 @@ class BlockSchema(Kind):
         "capabilities": {"type": "list", "elements": "str"},
     }
     runtime = ("id", "created", "updated", "checksum")
+    in_sequence = True  # the newest is what new blocks use
+    part_of = "block_type"
+    refers_to = ("block_type", "block_schema")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "block_type", options["block_type"]
+        for reference in references((options.get("fields") or {}).get("block_schema_references") or {}):
+            yield "block_type", reference["block_type_slug"]
+            yield "block_schema", reference["block_type_slug"]
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        return BLOCK_TYPE.builtin({"slug": found["block_type_slug"], **found["block_type"]})
+
+    def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().handle(found), "fields": found["fields"]}
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Without what a server works out: definitions of other types, and checksums of their newest schemas."""
+        item = super().portable(client, found)
+        fields = {name: part for name, part in item["fields"].items() if name != "block_type_slug"}
+        own = {name: part for name, part in fields.pop("definitions", {}).items() if "block_type_slug" not in part}
+        stated = {
+            name: [self._without_newest(client, one) for one in as_list(places)]
+            for name, places in fields.pop("block_schema_references", {}).items()
+        }
+        if own:
+            fields["definitions"] = own
+        if stated:
+            fields["block_schema_references"] = {
+                name: places if len(places) > 1 else places[0] for name, places in stated.items()
+            }
+        return {**item, "fields": fields}
+
+    def _without_newest(self, client: Client, reference: Mapping[str, Any]) -> dict[str, Any]:
+        newest = schemas_of(client, reference["block_type_slug"])[:1]
+        left_out = ["block_schema_checksum"] if [reference["block_schema_checksum"]] == [
+            one["checksum"] for one in newest
+        ] else []  # fmt: skip
+        return {name: value for name, value in reference.items() if name not in left_out}
 
     # Reading
 
@@ -155,6 +215,7 @@ class BlockSchema(Kind):
             return plan_absent(current)
         wanted = self.wanted(client, item, found)
         if found is None:
+            client.memo.setdefault("planned_schemas", {}).setdefault(item["block_type"], []).append(wanted["fields"])
             # With the slug, the server takes it for another schema than that of a type with the same fields.
             wanted["fields"] = {"block_type_slug": item["block_type"], **wanted["fields"]}
         elif current is not None:
@@ -259,6 +320,10 @@ def with_checksums(stated: Sequence[Mapping[str, Any]], there: Sequence[Mapping[
     known = {reference["block_type_slug"]: reference for reference in there}
     complete = [{**known.get(reference.get("block_type_slug"), {}), **reference} for reference in stated]
     return sorted(complete, key=lambda reference: str(reference.get("block_type_slug")))
+
+
+def references(stated: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (one for places in stated.values() for one in as_list(places) if one.get("block_type_slug"))
 
 
 def as_list(value: Any) -> list[Any]:

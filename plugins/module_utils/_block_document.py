@@ -51,6 +51,29 @@ class BlockDocument(Kind):
     }
     runtime = ("id", "created", "updated", "block_schema")
     secret = True
+    refers_to = ("block_type", "block_schema", "block_document")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "block_type", options["block_type"]
+        yield "block_schema", options["block_type"]
+        for value in (options.get("data") or {}).values():
+            if is_reference(value):
+                yield ("block_document", *str(value["$ref"]).split("/", 1))
+
+    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+        shown = super().shown(item, steps)
+        return {**shown, "data": steps.after["data"]} if "data" in shown else shown
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        """With its secrets; and with its schema where a new block would have another one."""
+        item = super().portable(client, found)
+        schemas = schemas_of(client, found["block_type_slug"])
+        mine = found["block_schema"]
+        if not schemas or identity(schemas[0]) != mine:
+            versions = [schema["version"] for schema in schemas]
+            unique = versions.count(mine["version"]) == 1
+            item["block_schema"] = mine["version"] if unique else mine["checksum"]
+        return item
 
     # Reading. The data of what we find has secrets in clear, and names in place of the blocks that it refers to.
 
@@ -114,7 +137,7 @@ class BlockDocument(Kind):
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
     ) -> Plan:
         schema = self._schema(client, item) if state == "present" and (found is None or "block_schema" in item) else {}
-        secrets = self._secrets(found, schema)
+        secrets = self._secrets(client, item, found, schema)
         self._declare(client, item, secrets)
         if state == "absent":
             steps = plan_absent(None if found is None else self.view(found))
@@ -138,10 +161,15 @@ class BlockDocument(Kind):
                 return schema
         return {}
 
-    def _secrets(self, found: Mapping[str, Any] | None, schema: Mapping[str, Any]) -> list[str]:
+    def _secrets(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, schema: Mapping[str, Any]
+    ) -> list[str]:
+        if not found and not schema:  # the same document may bring it
+            planned = client.memo.get("planned_schemas", {}).get(item["block_type"])
+            return [path for fields in planned for path in secret_fields(fields)] if planned else ALL
         of_found = secret_fields(found["schema_fields"]) if found else []
         of_schema = secret_fields(schema["fields"]) if schema else []
-        return of_found + of_schema if found or schema else ALL
+        return of_found + of_schema
 
     def _declare(self, client: Client, item: Mapping[str, Any], secrets: Sequence[str]) -> None:
         """What of the item may be printed, and what not."""

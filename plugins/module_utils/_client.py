@@ -21,7 +21,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -39,7 +39,7 @@ class PrefectError(Exception):
     def __init__(self, message: str, *, unsure: bool = False, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts  # status, method, url, detail: returned beside msg
-        self.unsure = unsure  # the server may have acted although we have no answer
+        self.unsure = unsure  # the server may have acted although we have no answer, and must not be asked again
 
     def about(self, title: str) -> PrefectError:
         """The same failure, told with the object that it is about."""
@@ -114,8 +114,6 @@ class Client:
         elif api_key:
             self._headers["Authorization"] = "Bearer " + api_key
         self._headers.update({name: str(value) for name, value in (headers or {}).items()})
-        self._csrf_client = str(uuid.uuid4())
-        self._csrf_token: str | None = None
         self._tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self._tls = _tls_context(validate_certs, ca_path, client_cert, client_key)
@@ -152,6 +150,7 @@ class Client:
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
         data = None if body is None else json.dumps(body).encode()
         repeatable = repeatable or reading or method != "POST"
+        waited = False  # in vain for an answer
         for attempt in itertools.count():
             status, retry_after, acted = None, None, not reading
             try:
@@ -164,6 +163,9 @@ class Client:
                 self._drop()
                 detail = _reason(problem)
                 repeatable = repeatable and not isinstance(problem, ssl.SSLError)
+                if isinstance(problem, socket.timeout) and not waited:
+                    # A wait of the whole timeout would use retry_timeout up: that begins anew, once per request.
+                    waited, self._failing_since = True, None
             else:
                 if answer.status not in RETRIED:
                     self._failing_since = None
@@ -171,22 +173,42 @@ class Client:
                 status, detail, retry_after = answer.status, _detail(answer.body), answer.headers.get("Retry-After")
                 # Too many requests, or an explicit pause: it has not acted. Anything else may be a gateway's guess.
                 acted = acted and not (status == 429 or (status == 503 and retry_after))
-            if (acted and not repeatable) or not self._wait(attempt, retry_after):
-                raise self._failure(method, target, detail, status=status, unsure=acted)
+            unsure = acted and not repeatable
+            if unsure or not self._wait(attempt, retry_after):
+                raise self._failure(method, target, detail, status=status, unsure=unsure)
 
     def pause(self, attempt: int) -> bool:
         """Wait before a create is looked at again; False when patience is over."""
         return self._wait(attempt, None)
 
+    # Blocks are referred to as type/name, and the API's objects have their ids.
+
+    def block_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """Those of many, in few requests; without the ids that no block has."""
+        known: dict[str, str] = self.memo.setdefault("block_names", {})
+        unknown = sorted(set(ids) - known.keys())
+        for start in range(0, len(unknown), PAGE):
+            some = {"id": {"any_": unknown[start : start + PAGE]}, "is_anonymous": None}
+            for block in self.pages("block_documents", "filter", block_documents=some):
+                known[block["id"]] = f"{block['block_type']['slug']}/{block['name']}"
+        return known
+
     def block_name(self, block_id: str) -> str | None:
-        """Blocks are referred to as type/name."""
-        block = self.get("block_documents", block_id, missing_ok=True)
-        return f"{block['block_type']['slug']}/{block['name']}" if block else None
+        return self.block_names([block_id]).get(block_id)
 
     def block_id(self, block_name: str) -> str | None:
         slug, _slash, name = block_name.partition("/")
-        block = self.get("block_types", "slug", slug, "block_documents", "name", name, missing_ok=True)
-        return block and str(block["id"])
+        return self.known_id("block", block_name, "block_types", "slug", slug, "block_documents", "name", name)
+
+    def known_id(self, noun: str, name: str, *path: Any) -> str | None:
+        """The id of what is at a path, which is asked for once in a run; None while nothing is there."""
+        ids: dict[Any, str] = self.memo.setdefault("ids", {})
+        if (noun, name) not in ids:
+            found = self.get(*path, missing_ok=True)
+            if found is None:
+                return None
+            ids[noun, name] = str(found["id"])
+        return ids[noun, name]
 
     # One request
 
@@ -195,8 +217,7 @@ class Client:
         headers = dict(self._headers)
         if data is not None:
             headers["Content-Type"] = "application/json"
-        if self._csrf_token:
-            headers.update({"Prefect-Csrf-Token": self._csrf_token, "Prefect-Csrf-Client": self._csrf_client})
+        headers.update(getattr(self._local, "csrf", {}))
         connection.request(method, prefix + target, data, headers)
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
@@ -250,9 +271,18 @@ class Client:
         """After a refusal for want of a (valid) CSRF token: fetch one. A server without CSRF is never asked."""
         if b"CSRF token" not in answer.body and b"client identifier" not in answer.body:
             return False
-        token = self._once("GET", f"{self._base}/csrf-token?client={self._csrf_client}", None)
-        self._csrf_token = json.loads(token.body).get("token") if token.status == 200 else None
-        return self._csrf_token is not None
+        # The server knows one token per client. So each thread is a client, or they would take it from each other.
+        csrf_client = str(uuid.uuid4())
+        try:
+            token = self._once("GET", f"{self._base}/csrf-token?client={csrf_client}", None)
+        except (OSError, http.client.HTTPException) as problem:
+            self._drop()
+            raise Unsent(f"no CSRF token: {_reason(problem)}") from None
+        if token.status in RETRIED:  # the request itself has been refused, so it can be repeated
+            raise Unsent(f"no CSRF token: HTTP {token.status}")
+        text = json.loads(token.body).get("token") if token.status == 200 else None
+        self._local.csrf = {"Prefect-Csrf-Token": text, "Prefect-Csrf-Client": csrf_client} if text else {}
+        return text is not None
 
     # Answers and failures
 

@@ -7,88 +7,76 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_SCHEMA, BLOCK_TYPE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT, FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._document import (
+    KINDS,
+    ORDER,
+    Key,
+    Live,
+    Step,
+    identity,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import STATE, Kind, settle
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import (
-    GLOBAL_CONCURRENCY_LIMIT,
-    TAG_CONCURRENCY_LIMIT,
-)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import given
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
-from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._purge import PURGE, purged
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import difference
+from ansible_collections.selfhosted.prefect.plugins.module_utils._yaml import yaml_text
 
-# A kind comes after those it refers to. Objects are deleted in the opposite order.
-KINDS: tuple[Kind, ...] = (
-    VARIABLE,
-    BLOCK_TYPE,
-    BLOCK_SCHEMA,
-    BLOCK_DOCUMENT,
-    GLOBAL_CONCURRENCY_LIMIT,
-    TAG_CONCURRENCY_LIMIT,
-    WORK_POOL,
-    FLOW,
-    DEPLOYMENT,
-    AUTOMATION,
-)
 OPTIONS: dict[str, Any] = {
-    kind.plural: {"type": "list", "elements": "dict", **({"no_log": True} if kind.secret else {})} for kind in KINDS
+    **{
+        kind.plural: {"type": "list", "elements": "dict", **({"no_log": True} if kind.secret else {})} for kind in KINDS
+    },
+    "purge": PURGE,
+    "parallel": {"type": "int", "default": 4},
 }
 
 
-class Step(NamedTuple):
-    kind: Kind
-    item: dict[str, Any]
-    found: dict[str, Any] | None
-    plan: Plan
-
-    @property
-    def title(self) -> str:
-        return self.kind.title(self.item)
-
-
-def configure(client: Client, document: Mapping[str, Any]) -> dict[str, Any]:
+def configure(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module configuration."""
+    document = {kind.plural: options.get(kind.plural) for kind in KINDS}
+    threads = options.get("parallel", OPTIONS["parallel"]["default"])
+    if threads < 1:
+        raise PrefectError(f"parallel: must be 1 or more, not {threads}", option="parallel")
     problems: list[str] = []
-    steps = [step for kind in KINDS for step in planned(kind, client, document.get(kind.plural) or (), problems)]
+    refuse_two_owners(document, problems)
+    live = Live(client)
+    steps = planned(client, live, document, problems)
+    extra, kept = purged(client, live, document, options.get("purge") or {}, steps, problems)
     if problems:  # nothing has been written yet
         raise failure(problems, "Nothing was changed")
-    writes = [step for step in steps if step.plan.changed and step.plan.action != "delete"]
-    writes += [step for step in reversed(steps) if step.plan.action == "delete"]
-    result = report(writes, len(steps))
-    for step in () if client.read_only else writes:
-        try:
-            settle(step.kind, client, step.item, step.found, step.plan)
-        except PrefectError as error:
-            problems.append(str(error))
-    if problems:
-        raise failure(problems, f"{len(writes) - len(problems)} of {len(writes)} changes were made", **result)
+    result = {**report([*steps, *extra]), "kept": kept}
+    if not client.read_only:
+        changes = [step for step in [*steps, *extra] if step.plan.changed]
+        problems = write(client, changes, threads)
+        if problems:
+            raise failure(problems, f"{len(changes) - len(problems)} of {len(changes)} changes were made", **result)
     return result
 
 
-def planned(kind: Kind, client: Client, raw_items: Any, problems: list[str]) -> Iterator[Step]:
-    """One step per item of a kind; what cannot be planned becomes a problem."""
-    items = list(checked(kind, raw_items, problems))
-    if not items:
-        return
-    present = {identity(kind, kind.view(found)): found for found in kind.every(client)}
-    for item in items:
-        state = item.pop("state")
-        found = present.get(identity(kind, item))
-        try:
-            yield Step(kind, item, found, kind.plan(client, item, found, state))
-        except PrefectError as error:
-            problems.append(str(error))
+# Planning
+
+
+def planned(client: Client, live: Live, document: Mapping[str, Any], problems: list[str]) -> list[Step]:
+    """One step per item of the document; what cannot be planned becomes a problem."""
+    steps = []
+    for kind in KINDS:
+        items = list(checked(kind, document.get(kind.plural) or (), problems))
+        present = {identity(kind, kind.handle(found)): found for found in live.every(kind)} if items else {}
+        for item in items:
+            state = item.pop("state")
+            found = present.get(identity(kind, item))
+            try:
+                steps.append(Step(kind, item, found, kind.plan(client, item, found, state)))
+            except PrefectError as error:
+                problems.append(str(error))
+    return steps
 
 
 def checked(kind: Kind, raw_items: Any, problems: list[str]) -> Iterator[dict[str, Any]]:
@@ -117,50 +105,132 @@ def message(error: Exception) -> str:
     return f"unsupported option {error}" if isinstance(error, UnsupportedError) else str(error)
 
 
-def identity(kind: Kind, item: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(item[name] for name in kind.key)
+def refuse_two_owners(document: Mapping[str, Any], problems: list[str]) -> None:
+    """A deployment with a list of schedules removes others, so a schedule of its own would come and go."""
+    whole = {
+        f"{item.get('flow')}/{item.get('name')}" for item in document.get("deployments") or () if "schedules" in item
+    }
+    for schedule in document.get("deployment_schedules") or ():
+        if schedule.get("deployment") in whole:
+            problems.append(
+                f"deployment_schedule '{schedule['deployment']}/{schedule.get('slug')}': the deployment has schedules "
+                "in deployments, which is the whole list: add it there"
+            )
 
 
-def report(writes: list[Step], checked_objects: int) -> dict[str, Any]:
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    for step in writes:
-        old, new = excerpt(step)
-        if old is not None:
-            before[step.title] = old
-        if new is not None:
-            after[step.title] = new
+# Writing
+
+
+def waves(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Changes in the order in which they can be made; those of one wave do not need each other."""
+    for kind in KINDS:
+        yield from levels(kind, [step for step in steps if step.kind is kind and step.plan.action != "delete"])
+    for kind in reversed(ORDER):
+        deletes = [step for step in steps if step.kind is kind and step.plan.action == "delete"]
+        yield from reversed(list(levels(kind, deletes)))
+
+
+def levels(kind: Kind, steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """One after the other for a kind in sequence; else what refers to others of its kind comes after them."""
+    if kind.in_sequence:
+        yield from ([step] for step in steps)
+        return
+    left = list(steps)
+    needed: dict[Key, set[Key]] = {}
+    if kind.noun in kind.refers_to:
+        needed = {
+            step.key: {key[1:] for key in kind.needs(options_of(step)) if key[0] == kind.noun} - {step.key}
+            for step in steps
+        }
+    while left:
+        keys = {step.key for step in left}
+        ready = [step for step in left if not needed.get(step.key, set()) & keys]
+        wave = ready or left[:1]  # a circle: the server tells what it thinks of it
+        yield wave
+        done = set(map(id, wave))
+        left = [step for step in left if id(step) not in done]
+
+
+def options_of(step: Step) -> dict[str, Any]:
+    return step.kind.view(step.found or {}) if step.plan.action == "delete" else step.item
+
+
+def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
+    """Make the changes; what went wrong."""
+
+    def make(step: Step) -> str | None:
+        try:
+            settle(step.kind, client, step.item, step.found, step.plan)
+        except PrefectError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(threads) as pool:
+        results = [result for wave in waves(steps) for result in pool.map(make, wave)]
+    return [result for result in results if result]
+
+
+# Telling
+
+
+def report(steps: Iterable[Step]) -> dict[str, Any]:
+    """All that is to be written, in terms that people know."""
+    steps = list(steps)
+    writes = [step for wave in waves([step for step in steps if step.plan.changed]) for step in wave]
+    counts = Counter(str(step.plan.action) for step in writes)
     return {
         "changed": bool(writes),
         "changes": [
             {
                 "kind": step.kind.noun,
-                "name": "/".join(identity(step.kind, step.item)),
+                "name": "/".join(map(str, step.key)),
                 "action": step.plan.action,
+                "purged": step.purged,
                 "options": sorted(step.plan.changes) if step.plan.action == "update" else [],
             }
             for step in writes
         ],
         "summary": {
             **dict.fromkeys(("create", "update", "delete"), 0),
-            **Counter(str(step.plan.action) for step in writes),
-            "unchanged": checked_objects - len(writes),
+            **counts,
+            "unchanged": len(steps) - len(writes),
         },
-        "diff": {"before": before, "after": after, "before_header": "server", "after_header": "document"},
+        "diff": diff(writes),
+    }
+
+
+def diff(writes: Sequence[Step]) -> dict[str, str]:
+    """Only what changes, by kind and name, as text: Ansible's own form of a mapping depends on the user's settings."""
+    before: dict[str, dict[str, Any]] = {}
+    after: dict[str, dict[str, Any]] = {}
+    for step in sorted(writes, key=lambda step: (ORDER.index(step.kind), [str(part) for part in step.key])):
+        name = "/".join(map(str, step.key))
+        old, new = excerpt(step)
+        for side, part in ((before, old), (after, new)):
+            if part is not None:
+                side.setdefault(step.kind.plural, {})[name] = part
+    return {
+        "before": yaml_text(before) if before else "",
+        "after": yaml_text(after) if after else "",
+        "before_header": "server",
+        "after_header": "document",
     }
 
 
 def excerpt(step: Step) -> tuple[Any, Any]:
     """What a person wants to see of a change: the item that is created, the options that differ, what is deleted."""
     if step.plan.action == "create":
-        return None, step.item
+        return None, step.kind.shown(step.item, step.plan)
     if step.plan.action == "delete":
-        return {name: step.item[name] for name in step.kind.key}, None
+        return {}, None
     names = step.plan.changes.keys()
-    return {name: step.plan.before[name] for name in names}, {name: step.plan.after[name] for name in names}
+    return difference(
+        {name: step.plan.before[name] for name in names},
+        {name: step.plan.after[name] for name in names},
+    )
 
 
-def failure(problems: list[str], outcome: str, **result: Any) -> PrefectError:
+def failure(problems: Sequence[str], outcome: str, **result: Any) -> PrefectError:
     lines = "".join(f"\n- {problem}" for problem in problems)
     number = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    return PrefectError(f"{number}. {outcome}.{lines}", failures=problems, **result)
+    return PrefectError(f"{number}. {outcome}.{lines}", failures=list(problems), **result)

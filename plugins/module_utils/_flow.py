@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_name
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, same
 from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import (
     DEPLOYMENT_SCHEDULE,
     SCHEDULE_OPTIONS,
@@ -58,6 +59,19 @@ class Flow(Kind):
             return {name: label for name, label in value.items() if not name.startswith("prefect.")}
         return value
 
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        if "flows" not in client.memo:
+            client.memo["flows"] = list(super().every(client))
+        return iter(client.memo["flows"])
+
+    def known(self, client: Client, name: str) -> dict[str, Any] | None:
+        """The flow, without a request when the list of all has been read."""
+        if "flows" not in client.memo:
+            return self.find(client, {"name": name})
+        by_name = client.memo.setdefault("flows by name", {one["name"]: one for one in client.memo["flows"]})
+        found: dict[str, Any] | None = by_name.get(name)
+        return found
+
     def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
         wanted = super().wanted(client, item, found)
         if found and "labels" in wanted:
@@ -67,6 +81,7 @@ class Flow(Kind):
 
 class Deployment(Flow):
     noun = "deployment"
+    refers_to = ("flow", "work_pool", "work_queue", "global_concurrency_limit", "block_document")
     plural = "deployments"
     key = ("flow", "name")
     route = ("deployments",)
@@ -124,6 +139,28 @@ class Deployment(Flow):
     }
     runtime = ("id", "created", "updated", "flow_id", "status", "last_polled")
 
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "flow", options["flow"]
+        if options.get("work_pool"):
+            yield "work_pool", options["work_pool"]
+            yield "work_queue", options["work_pool"], options.get("work_queue") or "default"
+        if options.get("global_concurrency_limit"):
+            yield "global_concurrency_limit", options["global_concurrency_limit"]
+        if options.get("storage_document"):
+            yield ("block_document", *options["storage_document"].split("/", 1))
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        item = super().portable(client, found)
+        if item.get("work_queue") == "default":
+            del item["work_queue"]
+        if "schedules" in item:
+            item["schedules"] = [self._portable_schedule(one) for one in item["schedules"]]
+        return item
+
+    def _portable_schedule(self, schedule: Mapping[str, Any]) -> dict[str, Any]:
+        fresh = DEPLOYMENT_SCHEDULE.fresh()
+        return {part: value for part, value in schedule.items() if not same(value, fresh[part])}
+
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
         check_name(self, item, "flow")
@@ -135,7 +172,7 @@ class Deployment(Flow):
         schedules = schedule_items(item)
         for schedule in schedules:
             DEPLOYMENT_SCHEDULE.check(schedule)
-        slugs = [schedule["slug"] for schedule in schedules]
+        slugs = [schedule["slug"] for schedule in schedules if schedule["slug"] is not None]
         if len(set(slugs)) < len(slugs):
             raise self.refuse(item, "schedules", f"slugs must be unique, not {slugs}")
 
@@ -161,8 +198,10 @@ class Deployment(Flow):
         return found and self.complete(client, found, item["flow"])
 
     def every(self, client: Client) -> Iterator[dict[str, Any]]:
-        flows = {flow["id"]: flow["name"] for flow in client.pages("flows", "filter")}
-        for found in client.pages("deployments", "filter"):
+        flows = {flow["id"]: flow["name"] for flow in FLOW.every(client)}
+        deployments = list(client.pages("deployments", "filter"))
+        client.block_names(found["storage_document_id"] for found in deployments if found.get("storage_document_id"))
+        for found in deployments:
             yield self.complete(client, found, flows.get(found["flow_id"], ""))
 
     def normal(self, option: str, value: Any) -> Any:
@@ -173,7 +212,7 @@ class Deployment(Flow):
             return {name: part for name, part in value.items() if part is not None}
         if option == "schedules":
             views = [short(DEPLOYMENT_SCHEDULE.view(one)) for one in value]
-            return sorted(views, key=lambda view: view["slug"] or "")
+            return sorted(views, key=lambda view: (view["slug"] or "", json.dumps(view, sort_keys=True)))
         return value
 
     def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -198,13 +237,15 @@ class Deployment(Flow):
     ) -> Plan:
         result = super().plan(client, item, found, state)
         if result.action == "create":  # the server adds the labels of the flow
-            flow = FLOW.find(client, {"name": item["flow"]})
+            flow = FLOW.known(client, item["flow"])
             inherited = FLOW.view(flow)["labels"] if flow else {}
             result.after["labels"] = {**inherited, **result.after["labels"]}
         return result
 
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
-        flow = client.call("POST", "flows", "", body={"name": item["flow"]}, repeatable=True)
+        flow = FLOW.known(client, item["flow"]) or client.call(
+            "POST", "flows", "", body={"name": item["flow"]}, repeatable=True
+        )
         body = self._body(client, item, steps)
         schedules = [steps.after for _schedule, _current, steps in schedule_plans(client, item, None)]
         body.update(name=item["name"], flow_id=flow["id"], schedules=[whole(schedule) for schedule in schedules])
@@ -215,7 +256,7 @@ class Deployment(Flow):
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
         pool = steps.changes.get("work_pool")
-        if pool and client.get("work_pools", pool, missing_ok=True) is None:
+        if pool and client.known_id("work_pool", pool, "work_pools", pool) is None:
             raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
@@ -229,9 +270,9 @@ class Deployment(Flow):
         plans = schedule_plans(client, item, found)
         for schedule, current, steps in plans:
             DEPLOYMENT_SCHEDULE.apply(client, schedule, current, steps)
-        kept = [schedule["slug"] for schedule, _current, _steps in plans]
+        kept = [current["id"] for _schedule, current, _steps in plans if current]
         for current in found["schedules"]:
-            if current["slug"] not in kept:
+            if current["id"] not in kept:
                 DEPLOYMENT_SCHEDULE.delete(client, current, current)
 
     def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
@@ -263,10 +304,10 @@ class Deployment(Flow):
             body["work_pool_name"] = steps.after["work_pool"]
         if body.get("global_concurrency_limit_id"):
             name = body["global_concurrency_limit_id"]
-            limit = client.get("v2", "concurrency_limits", name, missing_ok=True)
+            limit = client.known_id("global_concurrency_limit", name, "v2", "concurrency_limits", name)
             if limit is None:
                 raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
-            body["global_concurrency_limit_id"] = limit["id"]
+            body["global_concurrency_limit_id"] = limit
             body.pop("concurrency_limit", None)  # null beside it makes the server delete the shared limit
         if body.get("storage_document_id"):
             block = client.block_id(body["storage_document_id"])
@@ -278,18 +319,28 @@ class Deployment(Flow):
 
 def schedule_items(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     deployment = f"{item['flow']}/{item['name']}"
-    return [{**schedule, "deployment": deployment} for schedule in item.get("schedules") or ()]
+    return [{"slug": None, **schedule, "deployment": deployment} for schedule in item.get("schedules") or ()]
 
 
 def schedule_plans(
     client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
 ) -> list[tuple[dict[str, Any], dict[str, Any] | None, Plan]]:
-    """Each of the wanted schedules, with the one of the same slug and what leads from this to that."""
-    present = {one["slug"]: one for one in (found["schedules"] if found else ())}
-    return [
-        (one, present.get(one["slug"]), DEPLOYMENT_SCHEDULE.plan(client, one, present.get(one["slug"])))
-        for one in schedule_items(item)
-    ]
+    """Each of the wanted schedules, with the one of the same slug and what leads from this to that.
+
+    Without a slug, it is one without a slug that has all that is wanted; or else a new one.
+    """
+    present = list(found["schedules"] if found else ())
+    plans = []
+    for one in schedule_items(item):
+        candidates = [(current, DEPLOYMENT_SCHEDULE.plan(client, one, current)) for current in present
+                      if current["slug"] == one["slug"]]  # fmt: skip
+        if one["slug"] is None:
+            candidates = [(current, steps) for current, steps in candidates if not steps.changed]
+        current, steps = candidates[0] if candidates else (None, DEPLOYMENT_SCHEDULE.plan(client, one, None))
+        if current:
+            present.remove(current)
+        plans.append((one, current, steps))
+    return plans
 
 
 FLOW = Flow()

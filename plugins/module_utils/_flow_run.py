@@ -132,9 +132,15 @@ def judge(client: Client, runs: Sequence[Mapping[str, Any]], result: Mapping[str
 
 
 def last_logs(client: Client, run_id: str) -> list[str]:
+    """To explain a failure, which therefore never hides behind one of reading the log."""
     wanted = {"flow_run_id": {"any_": [run_id]}}
     body = {"logs": wanted, "limit": LOG_LINES, "sort": "TIMESTAMP_DESC"}
-    return [line["message"] for line in reversed(client.call("POST", "logs", "filter", body=body))]
+    try:
+        lines = client.call("POST", "logs", "filter", body=body)
+    except PrefectError as problem:
+        client.remarks.warn(f"the log of flow run {run_id} cannot be read: {problem}")
+        return []
+    return [line["message"] for line in reversed(lines)]
 
 
 def describe(run: Mapping[str, Any], deployment: str | None) -> dict[str, Any]:

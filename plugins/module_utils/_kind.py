@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, plan, plan_absent
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, plan, plan_absent, same
 
 TRIES = 5  # of a create whose outcome is unknown, or that somebody else was faster with
 
@@ -34,6 +34,9 @@ class Kind:
     options: Mapping[str, Any] = {}  # argument spec, without state and connection
     runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
     secret = False  # an item holds secrets, so Ansible masks all of it until remarks.public says what may be shown
+    in_sequence = False  # the order in which objects are created matters
+    part_of = ""  # the noun of what such an object is deleted with
+    refers_to: tuple[str, ...] = ()  # the nouns that needs() may yield
 
     # Reading. An object is the API's answer as it is.
 
@@ -66,6 +69,37 @@ class Kind:
 
     def result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {**self.view(found), **{name: found[name] for name in self.runtime if name in found}}
+
+    # Among others: as one of a document, of a purge, of an export.
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        """What an item or a view refers to: the noun and the natural key, or its first parts."""
+        return iter(())
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        """Prefect makes and needs it itself: it is neither purged nor exported."""
+        return False
+
+    def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The item that means this object and no other."""
+        return {name: self.normal(name, found.get(self.fields[name].api)) for name in self.key}
+
+    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+        """What a person wants to see of an item that is created."""
+        return {
+            name: value
+            for name, value in item.items()
+            if name not in self.key and not same(value, self.options[name].get("default", ...))
+        }
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The item that makes such an object on another server, without what a new one has anyway."""
+        fresh = self.fresh()
+        return {
+            option: value
+            for option, value in self.view(found).items()
+            if option in self.key or self.fields[option].needed or not same(value, fresh[option])
+        }
 
     # Wanting
 
@@ -149,19 +183,21 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
 
 
 def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan) -> None:
-    """Apply the plan. A create without a clear answer is never repeated before looking for what it left."""
+    """Apply the plan. What creates something and got no clear answer is only repeated after a look at what it left."""
     for attempt in range(TRIES):
         try:
             return kind.apply(client, item, found, steps)
         except PrefectError as error:
             failure = error.about(kind.title(item))
-        if steps.action != "create" or not (failure.unsure or failure.status == 409):
+        if not (failure.unsure or (steps.action == "create" and failure.status == 409)):
             raise failure
-        found = kind.find(client, item)
-        if found is None and (failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt)):
-            raise failure
+        seen = kind.find(client, item)
+        if seen is None:
+            if failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt):
+                raise failure
+            continue
         # It is there now: by our own request, whose answer was lost, or by somebody who was faster.
-        steps = kind.plan(client, item, found)
+        found, steps = seen, kind.plan(client, item, seen)
         if not steps.changed:
             return None
     raise failure

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import http.client
 import inspect
@@ -160,6 +161,7 @@ class Group:
             for path in plan.restart_paths(process, self.given) + process["reload_on"]:
                 if path not in digests:
                     digests[path] = files.digest(files.read(path))
+        self._distrust({path for path in self.given if files.digest(files.read(path)) not in (None, digests[path])})
         self.inputs = {
             name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
             for name, process in self.processes.items()
@@ -187,6 +189,18 @@ class Group:
                 {"before_header": "processes", "after_header": "processes", "before": "", "after": "".join(acting)}
             )
         self.result["changed"] = bool(self.result["files_changed"] or acting)
+
+    def _distrust(self, altered: set[str]) -> None:
+        """A process that has started since a file was changed by somebody else runs with that, and not as recorded."""
+        for name, process in self.processes.items():
+            pid = self.pids[self.unit(name)]
+            if not pid or name not in self.records:
+                continue
+            with contextlib.suppress(OSError):  # it has just ended
+                started = time.time() - liveness.age_of(pid)
+                read = {path for path in altered if os.stat(path).st_mtime < started}
+                for key in plan.outdated(process, self.given, read):
+                    self.records[name].pop(key, None)
 
     def _differs(self, difference: dict[str, str], path: str) -> None:
         self.diff.append({"before_header": path, "after_header": path, **difference})

@@ -34,6 +34,12 @@ def inputs(
     return {"applied": checksum(definition, applied, process["restart_token"]), "reloaded": checksum(reloaded)}
 
 
+def outdated(process: dict[str, Any], files: Iterable[str], altered: set[str]) -> list[str]:
+    """Which of its `inputs` a process may have taken in otherwise, because a file is not as it was left."""
+    paths = {"applied": restart_paths(process, files), "reloaded": process["reload_on"]}
+    return [key for key in sorted(paths) if altered.intersection(paths[key])]
+
+
 def action(
     running: bool, recorded: dict[str, Any], wanted: dict[str, str], allowed: bool, defer_restarts: bool
 ) -> str | None:

@@ -65,3 +65,19 @@ def merge(base: Any, patch: Any) -> Any:
 
 def _named(value: Any) -> bool:
     return isinstance(value, list) and value != [] and all(isinstance(i, Mapping) and "name" in i for i in value)
+
+
+def difference(before: Any, after: Any) -> tuple[Any, Any]:
+    """Both sides without what they have in common: of mappings only the keys whose values differ."""
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return before, after
+    left: dict[str, Any] = {}
+    right: dict[str, Any] = {}
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in after:
+            left[name] = before[name]
+        elif name not in before:
+            right[name] = after[name]
+        elif not same(before[name], after[name]):
+            left[name], right[name] = difference(before[name], after[name])
+    return left, right

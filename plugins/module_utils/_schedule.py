@@ -26,7 +26,7 @@ TYPES = {
     "rrule": ("rrule", "timezone"),
 }
 SCHEDULE_OPTIONS = {
-    "slug": {"type": "str", "required": True},
+    "slug": {"type": "str"},
     "cron": {"type": "str"},
     "interval": {"type": "raw"},
     "rrule": {"type": "str"},
@@ -63,8 +63,17 @@ class DeploymentSchedule(Kind):
         "max_scheduled_runs": Field("max_scheduled_runs"),
         "parameters": Field("parameters", empty={}),
     }
-    options = {"deployment": {"type": "str", "required": True}, **SCHEDULE_OPTIONS}
+    options = {
+        "deployment": {"type": "str", "required": True},
+        **SCHEDULE_OPTIONS,
+        "slug": {"type": "str", "required": True},
+    }
     runtime = ("id", "created", "updated")
+    part_of = "deployment"
+    refers_to = ("deployment",)
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield ("deployment", *options["deployment"].split("/", 1))
 
     # Reading
 
@@ -91,7 +100,7 @@ class DeploymentSchedule(Kind):
         super().check(item)
         if [bool(part) for part in item["deployment"].split("/")] != [True, True]:
             raise self.refuse(item, "deployment", "must be written as flow/deployment")
-        if not item["slug"]:
+        if item["slug"] == "":
             raise self.refuse(item, "slug", "must not be empty")
         stated = [part for part in TYPES if item.get(part) is not None]
         if len(stated) > 1:

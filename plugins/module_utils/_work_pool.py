@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind, check_limit, check_name
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, merge, plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, merge, plan, same
 
 PLACEHOLDER = re.compile(r"{{\s*(\$?[\w.-]+)\s*}}")
 SERVER_SIDE = ("prefect.blocks.", "prefect.variables.", "$", "ctx.")  # placeholders that no variable stands for
@@ -33,6 +33,8 @@ class WorkQueue(Kind):
     noun = "work_queue"
     plural = "work_queues"
     key = ("work_pool", "name")
+    part_of = "work_pool"
+    refers_to = ("work_pool",)
     route = ("work_pools",)
     fields = {
         "work_pool": Field("work_pool_name"),
@@ -44,6 +46,12 @@ class WorkQueue(Kind):
     }
     options = {"work_pool": {"type": "str", "required": True}, **QUEUE_OPTIONS}
     runtime = ("id", "created", "updated", "active_slots", "last_polled", "status")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "work_pool", options["work_pool"]
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        return bool(found["name"] == "default")
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -118,6 +126,25 @@ class WorkPool(Kind):
         "queues": {"type": "list", "elements": "dict", "options": QUEUE_OPTIONS},
     }
     runtime = ("id", "created", "updated", "active_slots", "status")
+    refers_to = ("block_document",)
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        block = (options.get("storage_configuration") or {}).get("default_result_storage_block")
+        if block:
+            yield ("block_document", *block.split("/", 1))
+
+    def builtin(self, found: Mapping[str, Any]) -> bool:
+        return bool(found["name"].lower().startswith("prefect"))
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        """With what differs from the server's default template in place of a template, where that says it all."""
+        item = super().portable(client, found)
+        template, queues = item.pop("base_job_template", None), item.pop("queues", None)
+        if template:
+            item.update(template_options(default_template(client, found["type"]), template))
+        if queues:
+            item["queues"] = short_queues(queues)
+        return item
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -148,7 +175,9 @@ class WorkPool(Kind):
         queues: dict[str, list[Any]] = {}
         for queue in WORK_QUEUE.every(client):
             queues.setdefault(queue["work_pool_name"], []).append(queue)
-        for found in super().every(client):
+        pools = list(super().every(client))
+        client.block_names(filter(None, map(storage_block, pools)))
+        for found in pools:
             yield self._with(client, found, queues.get(found["name"], ()))
 
     def _with(self, client: Client, found: dict[str, Any], queues: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -297,6 +326,50 @@ def job_template(
     return result
 
 
+def storage_block(pool: Mapping[str, Any]) -> str | None:
+    block_id: str | None = (pool.get("storage_configuration") or {}).get("default_result_storage_block_id")
+    return block_id
+
+
+def template_options(default: Mapping[str, Any] | None, template: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that make this template from the default one; the whole template where no others can."""
+    if not default:
+        return {"base_job_template": template}
+    variables = {
+        name: template.get("variables", {}).get("properties", {}).get(name, {})
+        for name in default["variables"].get("properties", {})
+    }
+    options: dict[str, Any] = {
+        "job": {
+            name: schema["default"]
+            for name, schema in variables.items()
+            if "default" in schema
+            and not same(schema["default"], default["variables"]["properties"][name].get("default", ABSENT))
+        },
+        "job_manifest_patch": patch_between(default["job_configuration"], template.get("job_configuration", {})),
+    }
+    made = job_template(default, options["job"], options["job_manifest_patch"])
+    if not same(made, template):
+        return {"base_job_template": template}
+    return {name: value for name, value in options.items() if value}
+
+
+ABSENT = object()
+
+
+def patch_between(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What to merge into base; null takes a key out."""
+    patch: dict[str, Any] = {name: None for name in base if name not in wanted}
+    for name, value in wanted.items():
+        before = base.get(name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            inner = patch_between(before, value)
+            patch.update({name: inner} if inner else {})
+        elif name not in base or not same(before, value):
+            patch[name] = value
+    return patch
+
+
 def undeclared(template: Mapping[str, Any]) -> list[str]:
     """Placeholders in job_configuration that variables.properties does not declare: the server refuses them."""
     used = set(PLACEHOLDER.findall(json.dumps(template.get("job_configuration", {}))))
@@ -337,6 +410,18 @@ def queues_after(
             for one, priority in shifted.items():
                 result[one]["priority"] = priority
     return sorted(result.values(), key=lambda queue: queue["priority"]), writes
+
+
+def short_queues(queues: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Without defaults, and without priorities where the order says the same."""
+    ordered = [queue["priority"] for queue in queues] == list(range(1, len(queues) + 1))
+    stated = ("name",) if ordered else ("name", "priority")
+    short = []
+    for queue in queues:
+        fresh = DEFAULT_QUEUE if queue["name"] == "default" else WORK_QUEUE_FRESH
+        differing = [name for name in queue if name != "priority" and not same(queue[name], fresh.get(name))]
+        short.append({name: queue[name] for name in [*stated, *differing]})
+    return short
 
 
 WORK_QUEUE_FRESH = {

@@ -21,7 +21,7 @@ options:
     type: str
     required: true
   id:
-    description: The server's id, to choose one of several with the same name, or to rename one.
+    description: The server's id, to choose one of several with the same name, or to rename one. Null is no choice.
     type: str
   description:
     description: Text for people. Null clears it.
@@ -52,8 +52,8 @@ options:
     type: dict
   actions:
     description:
-      - What it does each time; needed to create one, and the whole list. Keys are those of the API, with names instead
-        of ids.
+      - What it does each time; needed to create one, and the whole list. It cannot be null.
+      - Keys are those of the API, with names instead of ids.
       - "V(run-deployment) with C(deployment) as V(flow/deployment), C(parameters), C(job_variables) and
         C(schedule_after) in seconds; V(pause-deployment) and V(resume-deployment) with C(deployment);
         V(pause-work-pool) and V(resume-work-pool) with C(work_pool); V(pause-work-queue) and V(resume-work-queue) with

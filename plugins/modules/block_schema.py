@@ -29,7 +29,8 @@ options:
     default: non-versioned
   fields:
     description:
-      - The JSON schema of a block's data, such as C(Block.model_json_schema(\)) prints it. Needed to create a schema.
+      - The JSON schema of a block's data, such as C(Block.model_json_schema(\)) prints it. Needed to create a schema;
+        it cannot be null.
       - "C(properties) and C(required) are those of a JSON schema. C(secret_fields) lists the secret ones, such as
         C(password) or C(headers.*)."
       - "C(block_schema_references) maps a property that refers to another block to C(block_type_slug), and optionally

@@ -20,7 +20,7 @@ options:
     required: true
   name:
     description:
-      - Name for people. Needed to create a type; the server cannot change it later.
+      - Name for people. Needed to create a type; the server cannot change it later, and null is refused.
       - C(/ % & < >) are refused, and so are names that start with C(prefect).
     type: str
   description:

@@ -14,7 +14,8 @@ description:
   - Reads one list per kind, compares, and writes only what differs, in the order of dependencies.
   - A mistake in any item is reported before anything is written, together with all others. When writes fail, the rest
     is written nevertheless, then all failures are reported.
-  - Objects that are not in the document are left alone.
+  - Objects that are not in the document are left alone, unless O(purge) names their kind.
+  - With C(--check --diff) the whole plan is shown, grouped by kind, with nothing but what changes, and secrets masked.
 options:
   variables:
     description: Variables, each with the
@@ -33,7 +34,7 @@ options:
     elements: dict
   block_documents:
     description: Blocks, each with the
-      options of M(selfhosted.prefect.block_document), with C(state). One that refers to another comes after it.
+      options of M(selfhosted.prefect.block_document), with C(state), in any order.
     type: list
     elements: dict
   global_concurrency_limits:
@@ -63,15 +64,235 @@ options:
     elements: dict
   automations:
     description: Automations, each with the
-      options of M(selfhosted.prefect.automation), with C(state). One that pauses or resumes another comes after it.
+      options of M(selfhosted.prefect.automation), with C(state), in any order.
     type: list
     elements: dict
+  deployment_schedules:
+    description: Single schedules of deployments whose other schedules are left alone, each with the
+      options of M(selfhosted.prefect.deployment_schedule), with C(state).
+    type: list
+    elements: dict
+  purge:
+    description:
+      - Deletes objects that the document does not list, of the kinds that are named here. Without it, nothing is.
+      - The list of the kind has to be given, even when it is empty.
+      - Never deleted are what Prefect makes itself (its own block types and schemas, pools whose name starts with
+        C(prefect), queues named V(default), limits of tags and deployments among the global ones, automations that
+        C(prefect deploy) makes for a deployment), and what an object that stays refers to. RV(kept) names the latter.
+      - Names that flows mention in their code are not seen. Protect them, or list them in the document.
+    type: dict
+    suboptions:
+      variables:
+        description: Variables. Names in patterns are C(name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      block_types:
+        description: Block types without blocks, with their schemas. Names in patterns are C(slug).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      block_schemas:
+        description: Schemas of block types that no block uses. Names in patterns are C(type/version).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      block_documents:
+        description: Blocks. Names in patterns are C(type/name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      global_concurrency_limits:
+        description: Global concurrency limits. Names in patterns are C(name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      tag_concurrency_limits:
+        description: Concurrency limits of tags. Names in patterns are C(tag).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      work_pools:
+        description: Work pools, with their queues. Names in patterns are C(name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      work_queues:
+        description: Queues of pools whose C(queues) list is given. Names in patterns are C(pool/queue).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      flows:
+        description: Flows without deployments, with their runs. Names in patterns are C(name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      deployments:
+        description: Deployments, with their schedules and runs that are due. Names in patterns are C(flow/name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+      automations:
+        description: Automations. Names in patterns are C(name).
+        type: dict
+        suboptions:
+          include:
+            description: Shell patterns of names that may be deleted.
+            type: list
+            elements: str
+            default: ["*"]
+          protect:
+            description: Shell patterns of names that are never deleted.
+            type: list
+            elements: str
+            default: []
+          maximum:
+            description: With more to delete, nothing is changed at all, and the run fails.
+            type: int
+            default: 10
+  parallel:
+    description:
+      - How many objects are written at the same time, where none of them needs another one. V(1) or more.
+      - A server on SQLite writes one at a time anyway; one on PostgreSQL with several API processes gains from more.
+    type: int
+    default: 4
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
   - selfhosted.prefect.attributes
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
+  - module: selfhosted.prefect.export
   - module: selfhosted.prefect.variable
   - module: selfhosted.prefect.block_type
   - module: selfhosted.prefect.block_schema
@@ -111,6 +332,17 @@ EXAMPLES = r"""
         work_queue: external-api
         path: /opt/flows
         entrypoint: report.py:nightly_report
+
+- name: Variables that the document does not list are deleted, but for those of the data team
+  selfhosted.prefect.configuration:
+    api_url: http://127.0.0.1:4200/api
+    variables:
+      - name: region
+        value: eu-central-1
+    purge:
+      variables:
+        protect: [data-*]
+        maximum: 5
 """
 
 RETURN = r"""
@@ -123,12 +355,22 @@ changes:
     kind: {description: The kind of object., type: str, returned: always, sample: work_pool}
     name: {description: Its natural key., type: str, returned: always, sample: fast}
     action: {description: What happens to it., type: str, returned: always, sample: update}
+    purged: {description: Whether it is deleted because the document does not list it., type: bool, returned: always}
     options: {description: The options that differ in an update., type: list, elements: str, returned: always}
 summary:
   description: How many objects of the document were created, updated, deleted or found right.
   returned: success or when writes failed
   type: dict
   sample: {create: 1, update: 2, delete: 0, unchanged: 40}
+kept:
+  description: What O(purge) spares, because it is protected or something that stays refers to it.
+  returned: success or when writes failed
+  type: list
+  elements: dict
+  contains:
+    kind: {description: The kind of object., type: str, returned: always, sample: flow}
+    name: {description: Its natural key., type: str, returned: always, sample: nightly-report}
+    reason: {description: Why it stays., type: str, returned: always, sample: protected}
 failures:
   description: One message per problem.
   returned: failure

@@ -31,7 +31,9 @@ options:
     type: list
     elements: str
   labels:
-    description: Labels that it gets when created. The server cannot change them later, so other values are refused.
+    description:
+      - Labels that it gets when created. Null means none.
+      - The server cannot change them later, so other values are refused.
     type: dict
   paused:
     description: Whether its schedules create no runs. Null means V(false).
@@ -98,8 +100,9 @@ options:
     type: str
   schedules:
     description:
-      - All its schedules, each known by its C(slug). Others are removed, also those without a slug, and so are all by
-        null or an empty list. When omitted, the schedules are left alone.
+      - All its schedules, each known by its C(slug). Others are removed, and so are all by null or an empty list. When
+        omitted, the schedules are left alone.
+      - A schedule without a slug, as C(prefect deploy) makes them, is known by all that it states.
       - What a schedule leaves out is left alone, so that one that was paused stays paused. Each is changed in place, as
         M(selfhosted.prefect.deployment_schedule) does, which manages single schedules and leaves the others alone.
     type: list
@@ -108,7 +111,6 @@ options:
       slug:
         description: Name of the schedule, unique for its deployment.
         type: str
-        required: true
       cron:
         description: When runs start, as a cron expression. A new schedule needs this, or C(interval), or C(rrule).
         type: str

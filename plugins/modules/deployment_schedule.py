@@ -28,14 +28,15 @@ options:
     description:
       - When runs start, as a cron expression.
       - One of O(cron), O(interval) and O(rrule) is needed to create a schedule. Another than the present replaces it.
+      - Null of all three is refused.
     type: str
   interval:
-    description: Seconds between two runs, or an ISO 8601 duration such as V(PT15M).
+    description: Seconds between two runs, or an ISO 8601 duration such as V(PT15M). For null see O(cron).
     type: raw
   rrule:
     description:
       - When runs start, as a recurrence rule of RFC 5545, with C(DTSTART) on a line of its own before it.
-      - A rule without C(DTSTART) leaves the present one. Newer servers add one to a new rule.
+      - A rule without C(DTSTART) leaves the present one. Newer servers add one to a new rule. For null see O(cron).
     type: str
   timezone:
     description: Time zone in which the schedule is meant, for example V(Europe/Berlin). Null means V(UTC).

@@ -21,7 +21,9 @@ options:
     type: list
     elements: str
   labels:
-    description: Labels that it gets when created. The server cannot change them later, so other values are refused.
+    description:
+      - Labels that it gets when created. Null means none.
+      - The server cannot change them later, so other values are refused.
     type: dict
   state:
     description: Whether the flow is there. The server deletes its deployments and their schedules with it.

@@ -77,11 +77,11 @@ EXAMPLES = r"""
     wait_timeout: 120
   register: run
 
-- name: Submit two hundred runs and go on
+- name: Submit twenty runs and go on
   selfhosted.prefect.flow_run:
     api_url: http://127.0.0.1:4200/api
     deployment: nightly-report/production
-    count: 200
+    count: 20
     tags: [load]
     wait: false
 """

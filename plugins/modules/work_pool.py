@@ -23,7 +23,8 @@ options:
   type:
     description:
       - Type of the workers that serve the pool, such as V(process), V(kubernetes) or V(docker).
-      - Needed to create a pool. The server cannot change it, so another type than the existing one is refused.
+      - Needed to create a pool. The server cannot change it, so another type than the existing one is refused, and
+        so is null.
     type: str
   description:
     description: Text for people. Null clears it.
@@ -72,7 +73,7 @@ options:
     description:
       - Queues of the pool, including the queue V(default) that every pool has. Queues that are not listed keep all but
         their priority, which the server moves when a listed queue needs it.
-      - Either every queue states its priority, or none does and the order of the list decides.
+      - Either every queue states its priority, or none does and the order of the list decides. It cannot be null.
     type: list
     elements: dict
     suboptions:

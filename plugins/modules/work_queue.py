@@ -23,7 +23,7 @@ options:
     required: true
   priority:
     description:
-      - The place in the order of service; V(1) is served first. Unique within a pool.
+      - The place in the order of service; V(1) is served first. Unique within a pool, and never null.
       - When another queue has this priority, the server moves that one (and those it meets) one further.
     type: int
   concurrency_limit:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -21,14 +22,28 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = ROOT / "tests/machines/machine"
+Done = subprocess.CompletedProcess[str]
+GATEWAY_PORT = 4200
+API_PORTS = {"api-1": 4211, "api-2": 4212, "api-3": 4213}
 GROUPS = ("postgres", "pgbouncer", "redis", "api", "services", "gateway", "workers")
 
 
 def run(command: list[Any], **options: Any) -> str:
     """The output of a command that must not fail; when it does, the test shows what it said."""
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, check=False, **options)
+    words = [str(word) for word in command]
+    done: Done = subprocess.run(words, text=True, capture_output=True, check=False, **options)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that a process of this host has started, and those that these have started."""
+    listed = run(["ps", "-e", "-o", "pid=,ppid="]).split()
+    parents = {int(child): int(parent) for child, parent in zip(listed[::2], listed[1::2], strict=True)}
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
+    return found[1:]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60, every: float = 0.3) -> Any:
@@ -98,7 +113,7 @@ class Machine:
         return ["ssh", "-F", self.ssh_config, f"{user}@{self.name}", command]
 
     def sh(self, command: str, check: bool = True, **options: Any) -> str:
-        done = subprocess.run(self.ssh(command), text=True, capture_output=True, check=False, **options)
+        done: Done = subprocess.run(self.ssh(command), text=True, capture_output=True, check=False, **options)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -115,10 +130,15 @@ class Machine:
         path.touch(mode=0o600)
         path.write_text(json.dumps(variables))
 
+    def forget(self, name: str) -> None:
+        """Take back what `override` has set."""
+        (self.inventory / f"group_vars/all/zz-{name}.json").unlink()
+
     def start(self, playbook: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
         self.dirty = self.dirty or (bool(variables) and "--check" not in options)
         more = ["-e", json.dumps(variables)] if variables else []
-        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.inventory, ROOT / f"playbooks/{playbook}.yml"]
+        program = str(ROOT / ".venv/bin/ansible-playbook")
+        command = [program, "-i", str(self.inventory), str(ROOT / f"playbooks/{playbook}.yml")]
         return subprocess.Popen(
             [*command, *options, *more],
             cwd=ROOT,
@@ -141,6 +161,25 @@ class Machine:
                 os.killpg(process.pid, signal.SIGKILL)
         assert (process.returncode != 0) == fails, output
         return Played(process.returncode, output, time.monotonic() - started)
+
+    def interrupt(self, name: str, task: str, seconds: float, *options: str) -> None:
+        """Run a playbook and kill it, with all of its processes here, so long after a task has begun."""
+        process = self.start(name, *options)
+        lines = []
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith("TASK [") and line.partition("]")[0].endswith(task):
+                    time.sleep(seconds)
+                    break
+            assert process.poll() is None, f"it ended before it was killed in {task!r}: {''.join(lines)}"
+        finally:
+            # Its workers are in sessions of their own. What they have started on the machine goes on.
+            for pid in [process.pid, *descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.communicate()
 
     def restore(self) -> None:
         """Undo what variables of earlier runs have changed."""
@@ -169,17 +208,22 @@ class Machine:
 
     # --- the API behind its gateway ---
 
-    @property
-    def url(self) -> str:
-        return f"http://{self.ip}:4200"
-
-    def api(self, method: str, path: str, body: Any = None, login: str | None = None, timeout: float = 30) -> Any:
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        login: str | None = None,
+        timeout: float = 30,
+        port: int = GATEWAY_PORT,
+    ) -> Any:
         headers = {"Content-Type": "application/json"}
         login = self.login if login is None else login
         if login:
             headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api{path}", data, headers, method=method)
+        request = urllib.request.Request(f"http://{self.ip}:{port}/api{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             text = answer.read()
         return json.loads(text) if text else None

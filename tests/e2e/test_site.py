@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import urllib.error
 import urllib.request
@@ -15,6 +16,27 @@ import pytest
 from e2e.conftest import Converged
 from e2e.machine import Machine
 
+# Events that one websocket sends and another one gets, by Prefect's own client.
+WEBSOCKETS = """
+import asyncio
+from prefect.events import Event, get_events_client, get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+
+async def emit():
+    async with get_events_client() as client:
+        print(type(client).__name__)
+        while True:  # nobody says from when on the subscriber gets what is sent
+            await client.emit(Event(event="test.sent", resource={"prefect.resource.id": "test.websocket"}))
+            await asyncio.sleep(0.3)
+
+async def main():
+    emitting = asyncio.create_task(emit())
+    async with get_events_subscriber(filter=EventFilter(event=EventNameFilter(name=["test.sent"]))) as subscriber:
+        print(type(subscriber).__name__, (await anext(subscriber)).event)
+    emitting.cancel()
+
+asyncio.run(asyncio.wait_for(main(), 60))
+"""
 PLAYBOOKS = ("preflight", "database", "server", "configure", "workers", "verify")
 
 
@@ -56,6 +78,24 @@ def test_the_user_interface_finds_the_api(converged: Converged) -> None:
 def test_the_api_documentation_is_not_exposed(converged: Converged, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match=r"401|404"):
         get(printed_url(converged) + path)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_the_api_documentation_is_there_for_who_may_use_the_api(converged: Converged, path: str) -> None:
+    machine = converged.machine
+    login = base64.b64encode(machine.login.encode()).decode()
+    request = urllib.request.Request(printed_url(converged) + path, headers={"Authorization": f"Basic {login}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert "openapi" in answer.read().decode()
+
+
+def test_websockets_pass_the_gateway(converged: Converged) -> None:
+    command = (
+        "set -a; . /etc/prefect/worker.env; PREFECT_HOME=$(mktemp -d); PREFECT_LOGGING_TO_API_ENABLED=false;"
+        " /opt/prefect/3.9.1/bin/python -; code=$?; rm -r $PREFECT_HOME; exit $code"
+    )
+    told = converged.machine.sh(command, input=WEBSOCKETS)
+    assert sorted(told.splitlines()) == ["PrefectEventSubscriber test.sent", "PrefectEventsClient"]
 
 
 def test_the_summary_tells_what_runs(converged: Converged) -> None:

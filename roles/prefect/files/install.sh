@@ -13,6 +13,11 @@ pinned=$(cd "$(dirname "$0")" && pwd)
 venv=$(dirname "$marker")
 uv_venv="$(dirname "$venv")/uv"
 
+# The installation of an interrupted run goes on; this one waits for it, and then has nothing to do.
+exec 9>"$pinned/lock"
+flock 9
+[ ! -e "$marker" ] || exit 0
+
 if [ ! -e "$uv_venv/complete" ]; then
     /usr/bin/python3 -m venv --clear "$uv_venv"
     "$uv_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pinned/uv.txt"

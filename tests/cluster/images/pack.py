@@ -58,7 +58,14 @@ class Layout:
     def root_layer(self, root: Path) -> Layer:
         target = self.directory / "layer.tmp"
         left_out = ("dev/*", "proc/*", "sys/*", "tmp/*", "var/cache/apt/archives/*")
-        words = ["tar", "-C", str(root), "--numeric-owner", "--sort=name", *(f"--exclude=./{path}" for path in left_out)]
+        words = [
+            "tar",
+            "-C",
+            str(root),
+            "--numeric-owner",
+            "--sort=name",
+            *(f"--exclude=./{path}" for path in left_out),
+        ]
         subprocess.run([*words, "-cf", str(target), "."], check=True)
         return self.put_file(target)
 

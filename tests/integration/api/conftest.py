@@ -13,7 +13,7 @@ import pytest
 
 pytest.register_assert_rewrite(f"{__package__}.support")
 
-from .support import CONSTRAINTS, Api, Proxy, Server
+from .support import CONSTRAINTS, Api, PostgreSQL, Proxy, Server
 
 # The roles' lists of packages tell what is supported. A run can choose: "oldest", "newest" or version numbers.
 SUPPORTED = sorted(
@@ -25,8 +25,13 @@ VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSI
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(request.param, tmp_path_factory.mktemp("prefect"))
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(version, tmp_path_factory.mktemp("prefect"))
     yield running
     running.stop()
 
@@ -50,19 +55,24 @@ def name(request: pytest.FixtureRequest) -> str:
     return f"{request.node.originalname} #1? ü'\""
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
-def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with basic authentication and CSRF protection."""
-    running = Server(
-        request.param,
-        Path(tmp_path_factory.mktemp("guarded")),
-        PREFECT_SERVER_API_AUTH_STRING=AUTH_STRING,
-        PREFECT_API_AUTH_STRING=AUTH_STRING,
-        PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED="true",
-        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED="true",
-    )
-    yield running
-    running.stop()
+@pytest.fixture(scope="session")
+def guarded(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with PostgreSQL, basic authentication and CSRF protection."""
+    database = PostgreSQL()
+    try:
+        running = Server(
+            version,
+            Path(tmp_path_factory.mktemp("guarded")),
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=database.url,
+            PREFECT_SERVER_API_AUTH_STRING=AUTH_STRING,
+            PREFECT_API_AUTH_STRING=AUTH_STRING,
+            PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED="true",
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED="true",
+        )
+        yield running
+        running.stop()
+    finally:
+        database.stop()
 
 
 AUTH_STRING = "admin:planted:p@ss/w#rd %s"

@@ -12,10 +12,13 @@ import io
 import json
 import os
 import random
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,8 +78,42 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
         time.sleep(0.1)
 
 
+class PostgreSQL:
+    """A cluster of its own on a free port; nothing of it is left after stop()."""
+
+    def __init__(self) -> None:
+        # Its programs refuse to run as root.
+        account = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        self.home = Path(tempfile.mkdtemp(prefix="selfhosted-prefect-postgres-"))
+        if account:
+            shutil.chown(self.home, **account)
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        data, self.port = self.home / "data", free_port()
+        how = ["--auth=trust", "--username=prefect", "--encoding=UTF8", "--no-sync"]
+        started: dict[str, Any] = {"cwd": self.home, "env": {"LC_ALL": "C.UTF-8"}, "stdin": subprocess.DEVNULL}
+        initdb = [str(programs / "initdb"), "-D", str(data), *how]
+        subprocess.run(initdb, **started, **account, check=True, capture_output=True)
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self.log = self.home / "log"
+        with self.log.open("w") as log:
+            command = [str(programs / "postgres"), "-D", str(data), *words]
+            self.process = subprocess.Popen(command, **started, **account, stdout=log, stderr=log)
+        wait_for(self._accepts)
+        self.url = f"postgresql+asyncpg://prefect@127.0.0.1:{self.port}/postgres"
+
+    def _accepts(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return "ready to accept connections" in self.log.read_text()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)  # without waiting for clients
+        self.process.wait(60)
+        shutil.rmtree(self.home)
+
+
 class Server:
-    """A Prefect server of its own: SQLite, no services beyond the server's."""
+    """A Prefect server of its own, on SQLite if the settings name no other database."""
 
     def __init__(self, version: str, home: Path, **settings: str) -> None:
         self.version, self.home = version, home
@@ -88,6 +125,10 @@ class Server:
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_ENABLED": "false",
+            # No test needs these, and SQLite lets one writer in at a time.
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
             **settings,
         }
@@ -95,7 +136,11 @@ class Server:
         command = [f"{self.venv}/bin/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        wait_for(self._answers, 300)  # five seconds on a machine that does nothing else
+        try:
+            wait_for(self._answers, 300)  # five seconds on a machine that does nothing else
+        except BaseException:
+            self.stop()
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -132,7 +177,7 @@ class Fault(NamedTuple):
     status: int = 0  # 0: hang up without an answer
     headers: tuple[tuple[str, str], ...] = ()
     acts: bool = False
-    delay: float = 0
+    delay: float = 0  # seconds before that
 
 
 class Proxy:
@@ -142,7 +187,8 @@ class Proxy:
         self, server: Server, tls: ssl.SSLContext | None = None, required: tuple[str, str] | None = None
     ) -> None:
         self.requests: list[Request] = []
-        self.faults: list[Fault] = []
+        self.faults: list[Fault] = []  # each once
+        self.trouble: Fault | None = None  # for every request, the first time that it is sent
         self.headers: list[dict[str, str]] = []
         self.rewrite: Callable[[Any], Any] = lambda body: body  # of what the server gets to see
         proxy = self
@@ -159,11 +205,13 @@ class Proxy:
                 body = self.rfile.read(length)
                 target = urlsplit(self.path)
                 path = target.path + (f"?{target.query}" if target.query else "")
-                proxy.requests.append(Request(self.command, path, json.loads(body) if body else None))
+                request = Request(self.command, path, json.loads(body) if body else None)
+                known = request in proxy.requests
+                proxy.requests.append(request)
                 proxy.headers.append(dict(self.headers.items()))
                 if required and self.headers.get(required[0]) != required[1]:
                     return self._answer(407 if "Proxy" in required[0] else 403, {}, b'{"detail":"no entry"}')
-                fault = proxy.next_fault(self.command, path)
+                fault = proxy.next_fault(self.command, path) or (None if known else proxy.trouble)
                 if fault is not None and not fault.acts:
                     return self._misbehave(fault)
                 connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -231,6 +279,26 @@ class Proxy:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def private_tls(directory: Path) -> ssl.SSLContext:
+    """For a server on 127.0.0.1; ca.pem is its authority, client.pem and client.key are for a client."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
+
+    for name, subject in (("ca", "/CN=Private CA"), ("server", "/CN=127.0.0.1"), ("client", "/CN=client")):
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
+        if name == "ca":
+            openssl("req", "-x509", "-new", "-key", "ca.key", "-subj", subject, "-days", "2", "-out", "ca.pem")
+        else:
+            (directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
+            openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
+            signing = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+            openssl(*signing, "-days", "2", "-extfile", "extensions", "-out", f"{name}.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem", directory / "server.key")
+    return context
 
 
 class ModuleFailure(Exception):

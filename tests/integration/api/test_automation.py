@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import ensure
@@ -73,7 +74,7 @@ def test_on_and_off_leaves_counted_events(api: Api, name: str) -> None:
         },
     ],
 )
-def test_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
+def test_11_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
     api.ensure("automation", name=name, trigger=trigger, actions=NOTHING)
     shown = api.run("automation_info", name=name)["automation"]
     assert not api.ensure("automation", name=name, trigger=shown["trigger"], actions=shown["actions"])["changed"]
@@ -114,7 +115,7 @@ def around(api: Api) -> dict[str, str]:
     }
 
 
-def test_actions_refer_by_name(api: Api, name: str) -> None:
+def test_11_actions_refer_by_name(api: Api, name: str) -> None:
     there = around(api)
     verbs = ("pause", "resume")
     nouns = {
@@ -153,7 +154,7 @@ def test_actions_refer_by_name(api: Api, name: str) -> None:
     assert [one["actions"] for one in everything if one["name"] == name] == [made["automation"]["actions"]]
 
 
-def test_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
+def test_11_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
     api.run("work_pool", name=f"{name} pool", type="process")
     item = {"name": name, "trigger": EVENT, "actions": [{"type": "pause-work-pool", "work_pool": f"{name} pool"}]}
     api.run("automation", **item)
@@ -174,7 +175,7 @@ def test_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
         ({"type": "call-webhook", "block": "webhook/none"}, "there is no block 'webhook/none'"),
     ],
 )
-def test_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
+def test_11_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleFailure, match=message) as failure:
         api.run("automation", name=name, trigger=EVENT, actions=[action])
     assert failure.value.result["msg"].startswith(f"automation {name!r}")
@@ -220,7 +221,7 @@ def test_what_the_server_ignores_is_told(api: Api, name: str) -> None:
     api.run("automation", name=name, state="absent")
 
 
-def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
+def test_01_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
     body = {"name": name, "trigger": EVENT, "actions": NOTHING}
     ids = [api.raw("POST", "/automations/", body)["id"] for _number in range(2)]
     with pytest.raises(ModuleFailure, match="2 automations have this name: choose one with id") as failure:
@@ -243,7 +244,7 @@ def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
 @pytest.mark.parametrize(
     "fault", [Fault("POST", "/automations/", acts=True), Fault("POST", "/automations/", 502, acts=True)]
 )
-def test_a_create_whose_answer_was_lost_is_not_repeated(
+def test_18_a_create_whose_answer_was_lost_is_not_repeated(
     api: Api, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = AUTOMATION.create
@@ -282,14 +283,17 @@ def test_runs_at_the_same_time_leave_one(api: Api, name: str) -> None:
     assert len(raw_named(api, name)) == 1
 
 
-def test_two_hundred_and_one_in_a_document(api: Api, name: str) -> None:
+def test_a_document_reads_a_page_per_request(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_client, "PAGE", 20)
     there = around(api)
     pause = [{"type": "pause-work-pool", "work_pool": there["work_pool"]}]
-    document = {"automations": [{"name": f"{name} {n}", "trigger": EVENT, "actions": pause} for n in range(201)]}
-    assert api.run("configuration", **document)["summary"]["create"] == 201
+    document = {"automations": [{"name": f"{name} {n}", "trigger": EVENT, "actions": pause} for n in range(41)]}
+    assert api.run("configuration", **document)["summary"]["create"] == 41
     api.proxy.forget()
-    assert api.run("configuration", **document)["summary"]["unchanged"] == 201
-    assert len(api.proxy.requests) <= 8
+    assert api.run("configuration", **document)["summary"]["unchanged"] == 41
+    lists = [request for request in api.proxy.requests if request.path.endswith("/automations/filter")]
+    assert len(lists) == len(list(Client(api.proxy.url).pages("automations", "filter"))) // 20 + 1
+    assert len(api.proxy.requests) - len(lists) <= 5
     for item in document["automations"]:
         item["state"] = "absent"
-    assert api.run("configuration", **document)["summary"]["delete"] == 201
+    assert api.run("configuration", **document)["summary"]["delete"] == 41

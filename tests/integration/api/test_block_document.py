@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
 
 from .support import HERE, ROOT, Api, Fault, ModuleFailure, warnings_of
@@ -119,7 +120,7 @@ def test_any_data(api: Api, slug: str, name: str, data: dict[str, Any]) -> None:
 # References
 
 
-def test_references_by_name(api: Api, slug: str, name: str) -> None:
+def test_11_references_by_name(api: Api, slug: str, name: str) -> None:
     for number in (1, 2):
         data = {"host": f"h{number}", "password": PLANTED}
         api.run("block_document", block_type=slug, name=f"{name}-{number}", data=data)
@@ -142,7 +143,7 @@ def test_references_by_name(api: Api, slug: str, name: str) -> None:
     assert gone["data"] == {"host": "h"}
 
 
-def test_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
+def test_11_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
     target = {"block_type": slug, "name": f"{name}-target", "data": {"host": "h"}}
     item = {"block_type": slug, "name": name, "data": {"host": "h", "other": {"$ref": f"{slug}/{name}-target"}}}
     api.run("block_document", **target)
@@ -249,7 +250,7 @@ def test_a_block_moves_to_another_schema(api: Api, name: str) -> None:
 # Secrets
 
 
-def test_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) -> None:
+def test_19_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) -> None:
     item = {"block_type": slug, "name": name}
     first = {"host": "h", "password": f"{PLANTED}-1", "headers": {"a": f"{PLANTED}-2", "b": f"{PLANTED}-3"}}
     made = api.ensure("block_document", **item, data=first)
@@ -273,7 +274,7 @@ def test_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) -> No
         assert PLANTED not in json.dumps({**result, "bodies": None})
 
 
-def test_a_secret_changed_elsewhere_is_drift(api: Api, name: str) -> None:
+def test_11_a_secret_changed_elsewhere_is_drift(api: Api, name: str) -> None:
     item = {"block_type": "secret", "name": name, "data": {"value": PLANTED}}
     found = api.run("block_document", **item)["block_document"]
     api.raw("PATCH", f"/block_documents/{found['id']}", {"data": {"value": "other"}})
@@ -358,7 +359,7 @@ def test_a_login_stays_masked_though_a_block_holds_it_in_clear(api: Api, slug: s
     assert "another-planted-one" not in json.dumps(result)
 
 
-def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, name: str, tmp_path: Path) -> None:
+def test_19_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, name: str, tmp_path: Path) -> None:
     """Not in -vvvv output, not in the diff, not in errors, not in warnings, not in the fact cache."""
     block = {"block_type": slug, "name": name, "data": {"host": "shown.example.com", "password": PLANTED}}
     changed = {**block, "data": {"password": f"{PLANTED}-new", "headers": {"k": f"{PLANTED}-k"}}}
@@ -402,15 +403,18 @@ def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, n
 # In a document
 
 
-def test_a_document_of_blocks_in_one_request_per_page(api: Api, slug: str, name: str) -> None:
+def test_a_document_of_blocks_in_one_request_per_page(
+    api: Api, slug: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_client, "PAGE", 40)
     blocks = [
         {"block_type": slug, "name": f"{name}-{n}", "data": {"host": "h", "port": n, "password": f"p{n}"}}
-        for n in range(205)
+        for n in range(45)
     ]
     blocks[-1]["data"]["other"] = {"$ref": f"{slug}/{name}-0"}
-    assert api.run("configuration", block_documents=blocks)["summary"]["create"] == 205
+    assert api.run("configuration", block_documents=blocks)["summary"]["create"] == 45
     api.proxy.forget()
-    assert api.run("configuration", block_documents=blocks)["summary"]["unchanged"] == 205
+    assert api.run("configuration", block_documents=blocks)["summary"]["unchanged"] == 45
     assert len(api.proxy.requests) <= 3
     blocks[7]["data"]["password"] = "other"
     changed = api.run("configuration", block_documents=blocks)
@@ -418,12 +422,12 @@ def test_a_document_of_blocks_in_one_request_per_page(api: Api, slug: str, name:
     assert changed["changes"][0]["options"] == ["data"]
     for block in blocks:
         block["state"] = "absent"
-    assert api.run("configuration", block_documents=blocks)["summary"]["delete"] == 205
+    assert api.run("configuration", block_documents=blocks)["summary"]["delete"] == 45
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
 @pytest.mark.parametrize("status", [0, 502])
-def test_a_lost_answer_is_no_second_block(
+def test_18_a_lost_answer_is_no_second_block(
     api: Api, slug: str, name: str, verb: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = {"block_type": slug, "name": name}

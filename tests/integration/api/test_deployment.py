@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .support import Api, ModuleFailure, Server, wait_for
+from .support import Api, Fault, ModuleFailure, Server, wait_for, warnings_of
 
 FLOW = """
 from prefect import flow
@@ -35,7 +35,11 @@ def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=code)
     yield code
     process.terminate()
-    process.wait(60)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -94,6 +98,10 @@ def test_a_run_that_fails_fails_the_task_and_shows_its_log(api: Api, deployment:
         lambda: api.raw("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [result["flow_run"]["id"]]}}})
     )
     assert any("asked to fail" in line["message"] for line in logs)
+    api.proxy.faults.append(Fault("POST", "/logs/filter", 500))
+    unexplained = failing()  # a log that cannot be read does not hide what it was to explain
+    assert unexplained["logs"] == []
+    assert "cannot be read: POST" in warnings_of(unexplained)[0]
     kept = api.run("flow_run", deployment=deployment, parameters={"fail": True}, fail_on_state=False)
     assert kept["states"] == {"FAILED": 1}
     found = api.run("flow_run_info", deployment=deployment, states=["FAILED", "Late"], limit=1)["flow_runs"]

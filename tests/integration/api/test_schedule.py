@@ -38,7 +38,7 @@ def add_raw(api: Api, deployment: str, **schedule: Any) -> None:
 # Alone
 
 
-def test_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str) -> None:
+def test_12_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str) -> None:
     item = {"deployment": deployment, "slug": "nightly #1/%? ü'\""}
     options = {"paused": True, "max_scheduled_runs": 7, "parameters": {"a": [None, 1]}, "timezone": "Europe/Berlin"}
     made = api.ensure("deployment_schedule", **item, **CRON, day_or=False, **options)
@@ -65,7 +65,7 @@ def test_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str
     assert not api.ensure("deployment_schedule", **item, state="absent")["changed"]
 
 
-def test_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -> None:
+def test_12_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -> None:
     """The one thing that the server cannot do in place."""
     item = {"deployment": deployment, "slug": "s"}
     options = {"paused": True, "parameters": {"a": 1}, "timezone": "Europe/Berlin", "day_or": False}
@@ -74,6 +74,19 @@ def test_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -
     assert after["max_scheduled_runs"] is None
     kept = ("cron", *options)
     assert {option: after[option] for option in kept} == {option: before[option] for option in kept}
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_12_a_schedule_never_gets_lost_while_the_number_of_runs_is_cleared(
+    api: Api, deployment: str, acts: bool
+) -> None:
+    item = {"deployment": deployment, "slug": "s"}
+    api.run("deployment_schedule", **item, **CRON, parameters={"a": 1}, max_scheduled_runs=3)
+    api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
+    after = api.run("deployment_schedule", **item, max_scheduled_runs=None)["deployment_schedule"]
+    assert api.proxy.faults == []
+    assert (after["cron"], after["parameters"], after["max_scheduled_runs"]) == ("0 3 * * *", {"a": 1}, None)
+    assert list(raw(api, deployment)) == ["s"]
 
 
 SPELLINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -232,7 +245,7 @@ def test_all_schedules_are_read(api: Api, deployment: str) -> None:
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
+def test_18_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
     api.run("deployment_schedule", deployment=deployment, slug="s", state="absent")
     api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
     assert api.run("deployment_schedule", deployment=deployment, slug="s", **CRON)["changed"]
@@ -242,7 +255,7 @@ def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bo
 # All that a deployment has
 
 
-def test_all_schedules_of_a_deployment(api: Api, name: str) -> None:
+def test_12_all_schedules_of_a_deployment(api: Api, name: str) -> None:
     item = {"flow": name, "name": "all"}
     nightly = {"slug": "nightly", **CRON, "timezone": "Europe/Berlin", "day_or": False}
     often = {"slug": "often", "interval": 86400, **ANCHOR, "parameters": {"x": 1}}
@@ -280,7 +293,7 @@ def test_all_schedules_of_a_deployment(api: Api, name: str) -> None:
         assert raw(api, f"{name}/all") == {}
 
 
-def test_schedules_in_a_document(api: Api, name: str) -> None:
+def test_12_schedules_in_a_document(api: Api, name: str) -> None:
     deployments = [
         {"flow": name, "name": f"d{n}", "schedules": [{"slug": "s", "interval": 86400 + n, **ANCHOR}]} for n in range(5)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -16,7 +17,19 @@ import pytest
 from ansible_collections.selfhosted.prefect.plugins.modules.server_info import MASK, masked
 
 from .conftest import AUTH_STRING
-from .support import HERE, ROOT, Api, Fault, ModuleFailure, Proxy, Server, environment, free_port, run_module
+from .support import (
+    HERE,
+    ROOT,
+    Api,
+    Fault,
+    ModuleFailure,
+    Proxy,
+    Server,
+    environment,
+    free_port,
+    private_tls,
+    run_module,
+)
 
 LIMIT: dict[str, Any] = {"name": "transport", "limit": 1}
 
@@ -71,27 +84,8 @@ def test_16_a_url_without_api_is_told(api: Api) -> None:
     assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
 
 
-def certificates(directory: Path) -> None:
-    """A private authority, a server certificate for 127.0.0.1 and a client certificate."""
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
-
-    for name, subject in (("ca", "/CN=Private CA"), ("server", "/CN=127.0.0.1"), ("client", "/CN=client")):
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
-        if name == "ca":
-            openssl("req", "-x509", "-new", "-key", "ca.key", "-subj", subject, "-days", "2", "-out", "ca.pem")
-        else:
-            (directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
-            openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
-            signing = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-            openssl(*signing, "-days", "2", "-extfile", "extensions", "-out", f"{name}.pem")
-
-
 def test_16_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_path: Path) -> None:
-    certificates(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context = private_tls(tmp_path)
     context.load_verify_locations(tmp_path / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     proxy = Proxy(api.server, tls=context)
@@ -143,6 +137,14 @@ def test_17_csrf_tokens_are_renewed(guard: Proxy) -> None:
     guard.faults.append(refusal)
     with pytest.raises(ModuleFailure, match="returned HTTP 403: injected"):
         run_module("configuration", options)
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_17_a_lost_csrf_token_is_asked_for_again(guard: Proxy, status: int) -> None:
+    guard.faults.append(Fault("GET", "/csrf-token", status, acts=True))
+    options = {"api_url": guard.url, "auth_string": AUTH_STRING, "custom_headers": {"X-Entry": "open"}}
+    assert run_module("global_concurrency_limit", {**options, "name": f"token {status}", "limit": 1})["changed"]
+    assert guard.faults == []
 
 
 def test_17_a_server_without_csrf_is_never_asked(api: Api) -> None:
@@ -221,6 +223,13 @@ def test_18_a_slow_server_is_given_up(api: Api) -> None:
         api.run("global_concurrency_limit", name="slow", limit=1, timeout=0.3, retry_timeout=0)
 
 
+def test_18_a_read_that_timed_out_is_repeated(api: Api) -> None:
+    """Also when other trouble, or the wait itself, has used up retry_timeout."""
+    api.proxy.faults += [Fault("GET", "/v2/", 503), Fault("GET", "/v2/", acts=True, delay=2.5)]
+    assert api.run("global_concurrency_limit", name="slow", limit=3, timeout=2, retry_timeout=2)["changed"]
+    assert api.proxy.faults == []
+
+
 def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
     """After an error the server hangs up: the next request must not get lost."""
     api.proxy.faults.append(Fault("POST", "/v2/concurrency_limits/", status=0, acts=True))
@@ -232,52 +241,62 @@ def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> Non
 PLANTED = "planted-in-a-test"
 
 
-def test_19_secrets_are_found_nowhere(guard: Proxy, guarded: Server, tmp_path: Path) -> None:
-    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, not on a command line."""
+def command_lines() -> Iterator[str]:
+    """Of all processes of this machine, some of which end while we look."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_text(errors="replace")
+
+
+def test_19_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
+    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, log or any file, not in argv."""
     playbook = tmp_path / "play.yml"
-    playbook.write_text(
-        json.dumps(
-            [
-                {
-                    "hosts": "localhost",
-                    "gather_facts": False,
-                    "module_defaults": {
-                        "group/selfhosted.prefect.prefect": {
-                            "api_url": guard.url,
-                            "auth_string": "{{ lookup('env', 'PLANTED_AUTH') }}",
-                            "custom_headers": {"X-Entry": "open", "X-Token": PLANTED},
-                        }
-                    },
-                    "tasks": [
-                        {"selfhosted.prefect.global_concurrency_limit": {"name": "secrets", "limit": 3}},
-                        {"selfhosted.prefect.server_info": {"settings": True}},
-                        {
-                            "selfhosted.prefect.deployment": {"flow": "f", "name": "d", "work_pool": "none"},
-                            "ignore_errors": True,
-                        },
-                        {
-                            "selfhosted.prefect.server_info": {"auth_string": f"admin:{PLANTED}"},
-                            "ignore_errors": True,
-                        },
-                    ],
-                }
-            ]
+    block = {"block_type": "secret", "name": "transport", "data": {"value": "{{ lookup('env', 'PLANTED') }}"}}
+    defaults = {
+        "api_url": guard.url,
+        "auth_string": "{{ lookup('env', 'PLANTED_AUTH') }}",
+        "custom_headers": {"X-Entry": "open", "X-Token": "{{ lookup('env', 'PLANTED') }}"},
+    }
+    tasks: list[dict[str, Any]] = [
+        {"selfhosted.prefect.global_concurrency_limit": {"name": "secrets", "limit": 3}},
+        {"selfhosted.prefect.server_info": {"settings": True}},
+        {"selfhosted.prefect.block_document": block},
+        {"selfhosted.prefect.configuration": {"block_documents": [{**block, "name": "another"}]}},
+        {"selfhosted.prefect.deployment": {"flow": "f", "name": "d", "work_pool": "none"}, "ignore_errors": True},
+        {
+            "selfhosted.prefect.server_info": {"auth_string": "admin:{{ lookup('env', 'PLANTED') }}"},
+            "ignore_errors": True,
+        },
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(json.dumps([{**play, "module_defaults": {"group/selfhosted.prefect.prefect": defaults}}]))
+    files = {
+        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+        "ANSIBLE_LOG_PATH": str(tmp_path / "log"),
+    }
+    planted = {"PLANTED_AUTH": AUTH_STRING, "PLANTED": PLANTED, "ANSIBLE_NOCOLOR": "1"}
+    output = tmp_path / "output"
+    seen = set()
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            ["ansible-playbook", "-vvvv", "--diff", *HERE, str(playbook)],
+            cwd=ROOT,
+            env={**os.environ, **files, **planted},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
         )
-    )
-    command = ["ansible-playbook", "-vvvv", "--diff", *HERE, str(playbook)]
-    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts")}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **cache, "PLANTED_AUTH": AUTH_STRING, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "failed=0" in done.stdout
-    cached = [path.read_text() for path in (tmp_path / "facts").rglob("*") if path.is_file()]
-    for text in (done.stdout, done.stderr, *cached):
+        while process.poll() is None:
+            seen.update(command_lines())
+            time.sleep(0.02)
+    assert process.returncode == 0, output.read_text()
+    assert "failed=0" in output.read_text()
+    assert [line for line in seen if "AnsiballZ_" in line], "the modules' processes were seen"
+    left = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) >= 3, "at least the play, its output and the log"
+    for text in (*seen, *left):
         assert PLANTED not in text
         assert AUTH_STRING.partition(":")[2] not in text
 

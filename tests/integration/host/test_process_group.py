@@ -79,6 +79,12 @@ def test_a_changed_file_restarts_just_those_that_read_it(host: Host) -> None:
         "files_changed": ["/srv/it/server.py", "/srv/it/b"],
         "restarted": [],  # what it runs with is what should be: the file was only changed for a while
     }
+    host.sh("echo from elsewhere >/srv/it/b")
+    host.sh(f"kill -9 {before[1]}")  # what starts in its place reads the file
+    assert wait_for(lambda: host.get(21002)["files"]) == {"/srv/it/b": "from elsewhere\n"}
+    result = host.applied(group("new", restart_token="2", environment={"X": "1"}, description="One"))
+    assert what(result, "files_changed", "restarted") == {"files_changed": ["/srv/it/b"], "restarted": ["two"]}
+    assert host.get(21002)["files"] == {"/srv/it/b": "1"}
 
 
 def test_one_that_is_killed_comes_back_by_itself(host: Host) -> None:

@@ -48,9 +48,11 @@ EXPECTED: dict[str, list[Any]] = {
     "services_environment": [
         {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}
     ],
+    "sizing": ["208, 300"],
     "spread": [[1, 2, 3]],
     "without_keys": [[{"name": "default", "type": "process"}]],
     "workers_of": [2],
+    "workload_problems": ["All assertions passed"],
 }
 
 

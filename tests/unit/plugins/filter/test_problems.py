@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import (
-    connection_budget,
-    deployment_problems,
-)
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.machine_problems import machine_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.unknown_variables import unknown_variables
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficient
 
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
@@ -26,6 +25,7 @@ GOOD: dict[str, Any] = {
     "prefect_services_hosts": ["a"],
     "prefect_gateway_hosts": ["a"],
     "prefect_pgbouncer_hosts": ["a"],
+    "prefect_pgbouncer_replicas": 1,
     "prefect_postgres_hosts": ["a"],
     "prefect_redis_hosts": ["a"],
     "prefect_worker_hosts": ["b"],
@@ -229,12 +229,13 @@ def test_no_secret_is_told() -> None:
 
 
 def test_the_connection_budget_adds_up() -> None:
-    variables = {**GOOD, "prefect_pgbouncer_hosts": ["a", "b"], "prefect_services_groups": [{"name": n} for n in "xyz"]}
+    variables = {**GOOD, "prefect_pgbouncer_replicas": 2, "prefect_services_groups": [{"name": n} for n in "xyz"]}
     assert connection_budget(variables) == {"pgbouncer": 50, "services": 48, "reserved": 3, "spare": 5, "sum": 106}
 
 
 HOST: dict[str, Any] = {
     "distribution": "debian",
+    "memory_mb": 4096,
     "version": "12",
     "python": "3.11.2",
     "ephemeral_ports": [32768, 60999],
@@ -271,6 +272,28 @@ def test_a_good_machine_has_no_problem() -> None:
     assert check([port(40000)], ephemeral_ports=[]) == []
     # Another pool moves the ports of the workers that run.
     assert check([port(8080, "worker-new-1")], processes=["worker-old-1"]) == []
+
+
+def test_memory_that_a_machine_does_not_have() -> None:
+    memory = [
+        {"option": "postgres_memory_mb", "what": "shared_buffers", "mb": 1024},
+        {"option": "redis_maxmemory", "what": "Redis", "mb": 512},
+        {"option": "prefect_server_replicas", "what": "API processes", "count": 2, "process": "api"},
+        {"option": "prefect_work_pools", "what": "workers", "count": 0, "process": "worker"},
+    ]
+    processes = round(2 * coefficient("api_memory_mb"))
+
+    def found(mb: int) -> list[dict[str, str]]:
+        facts = {**HOST, "memory_mb": mb}
+        return machine_problems(facts, [], supported=["debian 12"], python="3.10", memory=memory)
+
+    assert found(1536 + processes) == []
+    (problem,) = found(1536 + processes - 1)
+    assert problem["option"] == "postgres_memory_mb"
+    assert f"can need {1536 + processes} MiB (shared_buffers 1024, Redis 512, API processes {processes})" in str(
+        problem
+    )
+    assert "lower one of: postgres_memory_mb, redis_maxmemory, prefect_server_replicas." in problem["remedy"]
 
 
 @pytest.mark.parametrize(

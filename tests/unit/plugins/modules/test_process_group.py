@@ -139,6 +139,14 @@ def test_inputs_are_the_definition_the_files_read_and_the_token() -> None:
     assert reload["reloaded"] != reload_other["reloaded"]
 
 
+def test_what_was_read_from_an_altered_file_is_outdated() -> None:
+    one = process(restart_on=["/a"], reload_on=["/b"], environment_file="/env")
+    assert plan.outdated(one, ["/a", "/b", "/c"], {"/c"}) == []
+    assert plan.outdated(one, ["/a", "/b", "/c"], {"/env"}) == ["applied"]
+    assert plan.outdated(one, ["/a", "/b", "/c"], {"/b"}) == ["reloaded"]
+    assert plan.outdated(process(), ["/a", "/c"], {"/c"}) == ["applied"]
+
+
 @pytest.mark.parametrize(
     ("running", "record", "allowed", "defer", "expected"),
     [

@@ -1,0 +1,714 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""From a workload to a plan. All numbers of experience are in sizing.yml; here are the formulas."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import (
+    WORKLOAD,
+    Problem,
+    problem,
+    read_workload,
+)
+
+DATA = Path(__file__).with_name("sizing.yml")
+HOUR, DAY = 3600, 86400
+MB, GB = 1e6, 1e9
+
+
+@functools.cache
+def load_data() -> dict[str, Any]:
+    """What sizing.yml says."""
+    return dict(yaml.safe_load(DATA.read_text(encoding="utf-8")))
+
+
+def coefficient(name: str) -> float:
+    return float(load_data()["coefficients"][name]["value"])
+
+
+def up_to(number: float, step: float = 1) -> int:
+    """The next multiple of the step. What floating-point arithmetic adds in the last digits does not count."""
+    return int(math.ceil(round(number / step, 9)) * step)
+
+
+def power_of_two(number: float, least: int) -> int:
+    return int(max(least, 2 ** math.ceil(round(math.log2(max(number, 1)), 9))))
+
+
+def busiest(mean: float) -> float:
+    """How many are there at once when the mean is so many and they arrive at random.
+
+    With random arrivals the number in a system is Poisson distributed, whatever the distribution of the time they
+    stay; three standard deviations above the mean are exceeded in about one moment of a thousand.
+    """
+    return mean + 3 * math.sqrt(mean)
+
+
+def show(number: float) -> str:
+    """Three digits that count, and no exponent."""
+    if number == int(number):
+        return str(int(number))
+    digits = max(0, 2 - math.floor(math.log10(abs(number))))
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:.0f}"
+
+
+class Plan:
+    """The rows of a plan as they are computed, each with its reasons."""
+
+    def __init__(self, workload: Mapping[str, Any], pgbouncers: int) -> None:
+        self.w = workload
+        self.pgbouncers = max(1, pgbouncers)
+        self.kubernetes = workload["pool_type"] == "kubernetes"
+        self.rows: list[dict[str, Any]] = []
+        self.v: dict[str, Any] = {}
+        self.used: list[str] = []  # coefficients, since the last row
+
+    def c(self, name: str) -> float:
+        """A coefficient, which becomes part of the next row's sources."""
+        self.used.append(name)
+        return coefficient(name)
+
+    def text(self, name: str) -> str:
+        """A coefficient in a formula."""
+        return show(self.c(name))
+
+    def add(self, section: str, name: str, value: Any, unit: str, formula: str, why: str) -> Any:
+        data = load_data()
+        kinds = dict.fromkeys(data["coefficients"][used]["source"] for used in self.used)
+        self.rows.append(
+            {
+                "number": len(self.rows),
+                "section": section,
+                "name": name,
+                "value": value,
+                "shown": show(value),
+                "unit": unit,
+                "formula": formula,
+                "why": why,
+                "source": ", ".join(kinds) or "arithmetic",
+                "coefficients": list(dict.fromkeys(self.used)),
+            }
+        )
+        self.used = []
+        self.v[name] = value
+        return value
+
+
+def _load(p: Plan) -> None:
+    w = p.w
+    rate = w["runs_per_hour"] * w["peak_factor"] / HOUR
+    p.add(
+        "Load",
+        "runs_per_second",
+        rate,
+        "runs/s",
+        f"{show(w['runs_per_hour'])} runs/h × {show(w['peak_factor'])} at the peak / 3600 s",
+        "everything below has to keep up with this rate",
+    )
+    running = p.add(
+        "Load",
+        "running",
+        rate * w["run_seconds"],
+        "runs at once",
+        f"{show(rate)} runs/s × {show(w['run_seconds'])} s",
+        "Little's law: arrivals times the time each stays",
+    )
+    start = "start_seconds_kubernetes" if p.kubernetes else "start_seconds_process"
+    p.add(
+        "Load",
+        "starting",
+        rate * p.c(start),
+        "runs at once",
+        f"{show(rate)} runs/s × {p.text(start)} s from Pending to Running",
+        "a run takes its slot when it becomes Pending, before its code runs",
+    )
+    p.add(
+        "Load",
+        "concurrency_limit",
+        up_to(max(p.c("headroom") * running, busiest(running + p.v["starting"])), p.c("limit_step")),
+        "runs at once",
+        f"the larger of {p.text('headroom')} × {show(running)} and L + 3√L with L = {show(running)} + "
+        f"{show(p.v['starting'])}, up to the next {p.text('limit_step')}",
+        "limit of the work pool: random arrivals pass it in one moment of a thousand, a runaway does not",
+    )
+
+
+def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
+    """Workers for a rate of launches: least, most, and the formula."""
+    if p.kubernetes:
+        least = max(p.c("workers_least"), up_to(rate / p.c("launches_per_second_per_worker_kubernetes")))
+        formula = f"{show(rate)} runs/s / {p.text('launches_per_second_per_worker_kubernetes')} launches/s of a worker"
+        return int(least), int(least * p.c("workers_scale_out")), formula
+    launches = p.c("launches_per_second_per_worker_process") * p.c("utilisation")
+    least = max(p.c("workers_least"), up_to(rate / launches))
+    formula = (
+        f"{show(rate)} runs/s / ({p.text('launches_per_second_per_worker_process')} launches/s of a worker × "
+        f"{p.text('utilisation')})"
+    )
+    return int(least), int(least), formula
+
+
+def _workers(p: Plan) -> None:
+    w = p.w
+    total = sum(pool["share"] for pool in w["work_pools"])
+    pools = []
+    for pool in w["work_pools"]:
+        part = pool["share"] / total
+        least, most, formula = _workers_needed(p, p.v["runs_per_second"] * part)
+        limit = max(p.c("headroom") * p.v["running"] * part, busiest((p.v["running"] + p.v["starting"]) * part))
+        entry = {"name": pool["name"], "limit": up_to(limit, p.c("limit_step")), "min": least, "max": most}
+        pools.append({**entry, "formula": formula})
+    p.v["pools"] = pools
+    least, most = sum(pool["min"] for pool in pools), sum(pool["max"] for pool in pools)
+    what = pools[0]["formula"] if len(pools) == 1 else f"sum over {len(pools)} pools, each by its share"
+    p.add(
+        "Workers",
+        "workers_min",
+        least,
+        "workers",
+        f"{what}, at least {p.text('workers_least')} a pool",
+        "they launch the runs; two, so that one can be replaced",
+    )
+    p.add(
+        "Workers",
+        "workers_max",
+        most,
+        "workers",
+        f"{least} × {p.text('workers_scale_out')}" if p.kubernetes else "the same: plain machines do not scale",
+        "bound of the autoscaler, for bursts and for draining a backlog" if p.kubernetes else "",
+    )
+    p.add(
+        "Workers",
+        "polls_per_second",
+        most / p.c("query_seconds"),
+        "polls/s",
+        f"{most} workers / {p.text('query_seconds')} s",
+        "every worker asks for work this often, whether there is any or not",
+    )
+    if p.kubernetes:
+        p.add(
+            "Workers",
+            "worker_memory_mb",
+            up_to(p.c("worker_memory_mb"), 64),
+            "MiB",
+            f"{p.text('worker_memory_mb')}, up to the next 64",
+            "of each worker; its runs are Jobs of their own",
+        )
+        return
+    p.add(
+        "Workers",
+        "worker_cores",
+        p.v["runs_per_second"] * p.c("run_start_cpu_seconds") + p.v["running"] * w["run_cpu"],
+        "cores",
+        f"{show(p.v['runs_per_second'])} runs/s × {p.text('run_start_cpu_seconds')} CPU s to start + "
+        f"{show(p.v['running'])} runs × {show(w['run_cpu'])}",
+        "of all worker machines together: a process pool starts Python and imports Prefect for every run",
+    )
+    p.add(
+        "Workers",
+        "worker_machines_memory_mb",
+        up_to(least * p.c("worker_memory_mb") + p.v["concurrency_limit"] * w["run_memory_mb"]),
+        "MiB",
+        f"{least} workers × {p.text('worker_memory_mb')} + {p.v['concurrency_limit']} runs × "
+        f"{show(w['run_memory_mb'])}",
+        "of all worker machines together, at the pool's limit",
+    )
+
+
+def _database_load(p: Plan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    transactions = p.add(
+        "Connections",
+        "transactions_per_second",
+        rate * (p.c("transactions_per_run") + w["tasks_per_run"] * p.c("transactions_per_task"))
+        + p.v["polls_per_second"] * p.c("transactions_per_poll"),
+        "tx/s",
+        f"{show(rate)} runs/s × ({p.text('transactions_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('transactions_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
+        f"{p.text('transactions_per_poll')}",
+        "",
+    )
+    p.add(
+        "Connections",
+        "busy_connections",
+        busiest(transactions * p.c("transaction_seconds")),
+        "connections",
+        f"L + 3√L with L = {show(transactions)} tx/s × {p.text('transaction_seconds')} s",
+        "Little's law again: what is open at once in a bad moment",
+    )
+
+
+def _server(p: Plan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    polls = p.v["polls_per_second"]
+    p.add(
+        "Server",
+        "api_requests_per_second",
+        rate * (p.c("api_requests_per_run") + w["tasks_per_run"] * p.c("api_requests_per_task"))
+        + polls * p.c("api_requests_per_poll"),
+        "requests/s",
+        f"{show(rate)} runs/s × ({p.text('api_requests_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('api_requests_per_task')}) + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
+        "websocket connections count as one",
+    )
+    cores = p.add(
+        "Server",
+        "api_cores",
+        rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
+        + polls * p.c("api_cpu_seconds_per_poll"),
+        "cores",
+        f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('api_cpu_seconds_per_task')}) + {show(polls)} polls/s × {p.text('api_cpu_seconds_per_poll')} CPU s",
+        "of all API processes together; one process uses one core at the most",
+    )
+    by_cpu = up_to(cores / p.c("utilisation"))
+    connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    p.add(
+        "Server",
+        "api_replicas",
+        max(by_cpu, up_to(p.v["busy_connections"] / connections)) + int(p.c("spare_replicas")),
+        "processes",
+        f"the larger of {show(cores)} cores / {p.text('utilisation')} and {show(p.v['busy_connections'])} busy "
+        f"connections / {show(connections)}, up to a whole one, + {p.text('spare_replicas')}",
+        "busier processes answer late; one more, because one may restart",
+    )
+    memory = p.add(
+        "Server",
+        "api_memory_mb",
+        up_to(p.c("api_memory_mb"), 64),
+        "MiB",
+        f"{p.text('api_memory_mb')}, up to the next 64",
+        "of each API process",
+    )
+    cores = p.add(
+        "Server",
+        "services_cores",
+        p.c("services_idle_cores")
+        + rate * (p.c("services_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("services_cpu_seconds_per_task")),
+        "cores",
+        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × ({p.text('services_cpu_seconds_per_run')} + "
+        f"{show(w['tasks_per_run'])} tasks × {p.text('services_cpu_seconds_per_task')}) CPU s",
+        "of all background services together",
+    )
+    groups = 1 if cores <= p.c("utilisation") else len(load_data()["services_groups"])
+    p.add(
+        "Server",
+        "services_groups",
+        groups,
+        "processes",
+        f"1 up to {p.text('utilisation')} cores, else {len(load_data()['services_groups'])}",
+        "one process uses one core at the most, so the services are divided when that is too little",
+    )
+    p.v["server_memory_mb"] = p.v["api_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
+    p.add(
+        "Server",
+        "server_memory_mb",
+        p.v["server_memory_mb"],
+        "MiB",
+        f"{p.v['api_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
+        "of API processes and background services together",
+    )
+
+
+def _connections(p: Plan) -> None:
+    total = max(p.c("pgbouncer_pool_least"), p.v["busy_connections"])
+    per_machine = total / max(1, p.pgbouncers - 1)
+    pool = p.add(
+        "Connections",
+        "pgbouncer_pool_size",
+        up_to(per_machine, p.c("pgbouncer_pool_step")),
+        "connections",
+        f"the larger of {show(p.v['busy_connections'])} and {p.text('pgbouncer_pool_least')}, "
+        + (f"over {p.pgbouncers - 1} of {p.pgbouncers} machines, " if p.pgbouncers > 1 else "")
+        + f"up to the next {p.text('pgbouncer_pool_step')}",
+        "what each PgBouncer may hold to PostgreSQL; with several, one may be away",
+    )
+    budget = connection_budget(
+        {
+            "prefect_pgbouncer_replicas": p.pgbouncers,
+            "prefect_pgbouncer_pool_size": pool,
+            "prefect_services_groups": range(p.v["services_groups"]),
+            "prefect_server_services_pool_size": p.c("services_pool_size"),
+            "prefect_server_services_max_overflow": p.c("services_max_overflow"),
+        }
+    )
+    parts = " + ".join(f"{count} {name}" for name, count in budget.items() if name != "sum")
+    p.add(
+        "Connections",
+        "max_connections",
+        up_to(budget["sum"], 10),
+        "connections",
+        f"{parts} = {budget['sum']}, up to the next 10",
+        "PostgreSQL's max_connections; the preflight checks this sum with what is really set",
+    )
+
+
+def _database(p: Plan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    # What is kept grows with the mean, not with the peak.
+    runs = w["runs_per_hour"] * 24
+    logs = p.c("logs_per_run") if w["logs_per_run"] is None else w["logs_per_run"]
+    p.used.clear()
+    run_bytes = p.c("stored_bytes_per_run") + w["tasks_per_run"] * p.c("stored_bytes_per_task")
+    growth_runs = p.add(
+        "Database",
+        "stored_runs_gb_per_day",
+        runs * (run_bytes + logs * p.c("stored_bytes_per_log")) / GB,
+        "GB/day",
+        f"{show(runs)} runs/day × ({p.text('stored_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('stored_bytes_per_task')} + {show(logs)} logs × {p.text('stored_bytes_per_log')}) bytes",
+        "runs, task runs, their states and logs, with all indexes",
+    )
+    events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
+    growth_events = p.add(
+        "Database",
+        "stored_events_gb_per_day",
+        runs * events * p.c("stored_bytes_per_event") / GB,
+        "GB/day",
+        f"{show(runs)} runs/day × ({p.text('events_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('events_per_task')} + {show(w['events_per_run'])} own) events × "
+        f"{p.text('stored_bytes_per_event')} bytes",
+        f"events and their resources, with all indexes; kept for {w['keep_events_days']} days",
+    )
+    growth = growth_runs + growth_events
+    memory = p.add(
+        "Database",
+        "database_memory_gb",
+        power_of_two(growth * p.c("hot_days") / p.c("cache_share"), int(p.c("database_memory_least_gb"))),
+        "GiB",
+        f"({show(growth_runs)} + {show(growth_events)}) GB/day × {p.text('hot_days')} day / {p.text('cache_share')}, "
+        "up to the next power of two",
+        "what was written in the last day is read and changed again: it should be found in memory",
+    )
+    used = rate * (p.c("postgres_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("postgres_cpu_seconds_per_task"))
+    used += p.v["polls_per_second"] * p.c("postgres_cpu_seconds_per_poll")
+    p.add(
+        "Database",
+        "database_busy_cores",
+        used,
+        "cores",
+        f"{show(rate)} runs/s × ({p.text('postgres_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('postgres_cpu_seconds_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
+        f"{p.text('postgres_cpu_seconds_per_poll')} CPU s",
+        "with nearly empty tables, so this is the least",
+    )
+    p.add(
+        "Database",
+        "database_cpu",
+        max(power_of_two(used / p.c("utilisation"), 1), up_to(memory / p.c("memory_gb_per_core"))),
+        "vCPU",
+        f"the larger of {show(used)} busy cores / {p.text('utilisation')} and {memory} GiB / "
+        f"{p.text('memory_gb_per_core')}",
+        "the second is the shape that machines with this memory have; it leaves room for vacuum and full tables",
+    )
+    p.add(
+        "Database",
+        "shared_buffers_mb",
+        memory * 1024 // 4,
+        "MiB",
+        f"{memory} GiB / 4",
+        "PostgreSQL's own cache; the planner is told of three quarters (effective_cache_size)",
+    )
+    kept = w["keep_runs_days"] or p.c("projected_days")
+    size = p.add(
+        "Database",
+        "database_gb",
+        growth_runs * kept + growth_events * w["keep_events_days"],
+        "GB",
+        f"{show(growth_runs)} GB × {show(kept)} days + {show(growth_events)} GB × {show(w['keep_events_days'])} days",
+        "at the end of the time that things are kept" if w["keep_runs_days"] else "after so many days, and then more",
+    )
+    p.add(
+        "Database",
+        "database_disk_gb",
+        up_to(size * p.c("disk_factor") + p.c("wal_gb"), 10),
+        "GB",
+        f"{show(size)} GB × {p.text('disk_factor')} + {p.text('wal_gb')} GB of WAL, up to the next 10",
+        "dead rows, indexes being rebuilt, temporary files",
+    )
+    wal = rate * (p.c("wal_bytes_per_run") + w["tasks_per_run"] * p.c("wal_bytes_per_task"))
+    p.add(
+        "Database",
+        "wal_mb_per_second",
+        wal / MB,
+        "MB/s",
+        f"{show(rate)} runs/s × ({p.text('wal_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('wal_bytes_per_task')}) bytes",
+        "also what a replica and an archive have to take",
+    )
+    p.add(
+        "Database",
+        "flushes_per_second",
+        rate * (p.c("wal_flushes_per_run") + w["tasks_per_run"] * p.c("wal_flushes_per_task")),
+        "flushes/s",
+        f"{show(rate)} runs/s × ({p.text('wal_flushes_per_run')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('wal_flushes_per_task')})",
+        "every commit waits for one, so the disk needs more IOPS than this and answers in a few milliseconds",
+    )
+
+
+def _redis(p: Plan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
+    backlog = rate * events * p.c("redis_bytes_per_event") * p.c("outage_seconds") / 2**20
+    p.add(
+        "Redis",
+        "redis_memory_mb",
+        power_of_two(p.c("redis_idle_mb") + backlog, int(p.c("redis_memory_least_mb"))),
+        "MiB",
+        f"{p.text('redis_idle_mb')} + {show(rate)} runs/s × {show(events)} events × "
+        f"{p.text('redis_bytes_per_event')} bytes × {p.text('outage_seconds')} s, at least "
+        f"{p.text('redis_memory_least_mb')}, up to the next power of two",
+        "maxmemory: events wait here while the background services are away, and Redis refuses them when it is full",
+    )
+
+
+def _cluster(p: Plan) -> None:
+    if not p.kubernetes:
+        return
+    w, rate, limit = p.w, p.v["runs_per_second"], p.v["concurrency_limit"]
+    p.add(
+        "Cluster",
+        "jobs_per_second",
+        rate,
+        "Jobs/s",
+        "one Job, and one pod, per run",
+        "created, finished and removed at this rate by API server, scheduler, controllers and etcd",
+    )
+    p.add(
+        "Cluster",
+        "finished_jobs_kept",
+        up_to(rate * p.c("job_ttl_seconds")),
+        "Jobs",
+        f"{show(rate)} Jobs/s × {p.text('job_ttl_seconds')} s",
+        "ttlSecondsAfterFinished: they wait in etcd, each with its pod, to be looked at",
+    )
+    per_node = (w["nodes"]["pods"] or p.c("pods_per_node")) - p.c("system_pods_per_node")
+    by_pods = limit / max(1, per_node)
+    parts = [f"{limit} pods / {show(per_node)} of a node"]
+    needs = [by_pods]
+    for name, each, unit in (("cpu", w["run_cpu"], "cores"), ("memory_mb", w["run_memory_mb"], "MiB")):
+        if w["nodes"][name]:
+            needs.append(limit * each / w["nodes"][name])
+            parts.append(f"{limit} × {show(each)} / {show(w['nodes'][name])} {unit}")
+    p.add(
+        "Cluster",
+        "nodes",
+        up_to(max(needs)) + int(p.c("spare_nodes")),
+        "nodes",
+        f"the largest of {', '.join(parts)}, + {p.text('spare_nodes')}",
+        "for the flow runs at the pool's limit, with one node away",
+    )
+
+
+def _limits(p: Plan) -> None:
+    for limit in p.w["rate_limits"]:
+        p.add(
+            "Limits",
+            f"slots of {limit['name']}",
+            max(1, int(limit["per_second"])),
+            "slots",
+            f"{show(limit['per_second'])} calls/s that the service allows, a second's worth",
+            f"with slot_decay_per_second {show(limit['per_second'])} and rate_limit() in the flow",
+        )
+
+
+def _advice(p: Plan) -> dict[str, Any]:
+    """What to do instead of one Job per run, where that is too much for a cluster."""
+    rate, threshold = p.v["runs_per_second"], p.c("heavy_jobs_per_second")
+    p.used.clear()
+    if not p.kubernetes or rate < threshold:
+        return {}
+    process = Plan({**p.w, "pool_type": "process"}, p.pgbouncers)
+    for step in (_load, _workers):
+        step(process)
+    size = up_to(rate / (threshold * p.c("utilisation")))
+    p.used.clear()
+    return {
+        "process": {
+            name: process.v[name]
+            for name in ("workers_min", "worker_cores", "worker_machines_memory_mb", "concurrency_limit")
+        },
+        "batching": {
+            "micro_flows_per_run": size,
+            "jobs_per_second": rate / size,
+            "run_seconds_one_after_another": p.w["run_seconds"] * size,
+            "jobs_per_second_saved": rate - rate / size,
+        },
+    }
+
+
+def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
+    w, rate = p.w, p.v["runs_per_second"]
+    if advice:
+        process, batch = advice["process"], advice["batching"]
+        yield problem(
+            f"{WORKLOAD}.pool_type",
+            f"{show(rate)} Jobs a second are heavy for a Kubernetes control plane (from "
+            f"{p.text('heavy_jobs_per_second')}).",
+            f"If its API server throttles: batch {batch['micro_flows_per_run']} micro-flows into a run "
+            f"({show(batch['jobs_per_second'])} Jobs/s), or use a process pool: {process['workers_min']} workers on "
+            f"{show(process['worker_cores'])} cores and {show(process['worker_machines_memory_mb'] / 1024)} GiB.",
+        )
+    if p.v["starting"] > p.v["running"]:
+        yield problem(
+            f"{WORKLOAD}.run_seconds",
+            f"A run takes {show(w['run_seconds'])} s and its start longer: most slots hold runs that do not run yet.",
+            "Do several units of work in one run.",
+        )
+    for limit in w["rate_limits"]:
+        needed = rate * limit["calls_per_run"]
+        if needed > limit["per_second"]:
+            most = limit["per_second"] * HOUR / limit["calls_per_run"] / w["peak_factor"]
+            yield problem(
+                f"{WORKLOAD}.rate_limits[{limit['name']}]",
+                f"The runs make {show(needed)} calls/s, but only {show(limit['per_second'])} are allowed: the target "
+                "cannot be reached.",
+                f"With this limit {show(most)} runs an hour are possible; lower runs_per_hour, or the calls of a run.",
+            )
+    growth = p.v["stored_runs_gb_per_day"]
+    if w["keep_runs_days"] is None and growth >= p.c("noticeable_gb_per_day"):
+        yield problem(
+            f"{WORKLOAD}.keep_runs_days",
+            f"Runs are kept for ever, and the database grows by {show(growth)} GB a day.",
+            "Set it to the days after which runs may be deleted.",
+        )
+    given = w["database"]
+    for name, needed, unit in (
+        ("cpu", p.v["database_cpu"], "vCPU"),
+        ("memory_mb", p.v["database_memory_gb"] * 1024, "MiB"),
+        ("disk_gb", p.v["database_disk_gb"], "GB"),
+        ("max_connections", p.v["max_connections"], "connections"),
+    ):
+        if given[name] is not None and given[name] < needed:
+            yield problem(
+                f"{WORKLOAD}.database.{name}",
+                f"The database has {show(given[name])} {unit}, and the plan needs {show(needed)}.",
+                "Give it more, or lower keep_runs_days." if name == "disk_gb" else "Give it more.",
+            )
+    if p.v["services_cores"] > p.v["services_groups"] * p.c("utilisation"):
+        yield problem(
+            f"{WORKLOAD}.runs_per_hour",
+            f"The background services need {show(p.v['services_cores'])} cores, which is more than "
+            f"{p.v['services_groups']} processes give: events will lag behind.",
+            "Divide the load among several instances.",
+        )
+    if w["run_memory_mb"] < p.c("run_memory_mb"):
+        yield problem(
+            f"{WORKLOAD}.run_memory_mb",
+            f"A run that only imports Prefect uses {p.text('run_memory_mb')} MiB already.",
+            "Set it to that and what your flow needs.",
+        )
+    if rate > p.c("measured_runs_per_second") * p.c("trusted_extrapolation"):
+        yield problem(
+            f"{WORKLOAD}.runs_per_hour",
+            f"{show(rate)} runs/s are more than {p.text('trusted_extrapolation')} times what the coefficients were "
+            f"measured with ({p.text('measured_runs_per_second')} runs/s).",
+            "Try the plan with a load test before you rely on it.",
+        )
+    p.used.clear()
+
+
+def _problems(p: Plan) -> Iterator[Problem]:
+    """What cannot work: the sums of pods, cores and memory on the nodes."""
+    nodes = p.w["nodes"]
+    if p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):
+        yield problem(
+            f"{WORKLOAD}.nodes.count",
+            f"{p.v['concurrency_limit']} runs at once do not fit on {nodes['count']} nodes.",
+            f"Use {p.v['nodes']} nodes, larger ones, or lower what a run requests.",
+        )
+
+
+def _pool_variables(p: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
+    w = p.w
+    entry: dict[str, Any] = {
+        "name": pool["name"],
+        "type": w["pool_type"],
+        "concurrency_limit": pool["limit"],
+        "workers": {"min": pool["min"]},
+    }
+    if p.kubernetes:
+        cpu, memory = f"{up_to(w['run_cpu'] * 1000)}m", f"{up_to(w['run_memory_mb'])}Mi"
+        entry["workers"]["max"] = pool["max"]
+        entry["job"] = {
+            "cpu_request": cpu,
+            "memory_request": memory,
+            "finished_job_ttl": int(p.c("job_ttl_seconds")),
+            "image_pull_policy": "IfNotPresent",
+        }
+        seconds = int(p.c("termination_grace_seconds"))
+        pod = {"terminationGracePeriodSeconds": seconds}
+        entry["job_manifest_patch"] = {"job_manifest": {"spec": {"template": {"spec": pod}}}}
+        entry["pre_pull"] = True
+    return entry
+
+
+def _variables(p: Plan) -> dict[str, Any]:
+    """The numbers as variables of the roles."""
+    w = p.w
+    quiet = p.v["runs_per_second"] >= p.c("quiet_logs_runs_per_second")
+    p95 = w["run_seconds_p95"] or w["run_seconds"] * p.c("p95_factor")
+    variables = {
+        "prefect_server_replicas": p.v["api_replicas"],
+        "prefect_services_groups": load_data()["services_groups"]
+        if p.v["services_groups"] > 1
+        else [{"name": "services"}],
+        "prefect_server_api_pool_size": int(p.c("api_pool_size")),
+        "prefect_server_api_max_overflow": int(p.c("api_max_overflow")),
+        "prefect_server_services_pool_size": int(p.c("services_pool_size")),
+        "prefect_server_services_max_overflow": int(p.c("services_max_overflow")),
+        "prefect_pgbouncer_pool_size": p.v["pgbouncer_pool_size"],
+        "prefect_database_max_connections": p.v["max_connections"],
+        "postgres_memory_mb": p.v["database_memory_gb"] * 1024,
+        "redis_maxmemory": f"{p.v['redis_memory_mb']}mb",
+        "prefect_server_events_retention_days": w["keep_events_days"],
+        "prefect_server_flow_runs_retention_days": w["keep_runs_days"],
+        "prefect_logging_level": "WARNING" if quiet else "INFO",
+        "prefect_worker_query_seconds": int(p.c("query_seconds")),
+        "prefect_worker_prefetch_seconds": int(p.c("prefetch_seconds")),
+        "prefect_worker_drain_seconds": max(int(p.c("drain_least_seconds")), up_to(p95, 10)),
+        "prefect_work_pools": [_pool_variables(p, pool) for pool in p.v["pools"]],
+        "prefect_global_concurrency_limits": [
+            {
+                "name": limit["name"],
+                "limit": max(1, int(limit["per_second"])),
+                "slot_decay_per_second": limit["per_second"],
+            }
+            for limit in w["rate_limits"]
+        ],
+    }
+    p.used.clear()
+    return variables
+
+
+STEPS = (_load, _workers, _database_load, _server, _connections, _database, _redis, _cluster, _limits)
+
+
+def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:
+    """Return the plan for a workload, or raise BadWorkload."""
+    plan = Plan(read_workload(given), pgbouncers)
+    for step in STEPS:
+        step(plan)
+    advice = _advice(plan)
+    return {
+        "workload": plan.w,
+        "rows": plan.rows,
+        "numbers": {row["name"]: row["value"] for row in plan.rows},
+        "variables": _variables(plan),
+        "warnings": list(_warnings(plan, advice)),
+        "problems": list(_problems(plan)),
+        "advice": advice,
+        "sources": load_data()["sources"],
+    }

@@ -1,0 +1,444 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure what a flow run costs on the local platform, for plugins/plugin_utils/sizing.yml.
+
+usage, as root, on a machine that does nothing else:
+    scripts/bootstrap.sh test
+    PYTHONPATH=tests .venv/bin/python tests/benchmarks/coefficients.py [--runs 30] [--rounds 3] [--write]
+
+A machine of tests/machines gets the local inventory. Then real runs go through its pool, in rounds: runs of an empty
+flow, runs with tasks, runs with log messages. What the same time costs without runs is taken off. --write puts the
+numbers into sizing.yml, between the lines that say where the measured ones begin and end; otherwise they are printed.
+CPU seconds are those of /proc and hardly change when something else uses the processors; seconds and rates do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import re
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from e2e.machine import MACHINE, ROOT, Machine, run, wait_for
+from e2e.runs import Flows, State
+
+DATA = ROOT / "plugins/plugin_utils/sizing.yml"
+FLOW = """import time
+
+from prefect import flow, get_run_logger, task
+
+
+@task
+def unit():
+    pass
+
+
+@flow
+def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
+    for number in range(tasks):
+        unit()
+    for number in range(logs):
+        get_run_logger().info("%d of the messages of a run, as long as most of them are", number)
+    time.sleep(seconds)
+"""
+TASKS, LOGS = 10, 50  # of the runs that have any
+IDLE_SECONDS = 60
+WORKERS = 2  # of the local inventory
+QUERY_SECONDS = 5
+ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
+EVENTS, LOG = ("events", "event_resources"), ("log",)
+# What the queries of this program cost is nothing beside the runs.
+COUNTERS = """SELECT json_build_object(
+  'transactions', xact_commit + xact_rollback,
+  'busy', (active_time + idle_in_transaction_time) / 1000,
+  'wal', pg_current_wal_lsn() - '0/0',
+  'flushes', (SELECT wal_sync FROM pg_stat_wal),
+  'rows', (SELECT json_object_agg(relname, n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'public'))
+FROM pg_stat_database WHERE datname = 'prefect'"""
+# Seconds of the process and of its children that have ended, and its parent; /proc counts hundredths.
+PROCESSES = r"""for stat in /proc/[0-9]*/stat; do
+  sed 's/^\([0-9]*\) (.*) /\1 /' $stat 2>/dev/null
+done | awk '{print $1, $3, ($12 + $13) / 100, ($14 + $15) / 100}'"""
+GATEWAY = "python3 -c " + shlex.quote(
+    """import csv, socket
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect('/run/prefect/gateway/admin.sock')
+    connection.sendall(b'show stat\\n')
+    text = b''.join(iter(lambda: connection.recv(65536), b'')).decode()
+for row in csv.DictReader(text.lstrip('# ').splitlines()):
+    if row['svname'] == 'FRONTEND' and row['req_tot']:
+        print(row['req_tot'])"""
+)
+REDIS = (
+    "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/prefect/redis.conf | tr -d '\"') redis-cli"
+    " -h $(sed -n 's/^bind //p' /etc/prefect/redis.conf)"
+)
+
+
+class Work(Flows):
+    """Runs of a flow whose cost can be chosen."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        machine.sh("cat > /srv/flows/work.py", input=FLOW)
+        flow = machine.api("POST", "/flows/", {"name": "work"})["id"]
+        body = {
+            "name": "work",
+            "flow_id": flow,
+            "work_pool_name": "default",
+            "path": "/srv/flows",
+            "entrypoint": "work.py:work",
+            "job_variables": {"command": "/opt/prefect/3.9.1/bin/python -m prefect.engine"},
+        }
+        self.deployment = machine.api("POST", "/deployments/", body)["id"]
+
+    def through(self, number: int, **parameters: float) -> list[str]:
+        """Submit runs and wait until they are done."""
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        path = f"/deployments/{self.deployment}/create_flow_run"
+        runs = [str(self.machine.api("POST", path, body)["id"]) for _number in range(number)]
+        ids = ",".join(f"'{run}'" for run in runs)
+        # Asked of the database, because requests to the API are what is being counted.
+        query = f"SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED' AND id IN ({ids})"
+        wait_for(lambda: int(self.machine.sql(query)[0][0]) == number, 120 + 30 * number, every=2)
+        return runs
+
+    def one_by_one(self, number: int) -> list[str]:
+        """Runs that do not disturb each other."""
+        return [run for _number in range(number) for run in self.through(1)]
+
+
+# --- Reading ---
+
+
+def cpu(machine: Machine) -> dict[str, float]:
+    """CPU seconds so far by component; those of runs, which a worker starts, apart from the worker's own."""
+    table = {}
+    children = defaultdict(list)
+    for line in machine.sh(PROCESSES).splitlines():
+        pid, parent, own, ended = line.split()
+        table[int(pid)] = (float(own), float(ended))
+        children[int(parent)].append(int(pid))
+
+    def below(pid: int) -> float:
+        return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
+
+    found: dict[str, float] = defaultdict(float)
+    for name, pid in machine.pids().items():
+        component = re.sub(r"-.*", "", name)
+        found[component] += table[pid][0]
+        found["run" if component == "worker" else component] += below(pid)
+    return found
+
+
+def read(machine: Machine) -> dict[str, float]:
+    """All counters; the differences between two readings are what happened in between."""
+    time.sleep(1.5)  # PostgreSQL's sessions report what they did once a second
+    counters = json.loads(machine.sql(COUNTERS)[0][0])
+    rows = {f"rows {table}": count for table, count in counters.pop("rows").items()}
+    requests = sum(int(line) for line in machine.sh(GATEWAY).split())
+    used = {f"cpu {component}": seconds for component, seconds in cpu(machine).items()}
+    return {"time": time.monotonic(), "requests": requests, **counters, **rows, **used}
+
+
+def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    return {name: after[name] - before.get(name, 0) for name in after}
+
+
+def row_bytes(machine: Machine) -> dict[str, float]:
+    """Bytes of a row with its share of all indexes, by table.
+
+    The rows that the runs have left are copied into tables like theirs, many times and with other ids and times,
+    because a table that is nearly empty says nothing: each of its indexes takes at least a page.
+    """
+    machine.sql("CREATE SCHEMA IF NOT EXISTS sized")
+    columns: dict[str, list[str]] = defaultdict(list)
+    query = """SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c
+        JOIN information_schema.tables t USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'"""
+    changed = {
+        "uuid": "md5({0}::text || n)::uuid",
+        "timestamp with time zone": "{0} + n * interval '1 minute'",
+        "idempotency_key": "{0} || n",
+    }
+    for table, column, kind in machine.sql(query):
+        value = changed.get(kind) or changed.get(column) or "{0}"
+        columns[table].append(f'"{column}"\t' + value.format(f'"{column}"'))
+    found = {}
+    for table, pairs in columns.items():
+        names, values = (", ".join(part) for part in zip(*(pair.split("\t") for pair in pairs), strict=True))
+        count = int(machine.sql(f'SELECT count(*) FROM public."{table}"')[0][0])
+        if count < 10:
+            continue
+        copies = max(1, ROWS // count)
+        machine.sql(f'CREATE TABLE sized."{table}" (LIKE public."{table}" INCLUDING ALL)')
+        machine.sql(
+            f'INSERT INTO sized."{table}" ({names}) SELECT {values}'
+            f' FROM public."{table}", generate_series(1, {copies}) n'
+        )
+        size = f"SELECT pg_total_relation_size('sized.\"{table}\"')::float / {count * copies}"
+        found[table] = float(machine.sql(size)[0][0])
+        machine.sql(f'DROP TABLE sized."{table}"')
+    machine.sql("DROP SCHEMA sized")
+    return found
+
+
+def memory_mb(machine: Machine, name: str) -> list[float]:
+    """MiB (PSS) of every process whose name begins so."""
+    pids = [pid for process, pid in machine.pids().items() if process.startswith(name)]
+    lines = [machine.sh(f"awk '/^Pss:/ {{print $2}}' /proc/{pid}/smaps_rollup") for pid in pids]
+    return [int(line) / 1024 for line in lines]
+
+
+def run_memory_mb(machine: Machine) -> list[float]:
+    """MiB (PSS) of every run that is under way."""
+    pss = machine.sh(
+        "for pid in $(pgrep -f '[p]refect.engine'); do awk '/^Pss:/ {print $2}' /proc/$pid/smaps_rollup; done",
+        check=False,
+    )
+    return [int(line) / 1024 for line in pss.split()]
+
+
+# --- Measuring ---
+
+
+class Results:
+    """Every coefficient with all values that were seen."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, str] = {}
+        self.values: dict[str, list[float]] = defaultdict(list)
+
+    def note(self, name: str, unit: str, *values: float) -> None:
+        self.units[name] = unit
+        self.values[name] += values
+        print(f"{name}: {', '.join(f'{value:.4g}' for value in values)} {unit}", file=sys.stderr)
+
+
+def idle(machine: Machine) -> dict[str, float]:
+    """What a second costs in which nothing runs."""
+    before = read(machine)
+    time.sleep(IDLE_SECONDS)
+    passed = difference(before, read(machine))
+    return {name: value / passed["time"] for name, value in passed.items()}
+
+
+COSTS = (  # coefficient, unit, counter
+    ("api_requests", "requests", "requests"),
+    ("api_cpu_seconds", "CPU s", "cpu api"),
+    ("services_cpu_seconds", "CPU s", "cpu services"),
+    ("postgres_cpu_seconds", "CPU s", "cpu postgres"),
+    ("pgbouncer_cpu_seconds", "CPU s", "cpu pgbouncer"),
+    ("redis_cpu_seconds", "CPU s", "cpu redis"),
+    ("gateway_cpu_seconds", "CPU s", "cpu gateway"),
+    ("transactions", "transactions", "transactions"),
+    ("wal_bytes", "bytes", "wal"),
+    ("wal_flushes", "flushes", "flushes"),
+)
+
+
+def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
+    """With and without workers; returns what a second with them costs."""
+    workers = " ".join(f"prefect-{name}" for name in machine.pids() if name.startswith("worker-"))
+    machine.sh(f"systemctl stop {workers}")
+    without = idle(machine)
+    machine.sh(f"systemctl start {workers}")
+    time.sleep(30)  # their start is none of their polls
+    with_workers = idle(machine)
+    polls = WORKERS / QUERY_SECONDS
+    for name, unit, counter in COSTS:
+        if name in ("api_requests", "api_cpu_seconds", "postgres_cpu_seconds", "transactions"):
+            results.note(f"{name}_per_poll", unit, max(0.0, (with_workers[counter] - without[counter]) / polls))
+    results.note("services_idle_cores", "cores", without["cpu services"])
+    return with_workers
+
+
+def cost(work: Work, rest: dict[str, float], number: int, **parameters: float) -> tuple[dict[str, float], list[str]]:
+    """What a run costs by every counter, without what the time alone costs, and the runs."""
+    before = read(work.machine)
+    runs = work.through(number, **parameters)
+    time.sleep(10)  # the services write the last events
+    spent = difference(before, read(work.machine))
+    return {name: (value - rest.get(name, 0) * spent["time"]) / number for name, value in spent.items()}, runs
+
+
+def start_seconds(history: list[State]) -> Iterator[float]:
+    pending: dict[str, float] = {}
+    for state in history:
+        if state.type == "PENDING":
+            pending[state.run] = state.begun
+        elif state.type == "RUNNING" and state.run in pending:
+            yield state.begun - pending[state.run]
+
+
+def measure_runs(work: Work, results: Results, rest: dict[str, float], number: int) -> None:
+    empty, runs = cost(work, rest, number)
+    for name, unit, counter in COSTS:
+        results.note(f"{name}_per_run", unit, empty[counter])
+    results.note("run_start_cpu_seconds", "CPU s", empty["cpu run"])
+    results.note("worker_cpu_seconds_per_run", "CPU s", empty["cpu worker"])
+    results.note("transaction_seconds", "s", empty["busy"] / empty["transactions"])
+    results.note("events_per_run", "events", empty["rows events"])
+    results.note("logs_per_run", "logs", empty["rows log"])
+    history = work.history(runs)
+    begun = [state.begun for state in history if state.type == "RUNNING"]
+    first = min(state.begun for state in history if state.type == "PENDING")
+    results.note("measured_runs_per_second", "runs/s", number / (max(begun) - first))
+    with_tasks, _runs = cost(work, rest, max(5, number // 2), tasks=TASKS)
+    for name, unit, counter in COSTS:
+        results.note(f"{name}_per_task", unit, max(0.0, (with_tasks[counter] - empty[counter]) / TASKS))
+    results.note("events_per_task", "events", (with_tasks["rows events"] - empty["rows events"]) / TASKS)
+    sizes = row_bytes(work.machine)
+    kept = [table for table in sizes if table not in (*EVENTS, *LOG)]
+    run_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in kept)
+    task_bytes = sum((with_tasks[f"rows {table}"] - empty[f"rows {table}"]) * sizes[table] for table in kept) / TASKS
+    results.note("stored_bytes_per_run", "bytes", run_bytes)
+    results.note("stored_bytes_per_task", "bytes", task_bytes)
+    event_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in EVENTS) / empty["rows events"]
+    results.note("stored_bytes_per_event", "bytes", event_bytes)
+
+
+def measure_start(work: Work, results: Results) -> None:
+    results.note("start_seconds_process", "s", *start_seconds(work.history(work.one_by_one(5))))
+
+
+def measure_logs(work: Work, results: Results, number: int) -> None:
+    work.through(max(3, number // 6), logs=LOGS)
+    wait_for(lambda: int(work.machine.sql("SELECT count(*) FROM log")[0][0]) >= LOGS)
+    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine)["log"])
+
+
+def measure_outage(work: Work, results: Results, number: int) -> None:
+    """Events wait in Redis while the background services are away."""
+    machine = work.machine
+
+    def used() -> tuple[int, int]:
+        memory = re.findall(r"^used_memory:(\d+)", machine.sh(f"{REDIS} info memory"), re.M)[0]
+        return int(memory), int(machine.sh(f"{REDIS} xlen events"))
+
+    services = " ".join(f"prefect-{name}" for name in machine.pids() if name.startswith("services"))
+    results.note("redis_idle_mb", "MiB", used()[0] / 2**20)
+    machine.sh(f"systemctl stop {services}")
+    try:
+        memory, events = used()
+        work.through(number)
+        more_memory, more_events = used()
+    finally:
+        machine.sh(f"systemctl start {services}")
+    results.note("redis_bytes_per_event", "bytes", (more_memory - memory) / (more_events - events))
+
+
+def measure_one_worker(work: Work, results: Results, number: int) -> None:
+    """How fast one worker of a process pool starts runs, where nothing but this machine limits it."""
+    machine = work.machine
+    workers = sorted(name for name in machine.pids() if name.startswith("worker-"))
+    machine.sh(f"systemctl stop {' '.join(f'prefect-{name}' for name in workers[1:])}")
+    machine.api("PATCH", "/work_pools/default", {"concurrency_limit": None})
+    try:
+        history = work.history(work.through(number))
+    finally:
+        machine.playbook("site")
+    first = min(state.begun for state in history if state.type == "PENDING")
+    last = max(state.begun for state in history if state.type == "RUNNING")
+    results.note("launches_per_second_per_worker_process", "launches/s", number / (last - first))
+
+
+def measure_memory(work: Work, results: Results) -> None:
+    for name in ("api", "services", "worker"):
+        results.note(f"{name}_memory_mb", "MiB", *memory_mb(work.machine, f"{name}-" if name != "services" else name))
+    body = {"parameters": {"seconds": 30}, "state": {"type": "SCHEDULED"}}
+    path = f"/deployments/{work.deployment}/create_flow_run"
+    runs = [str(work.machine.api("POST", path, body)["id"]) for _number in range(4)]
+    work.wait(runs, {"RUNNING"})
+    time.sleep(3)
+    results.note("run_memory_mb", "MiB", *run_memory_mb(work.machine))
+    work.wait(runs, {"COMPLETED"})
+
+
+def measure(machine: Machine, runs: int, rounds: int) -> Results:
+    results = Results()
+    work = Work(machine)
+    work.through(4)  # what happens only once has happened
+    for _round in range(rounds):
+        rest = measure_polls(machine, results)
+        measure_runs(work, results, rest, runs)
+        measure_start(work, results)
+        measure_logs(work, results, runs)
+        measure_memory(work, results)
+        measure_outage(work, results, runs)
+        measure_one_worker(work, results, runs)
+    return results
+
+
+# --- Telling ---
+
+
+def lines(results: Results) -> Iterator[str]:
+    """The measured part of sizing.yml."""
+    for name, values in results.values.items():
+        middle = statistics.median(values)
+        shown = " / ".join(f"{value:.3g}" for value in (min(values), middle, max(values)))
+        yield f"  {name}:"
+        yield f"    value: {float(f'{middle:.3g}'):g}"
+        yield f"    unit: {results.units[name]}"
+        yield "    source: measured"
+        yield f"    spread: {shown} ({len(values)} values)"
+
+
+def machine_text(system: str) -> str:
+    model = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    load = os.getloadavg()[2]
+    return f"{system}, {os.cpu_count()} cores ({model[0] if model else 'unknown'}), load {load:.1f} of 15 minutes"
+
+
+def write(text: list[str], command: str, machine: str) -> None:
+    data = DATA.read_text(encoding="utf-8")
+    block = "  # begin measured\n" + "\n".join(text) + "\n  # end measured\n"
+    data = re.sub(r"  # begin measured\n.*?  # end measured\n", lambda _match: block, data, flags=re.S)
+    for name, value in (("command", command), ("machine", machine), ("date", f'"{date.today()}"')):
+        data = re.sub(rf"(?s)(  measured:\n.*?    {name}: )[^\n]*", functools.partial(_replaced, value), data, count=1)
+    DATA.write_text(data, encoding="utf-8")
+
+
+def _replaced(value: str, match: re.Match[str]) -> str:
+    return match[1] + value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--release", default="bookworm")
+    parser.add_argument("--machine", metavar="RUN", help="use the machine of this run of tests/machines, and keep it")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    owner = options.machine or f"coefficients-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="bm-", dir="/tmp") as directory:
+        try:
+            if f"{owner} coeff " not in run([MACHINE, "list"]):
+                run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
+            machine = Machine(owner, "coeff", Path(directory))
+            machine.playbook("site")
+            text = list(lines(measure(machine, options.runs, options.rounds)))
+        finally:
+            if not options.machine:
+                run([MACHINE, "--run", owner, "down", "--all"])
+    print("\n".join(text))
+    if options.write:
+        command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {options.rounds}"
+        write(text, command, machine_text(options.release))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A changed setting restarts exactly what uses it, and clients notice nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.conftest import Converged
+from e2e.machine import API_PORTS, Machine
+from e2e.runs import Client
+
+API = set(API_PORTS)
+WORKERS = {"worker-default-1", "worker-default-2"}
+LIMIT = {"name": "external-api", "limit": 11, "slot_decay_per_second": 1.0}  # inventories/local says 10
+
+
+class Absences:
+    """Which API processes do not answer, asked all the time."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.seen: set[frozenset[str]] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _answers(self, port: int) -> bool:
+        with contextlib.suppress(OSError):
+            self.machine.api("GET", "/health", port=port, timeout=10)
+            return True
+        return False
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.1):
+            self.seen.add(frozenset(name for name, port in API_PORTS.items() if not self._answers(port)))
+
+    def __enter__(self) -> Absences:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def changing(converged: Converged) -> Iterator[dict[str, Any]]:
+    """The settings that differ from the inventory; each test adds its own, and the last one takes all back."""
+    settings: dict[str, Any] = {}
+    yield settings
+    if settings:
+        converged.machine.forget("changing")
+        converged.machine.playbook("site")
+
+
+def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict[str, Any]) -> set[str]:
+    """Names of the processes that the change restarts."""
+    changing.update(more)
+    machine.override("changing", changing)
+    before = machine.pids()
+    played = machine.playbook(playbook)
+    assert played.recap["changed"] > 0
+    return machine.restarted(before)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "setting", "restarted"),
+    [
+        ("database", {"redis_maxmemory": "600mb"}, {"redis"}),
+        ("database", {"prefect_database_max_connections": 110}, {"postgres"}),
+        # Reloaded, while every client stays connected.
+        ("database", {"prefect_pgbouncer_pool_size": 26, "postgres_settings": {"work_mem": "9MB"}}, set()),
+        ("server", {"prefect_gateway_client_timeout": 76}, set()),
+        ("server", {"prefect_server_scheduler_loop_seconds": 11}, {"services"}),
+        ("workers", {"prefect_worker_query_seconds": 4}, WORKERS),
+    ],
+    ids=["redis", "postgres", "pgbouncer", "gateway", "services", "workers"],
+)
+def test_what_a_setting_restarts(
+    converged: Converged, changing: dict[str, Any], playbook: str, setting: dict[str, Any], restarted: set[str]
+) -> None:
+    assert change(converged.machine, changing, playbook, setting) == restarted
+
+
+def test_what_is_reloaded_is_in_force(converged: Converged, changing: dict[str, Any]) -> None:
+    machine = converged.machine
+    assert {"prefect_pgbouncer_pool_size", "prefect_gateway_client_timeout"} <= changing.keys(), "changed above"
+    assert machine.sql("SHOW work_mem") == [["9MB"]]
+    # The password comes by stdin, so that no file and no argument has it.
+    ask = "psql -h $(hostname -i) -p 6432 -U pgbouncer_stats -AtF= pgbouncer -c 'SHOW CONFIG'"
+    told = machine.sh(f"PGPASSWORD=$(cat) {ask}", input=machine.variables()["prefect_pgbouncer_stats_password"])
+    assert "\ndefault_pool_size=26=" in told
+    workers = machine.sh(f"ps -o etimes= --ppid {machine.pids()['gateway']}").split()
+    own = machine.sh(f"ps -o etimes= -p {machine.pids()['gateway']}").strip()
+    assert min(int(age) for age in workers) < int(own), "HAProxy has not started a worker with the new configuration"
+
+
+def test_api_processes_restart_one_at_a_time(converged: Converged, changing: dict[str, Any]) -> None:
+    machine = converged.machine
+    with Client(machine) as client, Absences(machine) as absences:
+        restarted = change(machine, changing, "server", {"prefect_server_metrics": True})
+    assert restarted == API
+    assert client.failures == []
+    assert client.answers > 50, "the client has hardly asked anything"
+    assert absences.seen == {frozenset(), *(frozenset([name]) for name in API)}
+    for port in API_PORTS.values():
+        assert machine.api("GET", "/admin/settings", port=port)["server"]["metrics_enabled"] is True
+
+
+def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -> None:
+    """All at once, and then nothing any more."""
+    machine = converged.machine
+    before = machine.pids()
+    machine.forget("changing")
+    users = {"redis", "postgres", "services", *WORKERS, *API} if len(changing) > 1 else API
+    machine.playbook("site")
+    changing.clear()
+    assert machine.restarted(before) == users
+    before = machine.pids()
+    again = machine.playbook("site")
+    assert again.recap["changed"] == 0, again.changed
+    assert machine.restarted(before) == set()
+
+
+def test_a_prediction_shows_just_the_change(deployment: Machine) -> None:
+    before = deployment.pids()
+    played = deployment.playbook("site", "--check", "--diff", prefect_global_concurrency_limits=[LIMIT])
+    assert played.changed == ["Configure work pools, queues and limits"]
+    shown = re.findall(r"^[-+](?!--|\+\+).*$", played.output, re.M)
+    assert [re.sub(r"\s+", " ", line) for line in shown] == ["- limit: 10", "+ limit: 11"]
+    assert deployment.restarted(before) == set()

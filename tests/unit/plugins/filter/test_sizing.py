@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan: known workloads, what holds for every workload, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
+from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import DICTIONARIES, LISTS, OPTIONS
+
+ROOT = Path(__file__).resolve().parents[4]
+# The workload of the public support thread whose answers the plan has to reproduce.
+THREAD = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}
+
+
+def role_options() -> dict[str, Any]:
+    specs = [yaml.safe_load(path.read_text()) for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")]
+    found: dict[str, Any] = {}
+    for spec in specs:
+        for entry in spec["argument_specs"].values():
+            found |= entry["options"]
+    return found
+
+
+ROLE_OPTIONS = role_options()
+
+
+def warned(plan: dict[str, Any]) -> set[str]:
+    return {warning["option"].removeprefix("prefect_workload.") for warning in plan["warnings"]}
+
+
+# --- The thread ---
+
+
+def test_the_answers_of_the_thread() -> None:
+    plan = sizing(THREAD)
+    values, variables = plan["numbers"], plan["variables"]
+    assert round(values["running"]) == 208
+    assert values["concurrency_limit"] == 300
+    assert (values["services_groups"], values["api_replicas"]) == (1, 3)
+    assert (values["workers_min"], values["workers_max"]) == (20, 80)
+    assert (values["database_cpu"], values["database_memory_gb"]) == (8, 32)
+    (pool,) = variables["prefect_work_pools"]
+    assert pool["concurrency_limit"] == 300
+    assert pool["workers"] == {"min": 20, "max": 80}
+    assert pool["job"]["finished_job_ttl"] == 300
+    assert variables["prefect_server_replicas"] == 3
+    assert variables["prefect_logging_level"] == "WARNING"
+
+
+def test_every_number_has_its_reasons() -> None:
+    data = _sizing.load_data()
+    for row in sizing(THREAD)["rows"]:
+        assert row["formula"]
+        assert row["unit"]
+        assert set(row["source"].split(", ")) <= {*data["sources"], "arithmetic"}
+        assert set(row["coefficients"]) <= set(data["coefficients"])
+        assert (row["source"] == "arithmetic") == (not row["coefficients"])
+
+
+def test_one_job_per_run_is_weighed_against_a_process_pool_and_batches() -> None:
+    plan = sizing(THREAD)
+    assert "pool_type" in warned(plan)
+    batching, process = plan["advice"]["batching"], plan["advice"]["process"]
+    assert batching["micro_flows_per_run"] == 2
+    assert batching["run_seconds_one_after_another"] == 60
+    same = sizing({**THREAD, "pool_type": "process"})["numbers"]
+    assert process == {name: same[name] for name in process}
+    # In batches the warning is gone.
+    assert "pool_type" not in warned(sizing({**THREAD, "runs_per_hour": 12500, "run_seconds": 60}))
+
+
+# --- Other workloads ---
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected", "warnings"),
+    [
+        pytest.param(
+            {"runs_per_hour": 60, "run_seconds": 20, "run_memory_mb": 300},
+            {"concurrency_limit": 10, "api_replicas": 2, "services_groups": 1, "workers_min": 2, "workers_max": 2}
+            | {"pgbouncer_pool_size": 10, "max_connections": 40, "database_memory_gb": 2, "redis_memory_mb": 512},
+            set(),
+            id="small",
+        ),
+        pytest.param(
+            {"runs_per_hour": 3600, "run_seconds": 120, "pool_type": "kubernetes", "keep_runs_days": 30},
+            {"running": 120, "concurrency_limit": 170, "services_groups": 1, "workers_min": 3, "workers_max": 12}
+            | {"jobs_per_second": 1, "finished_jobs_kept": 300, "nodes": 3},
+            set(),
+            id="medium",
+        ),
+        pytest.param(
+            {"runs_per_hour": 500000, "run_seconds": 60, "pool_type": "kubernetes", "tasks_per_run": 5},
+            {"concurrency_limit": 11670, "services_groups": 3, "workers_min": 397, "workers_max": 1588},
+            {"pool_type", "keep_runs_days", "runs_per_hour"},
+            id="huge",
+        ),
+        pytest.param(
+            {"runs_per_hour": 3600, "run_seconds": 1, "keep_runs_days": 7, "run_memory_mb": 64}
+            | {"rate_limits": [{"name": "crm", "per_second": 2, "calls_per_run": 4}]}
+            | {"database": {"cpu": 0.5, "memory_mb": 512, "disk_gb": 5, "max_connections": 20}},
+            {"slots of crm": 2},
+            {"rate_limits[crm]", "run_seconds", "run_memory_mb", "database.cpu", "database.memory_mb"}
+            | {"database.disk_gb", "database.max_connections"},
+            id="impossible",
+        ),
+    ],
+)
+def test_workloads(workload: dict[str, Any], expected: dict[str, Any], warnings: set[str]) -> None:
+    plan = sizing(workload)
+    assert {name: plan["numbers"][name] for name in expected} == expected
+    assert warned(plan) == warnings
+    assert plan["problems"] == []
+
+
+def test_a_rate_limit_says_what_is_possible() -> None:
+    workload = {"runs_per_hour": 3600, "run_seconds": 5, "peak_factor": 2}
+    plan = sizing({**workload, "rate_limits": [{"name": "crm", "per_second": 2, "calls_per_run": 4}]})
+    (warning,) = (one for one in plan["warnings"] if "crm" in one["option"])
+    assert "8 calls/s, but only 2 are allowed" in warning["problem"]
+    assert "900 runs an hour are possible" in warning["remedy"]
+    (limit,) = plan["variables"]["prefect_global_concurrency_limits"]
+    assert limit == {"name": "crm", "limit": 2, "slot_decay_per_second": 2}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fits"),
+    [
+        ({"count": 2}, False),
+        ({"count": 3}, True),
+        ({"count": 3, "pods": 60}, False),
+        ({"count": 6, "pods": 60}, True),
+        ({"count": 3, "cpu": 9.9}, False),
+        ({"count": 3, "cpu": 10}, True),
+        ({"count": 3, "memory_mb": 25599}, False),
+        ({"count": 3, "memory_mb": 25600}, True),
+    ],
+)
+def test_runs_that_do_not_fit_on_the_nodes(nodes: dict[str, Any], fits: bool) -> None:
+    problems = sizing({**THREAD, "nodes": nodes})["problems"]
+    assert [problem["option"] for problem in problems] == ([] if fits else ["prefect_workload.nodes.count"])
+
+
+def test_pools_share_the_load() -> None:
+    pools = [{"name": "a", "share": 3}, {"name": "b"}]
+    first, second = sizing({**THREAD, "work_pools": pools})["variables"]["prefect_work_pools"]
+    assert (first["name"], first["workers"]["min"], first["concurrency_limit"]) == ("a", 15, 230)
+    assert (second["name"], second["workers"]["min"], second["concurrency_limit"]) == ("b", 5, 90)
+
+
+def test_several_pgbouncers_can_spare_one() -> None:
+    busy = {**THREAD, "runs_per_hour": 200000, "tasks_per_run": 20}
+    one, three = (sizing(busy, pgbouncers=count)["numbers"]["pgbouncer_pool_size"] for count in (1, 3))
+    assert one / 2 <= three < one
+
+
+# --- What holds for every workload ---
+
+workloads = st.fixed_dictionaries(
+    {"runs_per_hour": st.floats(0.01, 1e6), "run_seconds": st.floats(0.01, 1e5)},
+    optional={
+        "run_seconds_p95": st.floats(0.01, 1e6),
+        "peak_factor": st.floats(1, 20),
+        "tasks_per_run": st.floats(0, 100),
+        "logs_per_run": st.floats(0, 1000),
+        "events_per_run": st.floats(0, 100),
+        "run_cpu": st.floats(0.01, 64),
+        "run_memory_mb": st.floats(1, 1e5),
+        "pool_type": st.sampled_from(["process", "kubernetes"]),
+        "keep_runs_days": st.integers(1, 1000),
+        "keep_events_days": st.integers(1, 100),
+        "nodes": st.fixed_dictionaries({}, optional={"pods": st.integers(1, 500), "cpu": st.floats(0.1, 200)}),
+        "work_pools": st.lists(st.floats(0.01, 10), min_size=1, max_size=4).map(
+            lambda shares: [{"name": f"pool-{number}", "share": share} for number, share in enumerate(shares)]
+        ),
+    },
+)
+GROWING = {"runs_per_hour", "run_seconds", "peak_factor", "tasks_per_run", "logs_per_run", "events_per_run"}
+
+
+@given(workloads, st.sampled_from(sorted(GROWING)), st.floats(1, 50))
+def test_more_load_never_needs_less(workload: dict[str, Any], option: str, factor: float) -> None:
+    defaults = {"peak_factor": 1, "logs_per_run": 5}
+    less = {**workload, option: workload.get(option, defaults.get(option, 0)) or 1}
+    before, after = sizing(less)["numbers"], sizing({**less, option: less[option] * factor})["numbers"]
+    assert {name: (before[name], after[name]) for name in before if after[name] < before[name] * (1 - 1e-9)} == {}
+
+
+@given(workloads)
+def test_no_number_is_negative(workload: dict[str, Any]) -> None:
+    plan = sizing(workload)
+    assert [row for row in plan["rows"] if row["value"] < 0] == []
+    for name in ("concurrency_limit", "api_replicas", "services_groups", "workers_min", "pgbouncer_pool_size"):
+        assert plan["numbers"][name] >= 1
+
+
+@given(workloads, st.integers(1, 5))
+def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
+    plan = sizing(workload, pgbouncers=pgbouncers)
+    values, variables = plan["numbers"], plan["variables"]
+    budget = connection_budget({**variables, "prefect_pgbouncer_replicas": pgbouncers})
+    assert budget["sum"] <= variables["prefect_database_max_connections"] < budget["sum"] + 10
+    pools = variables["prefect_work_pools"]
+    assert sum(pool["workers"]["min"] for pool in pools) == values["workers_min"]
+    assert sum(pool["concurrency_limit"] for pool in pools) >= values["running"]
+    assert values["shared_buffers_mb"] * 4 == values["database_memory_gb"] * 1024
+    assert values["database_disk_gb"] > values["database_gb"]
+    # With one API process away the others still carry the load, and their connections are enough.
+    left = values["api_replicas"] - 1
+    assert left >= values["api_cores"]
+    assert left * 15 >= values["busy_connections"] * (1 - 1e-9)
+
+
+@given(workloads)
+def test_the_variables_are_those_of_the_roles(workload: dict[str, Any]) -> None:
+    variables = sizing(workload)["variables"]
+    assert ArgumentSpecValidator(ROLE_OPTIONS).validate(variables).error_messages == []
+    assert workload_problems(workload) == []
+    assert sizing(workload) == sizing(sizing(workload)["workload"]), "a read workload is a workload"
+
+
+# --- What is refused ---
+
+
+@pytest.mark.parametrize(
+    ("workload", "option", "words"),
+    [
+        ([], "", "not a dictionary"),
+        ("25000", "", "not a dictionary"),
+        ({"run_seconds": 1}, ".runs_per_hour", "missing. Set it to the flow runs that start in a mean hour."),
+        ({"runs_per_hour": 1}, ".run_seconds", "missing"),
+        ({"runs_per_hour": 0, "run_seconds": 1}, ".runs_per_hour", "0 is not a number above 0"),
+        ({"runs_per_hour": -5, "run_seconds": 1}, ".runs_per_hour", "-5"),
+        ({"runs_per_hour": "many", "run_seconds": 1}, ".runs_per_hour", "'many'"),
+        ({"runs_per_hour": float("nan"), "run_seconds": 1}, ".runs_per_hour", "nan"),
+        ({"runs_per_hour": float("inf"), "run_seconds": 1}, ".runs_per_hour", "inf"),
+        ({"runs_per_hour": True, "run_seconds": 1}, ".runs_per_hour", "True"),
+        ({"runs_per_hour": [1], "run_seconds": 1}, ".runs_per_hour", "[1]"),
+        ({"runs_per_hour": 1e12, "run_seconds": 1}, ".runs_per_hour", "more than 1e+09"),
+        ({"peak_factor": 0.5}, ".peak_factor", "at least 1"),
+        ({"keep_runs_days": 1.5}, ".keep_runs_days", "a whole number of at least 1"),
+        ({"runs_per_day": 5}, ".runs_per_day", "Did you mean runs_per_hour?"),
+        ({"zzz": 5}, ".zzz", "Use: runs_per_hour"),
+        ({"pool_type": "docker"}, ".pool_type", "Use process or kubernetes."),
+        ({"work_pools": "default"}, ".work_pools", "not a list"),
+        ({"work_pools": [{"share": 1}]}, ".work_pools[0].name", "missing"),
+        ({"work_pools": [{"name": "a"}, {"name": "a"}]}, ".work_pools", "called 'a'"),
+        ({"work_pools": [{"name": "a", "share": 0}]}, ".work_pools[a].share", "above 0"),
+        ({"rate_limits": [{"name": "crm"}]}, ".rate_limits[crm].per_second", "missing"),
+        ({"rate_limits": [{"name": "crm", "per_second": 1, "calls": 2}]}, ".rate_limits[crm].calls", "calls_per_run"),
+        ({"nodes": 3}, ".nodes", "not a dictionary"),
+        ({"nodes": {"counts": 3}}, ".nodes.counts", "Did you mean count?"),
+        ({"database": {"disk_gb": 0}}, ".database.disk_gb", "above 0"),
+    ],
+)
+def test_a_bad_workload_is_refused_with_its_option_and_the_remedy(workload: Any, option: str, words: str) -> None:
+    if isinstance(workload, dict) and not {"runs_per_hour", "run_seconds"} & set(workload):
+        workload = {"runs_per_hour": 1, "run_seconds": 1, **workload}
+    (problem,) = workload_problems(workload)
+    assert problem["option"] == f"prefect_workload{option}"
+    assert words in f"{problem['problem']} {problem['remedy']}"
+    assert problem["remedy"].endswith((".", "?"))
+    with pytest.raises(AnsibleFilterError, match="prefect_workload"):
+        sizing(workload)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    options = [problem["option"] for problem in workload_problems({"peak_factor": 0, "pool_type": "x"})]
+    names = ("runs_per_hour", "run_seconds", "peak_factor", "pool_type")
+    assert options == [f"prefect_workload.{name}" for name in names]
+
+
+def test_the_roles_know_the_same_options() -> None:
+    mine = ROLE_OPTIONS["prefect_workload"]["options"]
+    assert set(mine) == set(OPTIONS)
+    for name, numbers in {**LISTS, **DICTIONARIES}.items():
+        assert set(mine[name]["options"]) - {"name"} == set(numbers)
+    documented = yaml.safe_load(DOCUMENTATION)["options"]["_input"]["suboptions"]
+    assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
+        name: set(option.get("options", {})) for name, option in mine.items()
+    }
+
+
+# --- The data ---
+
+
+def test_every_coefficient_says_where_it_is_from() -> None:
+    data = _sizing.load_data()
+    for name, coefficient in data["coefficients"].items():
+        assert set(coefficient) <= {"value", "unit", "source", "spread", "note"}, name
+        assert coefficient["value"] >= 0, name
+        assert coefficient["unit"], name
+        assert coefficient["source"] in data["sources"], name
+        measured = {"command", "machine", "date"} <= set(data["sources"][coefficient["source"]])
+        assert measured == ("spread" in coefficient), name
+        if coefficient["source"] == "thread" and name != "utilisation":
+            assert coefficient.get("note") or name.endswith("_seconds"), name
+
+
+def test_every_coefficient_is_used() -> None:
+    code = Path(_sizing.__file__).read_text()
+    unused = [
+        name
+        for name, coefficient in _sizing.load_data()["coefficients"].items()
+        if f'"{name}"' not in code and coefficient["source"] != "measured"
+    ]
+    assert unused == []
