@@ -165,7 +165,7 @@ def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": item["metadata"]["name"],
         "workload": labels.get("app.kubernetes.io/name", ""),
-        "services": labels.get("selfhosted.prefect/services"),
+        "component": labels.get("app.kubernetes.io/component", ""),
         "address": status.get("podIP", ""),
         "node": (item.get("spec") or {}).get("nodeName", ""),
         "phase": status.get("phase", ""),

@@ -218,6 +218,9 @@ class ObjectSet:
             GROUP_LABEL: self.group,
             MANAGER_LABEL: MANAGER,
         }
+        template = (result.get("spec") or {}).get("template") or {}
+        if "metadata" in template:
+            template["metadata"].setdefault("labels", {})[GROUP_LABEL] = self.group
         self.discover([result["apiVersion"]])
         resource = (self._resources[result["apiVersion"]] or {}).get(result["kind"])
         if resource and resource["namespaced"]:
