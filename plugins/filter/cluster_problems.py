@@ -20,7 +20,8 @@ options:
     required: true
   needs:
     description:
-      - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(volumes), C(storage_class),
+      - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
+        that images are pulled with), C(volumes), C(storage_class),
         C(metrics) (what workers scale by), C(http_route), and C(node_port).
     type: dict
     required: true
@@ -82,7 +83,7 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
             )
         for secret in found["missing_secrets"]:
             yield _problem(
-                "prefect_image_pull_secrets" if secret in needs.get("pull_secrets", ()) else "prefect_namespace",
+                "prefect_image_pull_secrets" if secret in needs["pull_secrets"] else "prefect_server_existing_secret",
                 f"There is no Secret {secret} in the namespace {name}.",
                 "Make it first, or take its name out of the inventory.",
             )
