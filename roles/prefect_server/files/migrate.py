@@ -14,6 +14,7 @@ import sqlalchemy
 from alembic.script import ScriptDirectory
 from prefect.server.database import provide_database_interface
 from prefect.server.database.alembic_commands import alembic_upgrade
+from prefect.utilities.asyncutils import run_sync_in_worker_thread
 
 OLDEST = 140009
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
@@ -65,7 +66,8 @@ def main(wanted: dict) -> None:
         )
     if revision != head:
         print(f"migrating from {revision or 'an empty database'} to {head}", flush=True)
-        alembic_upgrade()
+        # As Prefect does: its migrations look for the event loop of the thread that has started theirs.
+        asyncio.run(run_sync_in_worker_thread(alembic_upgrade))
     if comment != wanted["comment"]:
         print("registering block types", flush=True)
         sys.argv = ["register_block_types.py", wanted["comment"]]
