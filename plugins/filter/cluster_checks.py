@@ -75,7 +75,7 @@ def _pods(readings: Readings, expected: Readings) -> Iterator[Check]:
     yield check(
         "Every pod is ready",
         problems,
-        f"{sum(ready[name] for name in expected['workloads'])} of {len(expected['workloads'])} workloads",
+        f"{sum(ready[name] for name in expected['workloads'])} in {len(expected['workloads'])} workloads",
         "Look at it with kubectl describe and kubectl logs --previous, then run site.yml again.",
     )
 

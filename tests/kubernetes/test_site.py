@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an empty cluster to a flow run in a Job, again without a change, and away again. The tests build on one another."""
+"""From an empty cluster to a flow run in a Job, again without a change, and away again, one after the other."""
 
 from __future__ import annotations
 
