@@ -29,12 +29,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._purge import P
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import difference
 from ansible_collections.selfhosted.prefect.plugins.module_utils._yaml import yaml_text
 
+BUSY = (429, 503)
 OPTIONS: dict[str, Any] = {
     **{
         kind.plural: {"type": "list", "elements": "dict", **({"no_log": True} if kind.secret else {})} for kind in KINDS
     },
     "purge": PURGE,
-    "parallel": {"type": "int", "default": 4},
+    "parallel": {"type": "int", "default": 1},
 }
 
 
@@ -158,16 +159,30 @@ def options_of(step: Step) -> dict[str, Any]:
 def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
     """Make the changes; what went wrong."""
 
-    def make(step: Step) -> str | None:
+    def make(step: Step, again: bool = False) -> PrefectError | None:
         try:
+            if again:
+                step = seen_again(client, step)
             settle(step.kind, client, step.item, step.found, step.plan)
         except PrefectError as error:
-            return str(error)
+            return error
         return None
 
+    failures = []
     with ThreadPoolExecutor(threads) as pool:
-        results = [result for wave in waves(steps) for result in pool.map(make, wave)]
-    return [result for result in results if result]
+        for wave in waves(steps):
+            for step, error in zip(wave, list(pool.map(make, wave))):
+                # A server may be too busy with the others, SQLite above all, so that one gets its turn alone.
+                again = threads > 1 and error is not None and error.status in BUSY
+                failures.append(make(step, again=True) if again else error)
+    return [str(error) for error in failures if error]
+
+
+def seen_again(client: Client, step: Step) -> Step:
+    """The step from what is there now."""
+    found = step.kind.find(client, step.item)
+    state = "absent" if step.plan.action == "delete" else "present"
+    return step._replace(found=found, plan=step.kind.plan(client, step.item, found, state))
 
 
 # Telling

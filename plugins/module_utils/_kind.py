@@ -14,7 +14,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._client import 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, plan, plan_absent, same
 
-TRIES = 5  # of a create whose outcome is unknown, or that somebody else was faster with
+TRIES = 10  # of a create whose outcome is unknown, or that somebody else was faster with
 
 
 class Field(NamedTuple):

@@ -68,7 +68,18 @@ def _named(value: Any) -> bool:
 
 
 def difference(before: Any, after: Any) -> tuple[Any, Any]:
-    """Both sides without what they have in common: of mappings only the keys whose values differ."""
+    """Both sides without what they have in common: of mappings only the keys whose values differ.
+
+    Lists of queues and of schedules, which are known by their names, are compared one by one.
+    """
+    for key in ("name", "slug"):
+        if _keyed(before, key) and _keyed(after, key):
+            named = [
+                {item[key]: {name: part for name, part in item.items() if name != key} for item in side}
+                for side in (before, after)
+            ]
+            if not same(*named):  # else they differ in their order
+                return difference(*named)
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         return before, after
     left: dict[str, Any] = {}
@@ -81,3 +92,11 @@ def difference(before: Any, after: Any) -> tuple[Any, Any]:
         elif not same(before[name], after[name]):
             left[name], right[name] = difference(before[name], after[name])
     return left, right
+
+
+def _keyed(value: Any, key: str) -> bool:
+    """Whether it is a list of mappings that are told apart by a key."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        return False
+    names = [item.get(key) for item in value]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)

@@ -283,9 +283,10 @@ options:
   parallel:
     description:
       - How many objects are written at the same time, where none of them needs another one. V(1) or more.
-      - A server on SQLite writes one at a time anyway; one on PostgreSQL with several API processes gains from more.
+      - A server on SQLite writes one at a time anyway, and answers that it is busy to others. One on PostgreSQL with
+        several API processes is faster with, for example, V(4).
     type: int
-    default: 4
+    default: 1
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
   - selfhosted.prefect.attributes

@@ -124,7 +124,8 @@ def _load(p: Plan) -> None:
         f"{show(rate)} runs/s × {show(w['run_seconds'])} s",
         "Little's law: arrivals times the time each stays",
     )
-    start = "start_seconds_kubernetes" if p.kubernetes else "start_seconds_process"
+    # Importing Prefect keeps one core busy, so a process does not start in less than its CPU time.
+    start = "start_seconds_kubernetes" if p.kubernetes else "run_start_cpu_seconds"
     p.add(
         "Load",
         "starting",
@@ -150,11 +151,10 @@ def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
         least = max(p.c("workers_least"), up_to(rate / p.c("launches_per_second_per_worker_kubernetes")))
         formula = f"{show(rate)} runs/s / {p.text('launches_per_second_per_worker_kubernetes')} launches/s of a worker"
         return int(least), int(least * p.c("workers_scale_out")), formula
-    launches = p.c("launches_per_second_per_worker_process") * p.c("utilisation")
-    least = max(p.c("workers_least"), up_to(rate / launches))
+    launching = rate * p.c("worker_cpu_seconds_per_run")
+    least = max(p.c("workers_least"), up_to(launching / p.c("utilisation")))
     formula = (
-        f"{show(rate)} runs/s / ({p.text('launches_per_second_per_worker_process')} launches/s of a worker × "
-        f"{p.text('utilisation')})"
+        f"{show(rate)} runs/s × {p.text('worker_cpu_seconds_per_run')} CPU s of the worker / {p.text('utilisation')}"
     )
     return int(least), int(least), formula
 
@@ -191,9 +191,9 @@ def _workers(p: Plan) -> None:
     p.add(
         "Workers",
         "polls_per_second",
-        most / p.c("query_seconds"),
+        least / p.c("query_seconds"),
         "polls/s",
-        f"{most} workers / {p.text('query_seconds')} s",
+        f"{least} workers / {p.text('query_seconds')} s",
         "every worker asks for work this often, whether there is any or not",
     )
     if p.kubernetes:
@@ -232,19 +232,19 @@ def _database_load(p: Plan) -> None:
         "Connections",
         "transactions_per_second",
         rate * (p.c("transactions_per_run") + w["tasks_per_run"] * p.c("transactions_per_task"))
-        + p.v["polls_per_second"] * p.c("transactions_per_poll"),
+        + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
         "tx/s",
         f"{show(rate)} runs/s × ({p.text('transactions_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('transactions_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
-        f"{p.text('transactions_per_poll')}",
-        "",
+        f"{p.text('transactions_per_task')}) + {p.v['workers_min']} workers × "
+        f"{p.text('transactions_per_second_per_worker')}",
+        "each connected worker costs some, because the server looks for its clean-ups once a second",
     )
     p.add(
         "Connections",
         "busy_connections",
-        busiest(transactions * p.c("transaction_seconds")),
+        busiest(transactions * p.c("transaction_seconds_at_most")),
         "connections",
-        f"L + 3√L with L = {show(transactions)} tx/s × {p.text('transaction_seconds')} s",
+        f"L + 3√L with L = {show(transactions)} tx/s × {p.text('transaction_seconds_at_most')} s",
         "Little's law again: what is open at once in a bad moment",
     )
 
@@ -265,23 +265,32 @@ def _server(p: Plan) -> None:
     cores = p.add(
         "Server",
         "api_cores",
-        rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
-        + polls * p.c("api_cpu_seconds_per_poll"),
+        rate
+        * (
+            p.c("api_requests_per_run") * p.c("api_cpu_seconds_per_request")
+            + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task")
+        )
+        + p.v["workers_min"] * p.c("api_cores_per_worker"),
         "cores",
-        f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_cpu_seconds_per_task')}) + {show(polls)} polls/s × {p.text('api_cpu_seconds_per_poll')} CPU s",
-        "of all API processes together; one process uses one core at the most",
+        f"{show(rate)} runs/s × ({p.text('api_requests_per_run')} requests × "
+        f"{p.text('api_cpu_seconds_per_request')} + {show(w['tasks_per_run'])} tasks × "
+        f"{p.text('api_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
+        f"{p.text('api_cores_per_worker')}",
+        "of all API processes; one uses one core at the most. On a crowded machine a request takes several times as "
+        "much",
     )
-    by_cpu = up_to(cores / p.c("utilisation"))
+    most = cores + (p.v["workers_max"] - p.v["workers_min"]) * p.c("api_cores_per_worker")
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    left = max(cores, p.v["busy_connections"] / connections)
     p.add(
         "Server",
         "api_replicas",
-        max(by_cpu, up_to(p.v["busy_connections"] / connections)) + int(p.c("spare_replicas")),
+        max(up_to(cores / p.c("utilisation")), up_to(most), up_to(left) + int(p.c("spare_replicas"))),
         "processes",
-        f"the larger of {show(cores)} cores / {p.text('utilisation')} and {show(p.v['busy_connections'])} busy "
-        f"connections / {show(connections)}, up to a whole one, + {p.text('spare_replicas')}",
-        "busier processes answer late; one more, because one may restart",
+        f"the largest of {show(cores)} cores / {p.text('utilisation')}, {show(most)} cores with all workers, and "
+        f"{p.text('spare_replicas')} more than {show(cores)} cores and {show(p.v['busy_connections'])} busy "
+        f"connections / {show(connections)} need",
+        "not too busy as a rule, and able to carry the load while one restarts",
     )
     memory = p.add(
         "Server",
@@ -389,18 +398,18 @@ def _database(p: Plan) -> None:
         "GiB",
         f"({show(growth_runs)} + {show(growth_events)}) GB/day × {p.text('hot_days')} day / {p.text('cache_share')}, "
         "up to the next power of two",
-        "what was written in the last day is read and changed again: it should be found in memory",
+        "what was written last is read and changed again: it should be found in memory",
     )
     used = rate * (p.c("postgres_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("postgres_cpu_seconds_per_task"))
-    used += p.v["polls_per_second"] * p.c("postgres_cpu_seconds_per_poll")
+    used += p.v["workers_min"] * p.c("postgres_cores_per_worker")
     p.add(
         "Database",
         "database_busy_cores",
         used,
         "cores",
         f"{show(rate)} runs/s × ({p.text('postgres_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('postgres_cpu_seconds_per_task')}) + {show(p.v['polls_per_second'])} polls/s × "
-        f"{p.text('postgres_cpu_seconds_per_poll')} CPU s",
+        f"{p.text('postgres_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
+        f"{p.text('postgres_cores_per_worker')}",
         "with nearly empty tables, so this is the least",
     )
     p.add(

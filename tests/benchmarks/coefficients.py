@@ -21,12 +21,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
 TASKS, LOGS = 10, 50  # of the runs that have any
 IDLE_SECONDS = 60
 WORKERS = 2  # of the local inventory
+POOL_LIMIT = 20  # of its pool
 QUERY_SECONDS = 5
 ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
 EVENTS, LOG = ("events", "event_resources"), ("log",)
@@ -135,10 +137,10 @@ def cpu(machine: Machine) -> dict[str, float]:
         return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
 
     found: dict[str, float] = defaultdict(float)
-    for name, pid in machine.pids().items():
+    for name, main in machine.pids().items():
         component = re.sub(r"-.*", "", name)
-        found[component] += table[pid][0]
-        found["run" if component == "worker" else component] += below(pid)
+        found[component] += table[main][0]
+        found["run" if component == "worker" else component] += below(main)
     return found
 
 
@@ -156,7 +158,7 @@ def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, f
     return {name: after[name] - before.get(name, 0) for name in after}
 
 
-def row_bytes(machine: Machine) -> dict[str, float]:
+def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
     """Bytes of a row with its share of all indexes, by table.
 
     The rows that the runs have left are copied into tables like theirs, many times and with other ids and times,
@@ -176,10 +178,11 @@ def row_bytes(machine: Machine) -> dict[str, float]:
         value = changed.get(kind) or changed.get(column) or "{0}"
         columns[table].append(f'"{column}"\t' + value.format(f'"{column}"'))
     found = {}
-    for table, pairs in columns.items():
+    for table in wanted:
+        pairs = columns[table]
         names, values = (", ".join(part) for part in zip(*(pair.split("\t") for pair in pairs), strict=True))
         count = int(machine.sql(f'SELECT count(*) FROM public."{table}"')[0][0])
-        if count < 10:
+        if not count:  # what was written is gone again
             continue
         copies = max(1, ROWS // count)
         machine.sql(f'CREATE TABLE sized."{table}" (LIKE public."{table}" INCLUDING ALL)')
@@ -256,10 +259,11 @@ def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
     machine.sh(f"systemctl start {workers}")
     time.sleep(30)  # their start is none of their polls
     with_workers = idle(machine)
-    polls = WORKERS / QUERY_SECONDS
-    for name, unit, counter in COSTS:
-        if name in ("api_requests", "api_cpu_seconds", "postgres_cpu_seconds", "transactions"):
-            results.note(f"{name}_per_poll", unit, max(0.0, (with_workers[counter] - without[counter]) / polls))
+    more = {name: max(0.0, with_workers[name] - without[name]) / WORKERS for name in without}
+    results.note("api_requests_per_poll", "requests", more["requests"] * QUERY_SECONDS)
+    results.note("api_cores_per_worker", "cores", more["cpu api"])
+    results.note("postgres_cores_per_worker", "cores", more["cpu postgres"])
+    results.note("transactions_per_second_per_worker", "tx/s", more["transactions"])
     results.note("services_idle_cores", "cores", without["cpu services"])
     return with_workers
 
@@ -299,7 +303,10 @@ def measure_runs(work: Work, results: Results, rest: dict[str, float], number: i
     for name, unit, counter in COSTS:
         results.note(f"{name}_per_task", unit, max(0.0, (with_tasks[counter] - empty[counter]) / TASKS))
     results.note("events_per_task", "events", (with_tasks["rows events"] - empty["rows events"]) / TASKS)
-    sizes = row_bytes(work.machine)
+    written = {
+        name.removeprefix("rows ") for name, rows in with_tasks.items() if name.startswith("rows ") and rows >= 1
+    }
+    sizes = row_bytes(work.machine, written)
     kept = [table for table in sizes if table not in (*EVENTS, *LOG)]
     run_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in kept)
     task_bytes = sum((with_tasks[f"rows {table}"] - empty[f"rows {table}"]) * sizes[table] for table in kept) / TASKS
@@ -316,7 +323,7 @@ def measure_start(work: Work, results: Results) -> None:
 def measure_logs(work: Work, results: Results, number: int) -> None:
     work.through(max(3, number // 6), logs=LOGS)
     wait_for(lambda: int(work.machine.sql("SELECT count(*) FROM log")[0][0]) >= LOGS)
-    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine)["log"])
+    results.note("stored_bytes_per_log", "bytes", row_bytes(work.machine, LOG)["log"])
 
 
 def measure_outage(work: Work, results: Results, number: int) -> None:
@@ -348,7 +355,8 @@ def measure_one_worker(work: Work, results: Results, number: int) -> None:
     try:
         history = work.history(work.through(number))
     finally:
-        machine.playbook("site")
+        machine.api("PATCH", "/work_pools/default", {"concurrency_limit": POOL_LIMIT})
+        machine.sh(f"systemctl start {' '.join(f'prefect-{name}' for name in workers[1:])}")
     first = min(state.begun for state in history if state.type == "PENDING")
     last = max(state.begun for state in history if state.type == "RUNNING")
     results.note("launches_per_second_per_worker_process", "launches/s", number / (last - first))
@@ -366,19 +374,17 @@ def measure_memory(work: Work, results: Results) -> None:
     work.wait(runs, {"COMPLETED"})
 
 
-def measure(machine: Machine, runs: int, rounds: int) -> Results:
-    results = Results()
+def measure(machine: Machine, results: Results, runs: int) -> None:
+    """One round."""
     work = Work(machine)
-    work.through(4)  # what happens only once has happened
-    for _round in range(rounds):
-        rest = measure_polls(machine, results)
-        measure_runs(work, results, rest, runs)
-        measure_start(work, results)
-        measure_logs(work, results, runs)
-        measure_memory(work, results)
-        measure_outage(work, results, runs)
-        measure_one_worker(work, results, runs)
-    return results
+    work.through(2)  # what happens only once has happened
+    rest = measure_polls(machine, results)
+    measure_runs(work, results, rest, runs)
+    measure_start(work, results)
+    measure_logs(work, results, runs)
+    measure_memory(work, results)
+    measure_outage(work, results, runs)
+    measure_one_worker(work, results, runs)
 
 
 # --- Telling ---
@@ -393,7 +399,7 @@ def lines(results: Results) -> Iterator[str]:
         yield f"    value: {float(f'{middle:.3g}'):g}"
         yield f"    unit: {results.units[name]}"
         yield "    source: measured"
-        yield f"    spread: {shown} ({len(values)} values)"
+        yield f"    spread: {shown} ({len(values)} value{'s' if values[1:] else ''})"
 
 
 def machine_text(system: str) -> str:
@@ -424,20 +430,27 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     owner = options.machine or f"coefficients-{os.getpid()}"
-    with tempfile.TemporaryDirectory(prefix="bm-", dir="/tmp") as directory:
-        try:
-            if f"{owner} coeff " not in run([MACHINE, "list"]):
-                run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
-            machine = Machine(owner, "coeff", Path(directory))
+    # A machine that is kept needs its passwords again.
+    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
+    directory.mkdir(exist_ok=True)
+    try:
+        fresh = f"{owner} coeff " not in run([MACHINE, "list"])
+        if fresh:
+            run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
+        machine = Machine(owner, "coeff", directory)
+        if fresh:
             machine.playbook("site")
-            text = list(lines(measure(machine, options.runs, options.rounds)))
-        finally:
-            if not options.machine:
-                run([MACHINE, "--run", owner, "down", "--all"])
-    print("\n".join(text))
-    if options.write:
-        command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {options.rounds}"
-        write(text, command, machine_text(options.release))
+        results = Results()
+        for number in range(1, options.rounds + 1):
+            measure(machine, results, options.runs)
+            if options.write:  # after every round: it takes minutes, and a later one may fail
+                command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {number}"
+                write(list(lines(results)), command, machine_text(options.release))
+        print("\n".join(lines(results)))
+    finally:
+        if not options.machine:
+            shutil.rmtree(directory)
+            run([MACHINE, "--run", owner, "down", "--all"])
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Machine:
         self.name = name
         self.home = directory / name
         self.inventory = self.home / "inventory"
-        shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars")
+        shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars", dirs_exist_ok=True)
         command = [MACHINE, "--run", owner, "inventory", *(f"prefect_{group}={name}" for group in GROUPS)]
         hosts = json.loads(run(command))
         hosts["all"]["hosts"] = {name: hosts["all"]["hosts"][name]}  # a run may have others
@@ -232,11 +232,17 @@ class Machine:
     def login(self) -> str:
         return str(self.variables().get("prefect_api_auth_string", ""))
 
-    def ready(self) -> bool:
-        return bool(self.api("GET", "/ready", timeout=5))
-
     def wait_until_ready(self) -> None:
-        wait_for(self.ready, 120)
+        """Until the gateway and every API process answer from the database.
+
+        /api/ready would not do: it connects to PgBouncer, which lets clients in while there is no database.
+        """
+        for port in (*API_PORTS.values(), GATEWAY_PORT):
+
+            def answers(port: int = port) -> bool:
+                return self.api("POST", "/flows/count", {}, port=port, timeout=5) is not None
+
+            wait_for(answers, 120)
 
     def variables(self) -> dict[str, Any]:
         """What `override` has set."""

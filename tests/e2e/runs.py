@@ -77,14 +77,14 @@ class Flows:
     def states(self, runs: Sequence[str]) -> Counter[str]:
         return Counter(run["state_type"] for run in self.read(runs))
 
-    def wait(self, runs: Sequence[str], states: set[str], seconds: float = 180, every: float = 0.3) -> Counter[str]:
+    def wait(self, runs: Sequence[str], states: set[str], seconds: float = 180) -> Counter[str]:
         """Until every run is in one of the states."""
 
         def there() -> Counter[str] | None:
             found = self.states(runs)
             return found if found.keys() <= states and found.total() == len(runs) else None
 
-        return Counter(wait_for(there, seconds, every))
+        return Counter(wait_for(there, seconds))
 
     def history(self, runs: Sequence[str]) -> list[State]:
         """All states that these runs have been in, from the database and in their order."""

@@ -166,6 +166,27 @@ def test_a_typo_inside_an_option(untouched: Machine, option: str, remedy: str, v
     assert len(played.output.splitlines()) < 100, "the message is hard to find"
 
 
+def test_a_workload_that_cannot_be(untouched: Machine) -> None:
+    found = refusals(untouched, prefect_workload={"runs_per_hour": -1, "run_second": 30})
+    assert found.keys() == {f"prefect_workload.{name}" for name in ("runs_per_hour", "run_second", "run_seconds")}
+    assert "Did you mean run_seconds?" in found["prefect_workload.run_second"]
+
+
+def test_sums_that_do_not_fit(untouched: Machine) -> None:
+    """What follows from the workload is checked as if it had been written: nodes, memory and connections."""
+    workload = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes", "nodes": {"count": 2}}
+    found = refusals(
+        untouched, prefect_workload=workload, postgres_memory_mb=10_000_000, prefect_database_max_connections=20
+    )
+    assert found.keys() == {
+        "prefect_workload.nodes.count",
+        "postgres_memory_mb",
+        "prefect_database_max_connections",
+    }
+    assert "300 runs at once do not fit on 2 nodes" in found["prefect_workload.nodes.count"]
+    assert "shared_buffers 2500000" in found["postgres_memory_mb"]
+
+
 def test_a_port_in_use(untouched: Machine) -> None:
     pid = untouched.sh(LISTENER).strip()
     try:

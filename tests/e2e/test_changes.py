@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import threading
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Absences:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _answers(self, port: int) -> bool:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             self.machine.api("GET", "/health", port=port, timeout=10)
             return True
         return False
@@ -115,7 +116,7 @@ def test_api_processes_restart_one_at_a_time(converged: Converged, changing: dic
 
 
 def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -> None:
-    """All at once, and then nothing any more."""
+    """All at once; that a run after it changes nothing is tested elsewhere."""
     machine = converged.machine
     before = machine.pids()
     machine.forget("changing")
@@ -123,10 +124,6 @@ def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -
     machine.playbook("site")
     changing.clear()
     assert machine.restarted(before) == users
-    before = machine.pids()
-    again = machine.playbook("site")
-    assert again.recap["changed"] == 0, again.changed
-    assert machine.restarted(before) == set()
 
 
 def test_a_prediction_shows_just_the_change(deployment: Machine) -> None:

@@ -34,7 +34,7 @@ def test_a_change_is_finished(deployment: Machine) -> None:
         deployment.interrupt("server", "Enable at the gateway api-3", 0)
         deployment.playbook("site")
         assert deployment.restarted(before) == API
-        again = deployment.playbook("site")
+        again = deployment.playbook("server")
         assert again.recap["changed"] == 0, again.changed
     finally:
         deployment.forget("change")

@@ -74,11 +74,17 @@ class Deployment:
     namespace: str
 
     def play(self, playbook: str, *words: str, check: bool = True, **variables: Any) -> Run:
+        extra = {"prefect_namespace": self.namespace, "prefect_instance": self.namespace, **variables}
         started = time.monotonic()
         ended = subprocess.run(
             [
-                "ansible-playbook", "-i", str(self.inventory), f"playbooks/{playbook}.yml", *words,
-                "-e", json.dumps({"prefect_namespace": self.namespace, "prefect_instance": self.namespace, **variables}),
+                "ansible-playbook",
+                "-i",
+                str(self.inventory),
+                f"playbooks/{playbook}.yml",
+                *words,
+                "-e",
+                json.dumps(extra),
             ],
             cwd=ROOT,
             env={
@@ -91,7 +97,7 @@ class Deployment:
             capture_output=True,
             text=True,
             check=False,
-        )  # fmt: skip
+        )
         run = Run(ended.returncode, ended.stdout + ended.stderr, time.monotonic() - started)
         assert not check or run.code == 0, run.output
         return run

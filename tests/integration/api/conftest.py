@@ -50,6 +50,17 @@ def api(server: Server, proxy: Proxy) -> Api:
 
 
 @pytest.fixture
+def empty(version: str, tmp_path: Path) -> Iterator[Api]:
+    """A server of its own."""
+    (tmp_path / "empty").mkdir()
+    running = Server(version, tmp_path / "empty")
+    entrance = Proxy(running)
+    yield Api(running, entrance)
+    entrance.stop()
+    running.stop()
+
+
+@pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A name that no other test uses, with characters that break careless clients."""
     return f"{request.node.originalname} #1? ü'\""

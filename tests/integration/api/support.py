@@ -189,6 +189,7 @@ class Proxy:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []  # each once
         self.trouble: Fault | None = None  # for every request, the first time that it is sent
+        self.sent: set[tuple[str, str, bytes]] = set()
         self.headers: list[dict[str, str]] = []
         self.rewrite: Callable[[Any], Any] = lambda body: body  # of what the server gets to see
         proxy = self
@@ -206,7 +207,9 @@ class Proxy:
                 target = urlsplit(self.path)
                 path = target.path + (f"?{target.query}" if target.query else "")
                 request = Request(self.command, path, json.loads(body) if body else None)
-                known = request in proxy.requests
+                sent = (self.command, target.path, body)  # every token for CSRF is asked for with a query of its own
+                known = sent in proxy.sent
+                proxy.sent.add(sent)
                 proxy.requests.append(request)
                 proxy.headers.append(dict(self.headers.items()))
                 if required and self.headers.get(required[0]) != required[1]:
@@ -272,6 +275,7 @@ class Proxy:
 
     def forget(self) -> None:
         self.requests.clear()
+        self.sent.clear()
         self.headers.clear()
         self.faults.clear()
         self.rewrite = lambda body: body

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
 
 from .conftest import AUTH_STRING
 from .support import Fault, Proxy, Server, private_tls, run_module
@@ -141,7 +141,7 @@ def test_every_kind_lives_its_life_at(place: Place, entrance: Proxy, tmp_path: P
     assert run("configuration", **DOCUMENT)["summary"]["unchanged"] == OBJECTS
     assert entrance.writes == []
     for kind in () if place.trouble or place.fault else KINDS:
-        for item in DOCUMENT[kind.plural]:
+        for item in DOCUMENT.get(kind.plural, ()):
             assert not run(kind.noun, **item)["changed"], "alone, it is the same"
     assert gone()["summary"]["delete"] == OBJECTS
     assert gone()["changed"] is False

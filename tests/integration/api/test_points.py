@@ -18,7 +18,6 @@ import pytest
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import KINDS as EVERY_KIND
 from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import configure
-from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
 
 from .support import Api, Fault, ModuleFailure
@@ -26,7 +25,7 @@ from .test_matrix import DOCUMENT
 
 TRIGGER = {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}
 FIELDS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
-KIND = {kind.noun: kind for kind in (*EVERY_KIND, WORK_QUEUE, DEPLOYMENT_SCHEDULE)}
+KIND = {kind.noun: kind for kind in (*EVERY_KIND, WORK_QUEUE)}
 KINDS = list(KIND)
 # Whose natural keys may hold nearly any character.
 FREE = ["global_concurrency_limit", "tag_concurrency_limit", "work_pool", "work_queue", "flow", "deployment"]

@@ -308,13 +308,20 @@ def test_12_schedules_in_a_document(api: Api, name: str) -> None:
     assert api.run("configuration", deployments=deployments)["changed"] is False
 
 
+def test_12_a_schedule_without_a_slug_is_known_by_what_it_is(api: Api, name: str) -> None:
+    item = {"flow": name, "name": "d"}
+    made = api.ensure("deployment", **item, schedules=[CRON])["deployment"]["schedules"]
+    assert [(one["slug"], one["cron"]) for one in made] == [(None, CRON["cron"])]
+    other = api.ensure("deployment", **item, schedules=[{"cron": "0 4 * * *"}])["deployment"]["schedules"]
+    assert [one["cron"] for one in other] == ["0 4 * * *"]
+
+
 @pytest.mark.parametrize(
     ("schedules", "problem"),
     [
         ([{"slug": "a", **CRON}, {"slug": "a", **CRON}], "schedules: slugs must be unique"),
         ([{"slug": "a", **CRON, "interval": 1}], "deployment_schedule 'f/d/a': interval: a schedule has only one"),
         ([{"slug": "a", "corn": "x"}], "Unsupported parameters .* schedules.corn"),
-        ([CRON], "missing required arguments: slug found in schedules"),
     ],
 )
 def test_schedules_that_cannot_be_are_refused(api: Api, schedules: list[dict[str, Any]], problem: str) -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge, plan, plan_absent, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import (
+    difference,
+    merge,
+    plan,
+    plan_absent,
+    same,
+)
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.text(max_size=3)
 VALUES = st.recursive(
@@ -89,3 +95,36 @@ def test_named_lists_merge_by_name_and_null_removes() -> None:
         "args": [3],
     }
     assert base["containers"][0] == {"name": "a", "image": "x", "env": {"A": 1}}, "the base is not changed"
+
+
+QUEUES = st.lists(
+    st.fixed_dictionaries({"name": st.sampled_from("abc"), "priority": st.integers(1, 3)}),
+    max_size=3,
+    unique_by=lambda queue: queue["name"],
+)
+NESTED = st.dictionaries(st.sampled_from("abcd"), VALUES | QUEUES, max_size=4)
+
+
+@given(NESTED, NESTED)
+def test_a_difference_is_symmetric(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert difference(left, right) == difference(right, left)[::-1]
+
+
+@given(NESTED, NESTED)
+def test_a_difference_tells_what_is_not_the_same(left: dict[str, Any], right: dict[str, Any]) -> None:
+    before, after = difference(left, right)
+    assert (before == after == {}) == same(left, right)
+    assert set(before) | set(after) == {
+        name for name in {*left, *right} if not (name in left and name in right and same(left[name], right[name]))
+    }
+
+
+def test_a_difference_shows_only_what_differs() -> None:
+    queues = [{"name": "a", "priority": 1}, {"name": "b", "priority": 2}]
+    other = [{"name": "a", "priority": 1}, {"name": "b", "priority": 7}]
+    before = {"queues": queues, "template": {"same": 1, "deep": {"x": 1, "y": [1]}}}
+    after = {"queues": other, "template": {"same": 1, "deep": {"x": 2, "y": [1]}}}
+    assert difference(before, after) == (
+        {"queues": {"b": {"priority": 2}}, "template": {"deep": {"x": 1}}},
+        {"queues": {"b": {"priority": 7}}, "template": {"deep": {"x": 2}}},
+    )

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds of a document of 1,000 objects, and of the same done object by object, as a Markdown table.
+
+usage, on a machine that does nothing else:
+    scripts/bootstrap.sh test
+    .venv/bin/python -m tests.benchmarks.configuration [--rounds 3] [--version 3.9.1]
+
+A server of its own on SQLite listens on the loopback interface. The Prefect CLI, and the module for single objects in a
+loop, make a few objects each; what one takes is told per object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible import release as ansible_release
+
+from tests.integration.api.support import HERE, ROOT, Server, run_module
+
+OBJECTS = 1000
+FEW = 5  # for yardsticks that take seconds per object
+
+
+def mixed() -> dict[str, list[dict[str, Any]]]:
+    """1,000 objects of all kinds that a team keeps many of, with references between them."""
+    automation = {"trigger": {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}}
+    return {
+        "variables": [{"name": f"v{n}", "value": {"n": n}, "tags": ["a"]} for n in range(250)],
+        "block_documents": [
+            {"block_type": "secret", "name": f"s{n}", "data": {"value": f"planted-{n}"}} for n in range(100)
+        ],
+        "global_concurrency_limits": [{"name": f"g{n}", "limit": n} for n in range(150)],
+        "tag_concurrency_limits": [{"tag": f"t{n}", "concurrency_limit": n} for n in range(100)],
+        "work_pools": [
+            {"name": f"p{n}", "type": "process", "queues": [{"name": "q"}, {"name": "default"}]} for n in range(50)
+        ],
+        "flows": [{"name": f"f{n}", "tags": ["a"]} for n in range(100)],
+        "deployments": [
+            {
+                "flow": f"f{n % 100}",
+                "name": f"d{n}",
+                "work_pool": f"p{n % 50}",
+                "parameters": {"n": n},
+                "schedules": [{"slug": "s", "cron": "0 3 * * *"}],
+            }
+            for n in range(200)
+        ],
+        "automations": [
+            {"name": f"a{n}", **automation, "actions": [{"type": "run-deployment", "deployment": f"f{n}/d{n}"}]}
+            for n in range(50)
+        ],
+    }
+
+
+def spread(values: Sequence[float]) -> str:
+    """Minimum, median and maximum."""
+    return " / ".join(f"{value:.2f}" for value in (min(values), statistics.median(values), max(values)))
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+class Bench:
+    def __init__(self, server: Server, directory: Path) -> None:
+        self.server, self.directory = server, directory
+        self.options = {"api_url": f"http://127.0.0.1:{server.port}/api"}
+
+    def module(self, **document: Any) -> dict[str, Any]:
+        return run_module("configuration", {**self.options, **document})
+
+    def playbook(self, tasks: list[dict[str, Any]], changed: int) -> None:
+        path = self.directory / "play.yml"
+        path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        command = [f"{Path(sys.executable).parent}/ansible-playbook", *HERE, str(path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr  # noqa: PT018
+
+    def cli(self, *words: str) -> None:
+        command = [f"{self.server.venv}/bin/prefect", *words]
+        subprocess.run(command, env=self.server.environment, check=True, capture_output=True)
+
+
+def report(bench: Bench, rounds: int) -> None:
+    document = mixed()
+    assert sum(len(items) for items in document.values()) == OBJECTS
+    variables = [{"name": f"new{n}", "value": n} for n in range(OBJECTS)]
+    gone = [{"name": one["name"], "state": "absent"} for one in variables]
+    bench.module(**document)
+    unchanged = [{"selfhosted.prefect.configuration": {**bench.options, **document}}]
+    single = {**bench.options, "name": "{{ 'one' ~ item }}", "value": "{{ item }}"}
+    loop = [{"selfhosted.prefect.variable": single, "loop": list(range(FEW))}]
+    nothing = [{"ansible.builtin.meta": "noop"}]
+    measured: dict[str, list[float]] = {}
+
+    def note(what: str, value: float) -> None:
+        measured.setdefault(what, []).append(value)
+        print(f"{what}: {value:.2f} s", file=sys.stderr)
+
+    for number in range(rounds):
+        note("playbook without a task", seconds(lambda: bench.playbook(nothing, 0)))
+        note("unchanged, playbook", seconds(lambda: bench.playbook(unchanged, 0)))
+        note("unchanged, module", seconds(lambda: bench.module(**document)))
+        note("created, module", seconds(lambda: bench.module(variables=variables)))
+        note("deleted, module", seconds(lambda: bench.module(variables=gone)))
+        loop_seconds = seconds(lambda: bench.playbook(loop, 1))
+        note("single module", (loop_seconds - measured["playbook without a task"][-1]) / FEW)
+        bench.module(variables=[{"name": f"one{n}", "state": "absent"} for n in range(FEW)])
+        cli = seconds(lambda: [bench.cli("variable", "set", f"cli{number}_{n}", str(n)) for n in range(FEW)])  # noqa: B023
+        note("CLI", cli / FEW)
+    medians = {what: statistics.median(values) for what, values in measured.items()}
+
+    def row(what: str, name: str, each: int, yardstick: str) -> str:
+        per_object = medians[name] / each
+        ratio = f"{medians[yardstick] / per_object:.0f} times faster than the {yardstick}"
+        return f"| {what} | {spread(measured[name])} s | {per_object * 1000:.1f} ms | {ratio} |"
+
+    print(f"{os.cpu_count()} cores, load of the last five minutes {os.getloadavg()[1]:.1f}, Python "
+          f"{sys.version.split()[0]}, ansible-core {ansible_release.__version__}, Prefect {bench.server.version} on "
+          f"SQLite, {rounds} rounds")  # fmt: skip
+    print("\n| what | minimum / median / maximum | per object | ratio |\n| --- | --- | --- | --- |")
+    print(row("1,000 unchanged objects, `ansible-playbook`", "unchanged, playbook", OBJECTS, "CLI"))
+    print(row("the same, the module alone", "unchanged, module", OBJECTS, "CLI"))
+    print(row("1,000 variables created, the module alone", "created, module", OBJECTS, "CLI"))
+    print(row("the same", "created, module", OBJECTS, "single module"))
+    print(row("1,000 variables deleted, the module alone", "deleted, module", OBJECTS, "CLI"))
+    print(f"| `prefect variable set`, each ({FEW} of them) | {spread(measured['CLI'])} s | | 1 |")
+    print(f"| module `variable` in a loop, each ({FEW} of them) | {spread(measured['single module'])} s | | "
+          f"{medians['CLI'] / medians['single module']:.1f} times faster than the CLI |")  # fmt: skip
+    print(f"| `ansible-playbook` without a task | {spread(measured['playbook without a task'])} s | | |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--version", default="3.9.1")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        server = Server(options.version, Path(directory))
+        try:
+            report(Bench(server, Path(directory)), options.rounds)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Point 13: a whole document in few requests, its parts in the right order, its plan in a form that people can read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .support import Api, ModuleFailure
+from .test_documentation import Unsafe, play
+
+STEM = "13-"
+
+
+def numbered(count: int, **template: Any) -> list[dict[str, Any]]:
+    """Items with {n} in their texts replaced by their number."""
+
+    def filled(value: Any, number: int) -> Any:
+        if isinstance(value, dict):
+            return {name: filled(part, number) for name, part in value.items()}
+        if isinstance(value, list):
+            return [filled(part, number) for part in value]
+        return value.replace("{n}", str(number)) if isinstance(value, str) else value
+
+    return [filled(template, number) for number in range(count)]
+
+
+def document(stem: str, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Objects of every kind that refer to others in every way they can."""
+    storage = f"local-file-system/{stem}0"
+    return {
+        "variables": numbered(count, name=stem + "{n}", value=["{n}"]),
+        "block_documents": numbered(
+            count, block_type="local-file-system", name=stem + "{n}", data={"basepath": "/{n}"}
+        ),
+        "global_concurrency_limits": numbered(count, name=stem + "{n}", limit=3),
+        "tag_concurrency_limits": numbered(count, tag=stem + "{n}", concurrency_limit=3),
+        "work_pools": numbered(
+            count,
+            name=stem + "{n}",
+            type="process",
+            queues=[{"name": "q"}, {"name": "default"}],
+            storage_configuration={"default_result_storage_block": storage},
+        ),
+        "flows": numbered(count, name=stem + "{n}", tags=["t"]),
+        "deployments": numbered(
+            count,
+            flow=stem + "{n}",
+            name="d",
+            work_pool=stem + "{n}",
+            work_queue="q",
+            storage_document=storage,
+            global_concurrency_limit=stem + "{n}",
+            schedules=[{"cron": "0 3 * * *"}],
+        ),
+        "automations": [
+            *numbered(
+                count,
+                name=stem + "{n}",
+                trigger={"posture": "Reactive", "expect": ["a"]},
+                actions=[
+                    {"type": "run-deployment", "deployment": stem + "{n}/d"},
+                    {"type": "pause-work-pool", "work_pool": stem + "{n}"},
+                    {"type": "pause-work-queue", "work_queue": stem + "{n}/q"},
+                    {"type": "pause-automation", "automation": f"{stem}last"},
+                ],
+            ),
+            {"name": f"{stem}last", "trigger": {"posture": "Reactive"}, "actions": [{"type": "do-nothing"}]},
+        ],
+    }
+
+
+def absent(items: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    keys = ("name", "tag", "flow", "block_type", "slug", "version")
+    return {
+        kind: [{**{name: item[name] for name in keys if name in item}, "state": "absent"} for item in wanted]
+        for kind, wanted in items.items()
+    }
+
+
+def test_references_cost_no_request_per_object(api: Api) -> None:
+    count = 25
+    wanted = document(STEM, count)
+    total = sum(len(items) for items in wanted.values())
+    api.run("configuration", **wanted)
+    made = Counter(f"{request.method} {request.path}" for request in api.proxy.requests)
+    reads = {path: number for path, number in made.items() if path.startswith("GET") or path.endswith("filter")}
+    # A new automation is looked for once more, for its twins.
+    assert reads.pop("POST /api/automations/filter") <= 2 * count + 5
+    several = {path: number for path, number in reads.items() if number > 8}
+    assert several == {}, "asked for again and again"
+    api.proxy.forget()
+    assert api.run("configuration", **wanted)["summary"]["unchanged"] == total
+    unchanged = Counter(request.path for request in api.proxy.requests)
+    assert max(unchanged.values()) <= 4, unchanged
+    assert len(api.proxy.requests) <= 25, unchanged
+    api.proxy.forget()
+    exported = api.run("export", include=[f"{STEM}*", f"*/{STEM}*"])
+    assert len(exported["configuration"]["deployments"]) == count
+    assert len(api.proxy.requests) <= 25
+    assert api.run("configuration", **absent(wanted))["summary"]["delete"] == total
+
+
+def test_any_order_within_blocks_and_automations(api: Api, name: str) -> None:
+    fields = {"type": "object", "properties": {"next": {"type": "object"}}}
+    wanted = {
+        "block_types": [{"slug": "chained", "name": "Chained"}],
+        "block_schemas": [{"block_type": "chained", "fields": fields}],
+        "block_documents": [
+            {"block_type": "chained", "name": f"c{n}", "data": {"next": {"$ref": f"chained/c{n + 1}"}} if n < 3 else {}}
+            for n in range(4)
+        ],
+        "automations": [
+            {
+                "name": f"{name} {n}",
+                "trigger": {"posture": "Reactive"},
+                "actions": [{"type": "pause-automation", "automation": f"{name} {n + 1}"} if n < 3
+                            else {"type": "do-nothing"}],
+            }
+            for n in range(4)
+        ],
+    }  # fmt: skip
+    assert api.run("configuration", parallel=4, **wanted)["summary"]["create"] == 10
+    assert not api.run("configuration", **wanted)["changed"]
+    assert api.run("configuration", parallel=4, **absent(wanted))["summary"]["delete"] == 10
+
+
+def test_a_schedule_is_listed_in_one_place(api: Api, name: str) -> None:
+    schedule = {"deployment": f"{name}/d", "slug": "s", "cron": "0 3 * * *"}
+    deployment = {"flow": name, "name": "d"}
+    with pytest.raises(ModuleFailure, match="the deployment has schedules in deployments, which is the whole list"):
+        api.run("configuration", deployments=[{**deployment, "schedules": []}], deployment_schedules=[schedule])
+    assert api.run("configuration", deployments=[deployment], deployment_schedules=[schedule])["changed"]
+    assert not api.run("configuration", deployments=[deployment], deployment_schedules=[schedule])["changed"]
+    gone = {**schedule, "state": "absent"}
+    assert api.run("configuration", deployment_schedules=[gone])["summary"]["delete"] == 1
+
+
+def test_schedules_without_a_slug_stay_as_they_are(api: Api, name: str) -> None:
+    item: dict[str, Any] = {"flow": name, "name": "d"}
+    minutely = {"interval": 60, "anchor_date": "2026-01-01T00:00:00Z"}
+    item["schedules"] = [{"cron": "0 3 * * *"}, minutely, {"cron": "0 3 * * *"}]
+    made = api.ensure("deployment", **item)["deployment"]["schedules"]
+    assert [one["slug"] for one in made] == [None, None, None]
+    ids = [one["id"] for one in raw_schedules(api, name)]
+    api.ensure("deployment", **{**item, "schedules": [minutely, {"cron": "0 3 * * *"}, {"slug": "s", **minutely}]})
+    assert len(set(ids) & {one["id"] for one in raw_schedules(api, name)}) == 2
+
+
+def raw_schedules(api: Api, flow: str) -> list[dict[str, Any]]:
+    wanted = {"flows": {"name": {"any_": [flow]}}}
+    found: list[dict[str, Any]] = api.raw("POST", "/deployments/filter", wanted)[0]["schedules"]
+    return found
+
+
+def test_every_failure_of_writes_at_the_same_time_is_reported(api: Api, name: str) -> None:
+    bad = [{"flow": name, "name": f"bad {n}", "work_pool": f"no pool {n}"} for n in range(6)]
+    good = [{"flow": name, "name": f"good {n}"} for n in range(6)]
+    mixed = [item for pair in zip(bad, good, strict=True) for item in pair]
+    with pytest.raises(ModuleFailure) as failure:
+        api.run("configuration", deployments=mixed, parallel=4)
+    assert [text[:40] for text in failure.value.result["failures"]] == [
+        f"deployment '{name}/bad {n}': POST"[:40] for n in range(6)
+    ]
+    assert "6 of 12 changes were made" in failure.value.result["msg"]
+    assert not api.run("configuration", deployments=good)["changed"]
+
+
+def test_parallel_must_be_positive(api: Api) -> None:
+    with pytest.raises(ModuleFailure, match="parallel: must be 1 or more, not 0"):
+        api.run("configuration", variables=[], parallel=0)
+
+
+# The plan as a diff
+
+
+def rendered(api: Api, tmp_path: Path, **wanted: Any) -> list[str]:
+    done = play(
+        [{"selfhosted.prefect.configuration": wanted}], tmp_path / "p.yml", "--check", "--diff", api_url=api.proxy.url
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    start = lines.index("--- before: server")
+    return lines[start : next(n for n, line in enumerate(lines) if n > start and not line.strip())]
+
+
+def test_a_small_plan_shows_just_that(api: Api, tmp_path: Path) -> None:
+    api.run(
+        "configuration",
+        global_concurrency_limits=[{"name": "13 diff", "limit": 3}],
+        work_pools=[{"name": "13 diff", "type": "process", "queues": [{"name": "q"}, {"name": "default"}]}],
+        block_documents=[{"block_type": "secret", "name": "diff-13", "data": {"value": "planted-before"}}],
+    )
+    lines = rendered(
+        api,
+        tmp_path,
+        variables=[{"name": "diff-13", "value": {"text": Unsafe("{{ x }}")}}],
+        block_documents=[{"block_type": "secret", "name": "diff-13", "data": {"value": "planted-after"}}],
+        global_concurrency_limits=[{"name": "13 diff", "limit": 40}],
+        work_pools=[
+            {"name": "13 diff", "job": {"stream_output": False}, "queues": [{"name": "q", "concurrency_limit": 2},
+                                                                           {"name": "default"}]}
+        ],
+        tag_concurrency_limits=[{"tag": "13 none", "state": "absent"}],
+    )  # fmt: skip
+    assert [line for line in lines if line[:1] in "+-"][2:] == [
+        "+variables:",
+        "+  diff-13:",
+        "+    value:",
+        '+      text: "{{ x }}"',
+        '-      value: "<old secret>"',
+        '+      value: "<secret>"',
+        "-    limit: 3",
+        "+    limit: 40",
+        "-        concurrency_limit: null",
+        "+        concurrency_limit: 2",
+        "-            default: true",
+        "+            default: false",
+    ]
+    text = "\n".join(lines)
+    assert "planted" not in text
+    assert len(lines) < 50, text
+
+
+def test_a_large_plan_takes_few_lines_per_change(api: Api, tmp_path: Path) -> None:
+    limits = numbered(300, name="13-large-{n}", limit=1)
+    api.run("configuration", global_concurrency_limits=limits)
+    changed = [
+        *({**item, "limit": 2} for item in limits[:100]),
+        *limits[100:200],
+        *({"name": item["name"], "state": "absent"} for item in limits[200:]),
+        *numbered(300, name="13-new-{n}", limit=1),
+    ]
+    lines = rendered(api, tmp_path, global_concurrency_limits=changed)
+    signs = Counter(line[0] for line in lines[2:])
+    assert signs["-"] == 200
+    assert signs["+"] == 700
+    assert len(lines) < 1200
+    api.run("configuration", **absent({"global_concurrency_limits": limits}))
