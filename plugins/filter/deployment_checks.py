@@ -59,7 +59,8 @@ _CONSUMERS = ("event-persister", "task-run-recorder")
 # tasks every quarter of that.
 _RESTART_SERVICES = (
     "If Redis, PostgreSQL or the background services were away in the last minutes, this comes right within seven "
-    "minutes. Otherwise look at the log of the background services; restarting them schedules their periodic tasks anew."
+    "minutes. Otherwise look at the log of the background services; restarting them schedules their periodic tasks "
+    "anew."
 )
 _MOST_LAG = 10_000  # events waiting for a consumer
 
