@@ -5,7 +5,7 @@
 
 usage, on a machine that does nothing else:
     scripts/bootstrap.sh test
-    .venv/bin/python -m tests.benchmarks.configuration [--rounds 3] [--version 3.9.1]
+    PYTHONPATH=.:.collections .venv/bin/python tests/benchmarks/configuration.py [--rounds 3] [--version 3.9.1]
 
 A server of its own on SQLite listens on the loopback interface. The Prefect CLI, and the module for single objects in a
 loop, make a few objects each; what one takes is told per object.
