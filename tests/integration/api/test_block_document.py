@@ -345,7 +345,9 @@ def test_as_long_as_the_schema_is_not_known_everything_is_masked(api: Api, name:
         "block_schemas": [{"block_type": name, "fields": FIELDS}],
         "block_documents": [{"block_type": name, "name": name, "data": data}],
     }
-    assert "planted-" not in json.dumps(api.check("configuration", **document))
+    predicted = json.dumps(api.check("configuration", **document))
+    assert "planted-password" not in predicted
+    assert "planted-host" in predicted, "the schema stands in the same document, so this is known to be no secret"
     made = api.run("configuration", **document)
     assert made["summary"]["create"] == 3
     assert "planted-password" not in json.dumps(made)
