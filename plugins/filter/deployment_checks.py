@@ -55,17 +55,23 @@ Readings = Mapping[str, Any]
 _SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
 _LATE_RUNS = ("monitor_late_runs",)
 _CONSUMERS = ("event-persister", "task-run-recorder")
-_RESTART_SERVICES = "Look at the log of the background services; restarting them schedules their periodic tasks anew."
+# Docket, which runs them, waits five minutes before it repeats a task whose end it was not told, and looks for such
+# tasks every quarter of that.
+_RESTART_SERVICES = (
+    "If Redis, PostgreSQL or the background services were away in the last minutes, this comes right within seven "
+    "minutes. Otherwise look at the log of the background services; restarting them schedules their periodic tasks "
+    "anew."
+)
 _MOST_LAG = 10_000  # events waiting for a consumer
 
 
-def _check(name: str, problems: list[str], good: str, remedy: str) -> Check:
+def check(name: str, problems: list[str], good: str, remedy: str) -> Check:
     if problems:
         return {"check": name, "ok": False, "detail": "; ".join(problems), "remedy": remedy}
     return {"check": name, "ok": True, "detail": good, "remedy": ""}
 
 
-def _reason(result: Mapping[str, Any]) -> str:
+def reason(result: Mapping[str, Any]) -> str:
     """Return why a task failed, in one line."""
     text = str(result.get("stderr") or result.get("msg") or "no answer").strip()
     return text.splitlines()[-1] if text else "no answer"
@@ -104,7 +110,7 @@ def _processes(readings: Readings, expected: Readings) -> Iterator[Check]:
                 problems.append(f"{process['name']} does not run on {host}")
     wanted = Counter(_expected_processes(expected))
     problems += [f"{name} is missing" for name in wanted - running - stopped]
-    yield _check(
+    yield check(
         "Every process runs",
         problems,
         f"{sum(running.values())} on {len(readings['processes'])} machine(s)",
@@ -117,12 +123,12 @@ def _gateways(readings: Readings, expected: Readings) -> Iterator[Check]:
     for host, result in readings["gateways"].items():
         servers = _report(result)
         if servers is None:
-            problems.append(f"HAProxy on {host} does not tell: {_reason(result)}")
+            problems.append(f"HAProxy on {host} does not tell: {reason(result)}")
             continue
         problems += [f"{name} is {state} for {host}" for name, state in servers.items() if not state.startswith("UP")]
         if len(servers) != int(expected["replicas"]):
             problems.append(f"{host} knows {len(servers)} API processes instead of {expected['replicas']}")
-    yield _check(
+    yield check(
         "The gateway sees every API process",
         problems,
         f"{expected['replicas']} up",
@@ -131,22 +137,30 @@ def _gateways(readings: Readings, expected: Readings) -> Iterator[Check]:
     )
 
 
-def _server(readings: Readings, expected: Readings) -> Iterator[Check]:
+def server_checks(readings: Readings, expected: Readings) -> Iterator[Check]:
     result = readings["server"]
     server = result.get("server") or {}
     problems = []
     if not server:
-        problems.append(_reason(result))
+        problems.append(reason(result))
     elif server["version"] != expected["version"]:
         problems.append(f"the server is Prefect {server['version']}, the inventory says {expected['version']}")
     elif not server["ready"]:
         problems.append("the API does not reach its database")
-    yield _check(
+    yield check(
         "The API answers",
         problems,
         f"Prefect {server.get('version')}",
         "Check prefect_api_url and prefect_api_auth_string; then PgBouncer and PostgreSQL, in this order.",
     )
+
+
+def _docket_names(readings: Readings, group: str) -> set[str]:
+    """Return what Docket can call the processes of a component: it joins the names of host and process with a #."""
+    found = {pod["name"] for pod in readings.get("pods", ()) if pod["component"] == group}
+    for processes in readings.get("processes", {}).values():
+        found |= {str(process["pid"]) for process in processes or [] if process["group"] == group}
+    return found
 
 
 def _split(readings: Readings, report: Mapping[str, Any]) -> Iterator[Check]:
@@ -155,27 +169,15 @@ def _split(readings: Readings, report: Mapping[str, Any]) -> Iterator[Check]:
     known_to_api = periodic & set(report["api_docket"]["tasks"])
     if known_to_api:
         problems.append(f"API processes have registered {', '.join(sorted(known_to_api))}")
-    api_pids = {
-        str(process["pid"])
-        for processes in readings["processes"].values()
-        for process in processes or []
-        if process["group"] == "api"
-    }
-    services_pids = {
-        str(process["pid"])
-        for processes in readings["processes"].values()
-        for process in processes or []
-        if process["group"] == "services"
-    }
+    api, services = _docket_names(readings, "api"), _docket_names(readings, "services")
     for docket in report["services_dockets"]:
         for worker in docket["workers"]:
-            pid = worker.rpartition("#")[2]
-            if pid in api_pids - services_pids:
+            if set(worker.rpartition("#")[::2]) & (api - services):
                 problems.append(f"the API process {worker} takes background tasks")
-    yield _check(
+    yield check(
         "API processes run no background service",
         problems,
-        f"{len(api_pids)} serve requests only",
+        f"{len(api)} serve requests only",
         "They have to run with --no-services and must not share the Docket name of the background services: take "
         "PREFECT_SERVER_DOCKET_NAME out of prefect_server_settings and run server.yml.",
     )
@@ -187,12 +189,12 @@ def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], 
         overdue.update(docket["overdue_seconds"])
     wanted = tasks if tasks is not None else tuple(sorted(overdue))
     if not wanted:
-        return _check(name, ["Docket has no periodic task at all"], "", _RESTART_SERVICES)
+        return check(name, ["Docket has no periodic task at all"], "", _RESTART_SERVICES)
     problems = [f"{task} is not scheduled" for task in wanted if task not in overdue]
     problems += [f"{task} is overdue by {overdue[task]:.0f} s" for task in wanted if overdue.get(task, 0) > limit]
     late = max((overdue[task] for task in wanted if task in overdue), default=0.0)
     good = f"{len(wanted)} periodic task(s), " + ("none overdue" if late <= 1 else f"overdue by {late:.0f} s at most")
-    return _check(
+    return check(
         name,
         problems,
         good,
@@ -200,12 +202,12 @@ def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], 
     )
 
 
-def _redis(readings: Readings, expected: Readings) -> Iterator[Check]:
+def redis_checks(readings: Readings, expected: Readings) -> Iterator[Check]:
     report = _report(readings["redis"])
     if report is None:
-        yield _check(
+        yield check(
             "Redis answers",
-            [_reason(readings["redis"])],
+            [reason(readings["redis"])],
             "",
             "Check that Redis runs, that prefect_redis_url names it, and its password.",
         )
@@ -222,7 +224,7 @@ def _redis(readings: Readings, expected: Readings) -> Iterator[Check]:
     problems += [f"{name} is {lag} events behind" for name, lag in lags.items() if lag > _MOST_LAG]
     if report["maxmemory"] and report["used_memory"] > 0.9 * report["maxmemory"]:
         problems.append("its memory is nearly used up, and then it refuses writes")
-    yield _check(
+    yield check(
         "Redis carries the events",
         problems,
         f"{len(groups)} consumer groups, {report['used_memory'] // 1048576} MiB used",
@@ -236,11 +238,11 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
     problems = []
     for host, result in readings["poolers"].items():
         if result.get("query_result") is None:
-            problems.append(f"PgBouncer on {host} does not tell: {_reason(result)}")
+            problems.append(f"PgBouncer on {host} does not tell: {reason(result)}")
         through |= {(row["local_addr"], int(row["local_port"])) for row in result.get("query_result") or []}
     rows = readings["database"].get("query_result")
     if not rows:
-        problems.append(f"PostgreSQL does not tell: {_reason(readings['database'])}")
+        problems.append(f"PostgreSQL does not tell: {reason(readings['database'])}")
     sessions = rows[0]["api_sessions"] if rows else []
     around = [session for session in sessions if (session["address"], int(session["port"])) not in through]
     if around and not problems:
@@ -248,7 +250,7 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
         problems.append(f"{len(around)} session(s) of the API reach PostgreSQL from {addresses} without PgBouncer")
     if not through and not problems:
         problems.append("PgBouncer has no connection to PostgreSQL")
-    yield _check(
+    yield check(
         "The API's database traffic goes through PgBouncer",
         problems,
         f"{len(sessions)} session(s) of the API, all from PgBouncer",
@@ -256,13 +258,13 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
     )
 
 
-def _configuration(readings: Readings, _expected: Readings) -> Iterator[Check]:
+def configuration_checks(readings: Readings, _expected: Readings) -> Iterator[Check]:
     result = readings["configuration"]
     if result.get("changes") is None:
-        differing = [_reason(result)]
+        differing = [reason(result)]
     else:
         differing = [f"{change['action']} {change['kind']} {change['name']!r}" for change in result["changes"]]
-    yield _check(
+    yield check(
         "Pools, queues and limits are as declared",
         differing,
         f"{(result.get('summary') or {}).get('unchanged', 0)} objects",
@@ -274,13 +276,13 @@ def _configuration(readings: Readings, _expected: Readings) -> Iterator[Check]:
 def _workers(readings: Readings, expected: Readings) -> Iterator[Check]:
     result = readings["workers"]
     if result.get("workers") is None:
-        problems = [_reason(result)]
+        problems = [reason(result)]
         alive: set[str] = set()
     else:
         alive = {worker["name"] for worker in result["workers"] if worker["alive"]}
         names = [f"{expected['instance']}-{worker['process']}" for worker in expected["workers"]]
         problems = [f"{name} has sent no heartbeat lately" for name in names if name not in alive]
-    yield _check(
+    yield check(
         "Worker heartbeats are fresh",
         problems,
         f"{len(alive)} worker(s) alive",
@@ -288,16 +290,16 @@ def _workers(readings: Readings, expected: Readings) -> Iterator[Check]:
     )
 
 
-def _probes(readings: Readings, _expected: Readings) -> Iterator[Check]:
+def probe_checks(readings: Readings, _expected: Readings) -> Iterator[Check]:
     problems, seconds = [], []
     for result in readings["probes"]:
         run = result.get("flow_run") or {}
         if run.get("state_type") == "COMPLETED":
             seconds.append(float(run.get("total_run_time") or 0))
         else:
-            problems.append(_reason(result))
+            problems.append(reason(result))
     good = f"{len(seconds)} run(s) COMPLETED" if seconds else "no pool has workers here"
-    yield _check(
+    yield check(
         "A flow run gets through every pool",
         problems,
         good,
@@ -306,7 +308,7 @@ def _probes(readings: Readings, _expected: Readings) -> Iterator[Check]:
     rows = readings["database"].get("query_result")
     persisted = int(rows[0]["persisted"]) if rows else 0
     missing = [] if not seconds or persisted else ["the events of these runs are not in the database"]
-    yield _check(
+    yield check(
         "The event persister is alive",
         missing,
         f"the events of {persisted} run(s) are in the database",
@@ -317,12 +319,12 @@ def _probes(readings: Readings, _expected: Readings) -> Iterator[Check]:
 _CHECKS: tuple[Callable[[Readings, Readings], Iterator[Check]], ...] = (
     _processes,
     _gateways,
-    _server,
-    _redis,
+    server_checks,
+    redis_checks,
     _pooling,
-    _configuration,
+    configuration_checks,
     _workers,
-    _probes,
+    probe_checks,
 )
 
 

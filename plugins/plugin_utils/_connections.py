@@ -18,7 +18,7 @@ def connection_budget(v: Mapping[str, Any]) -> dict[str, int]:
     """Return how many connections to PostgreSQL each part may open, and their sum."""
     services = int(v["prefect_server_services_pool_size"]) + int(v["prefect_server_services_max_overflow"])
     budget = {
-        "pgbouncer": len(v["prefect_pgbouncer_hosts"]) * int(v["prefect_pgbouncer_pool_size"]),
+        "pgbouncer": int(v["prefect_pgbouncer_replicas"]) * int(v["prefect_pgbouncer_pool_size"]),
         # One more per process: the LISTEN connection of the trigger service stands outside the pool.
         "services": len(v["prefect_services_groups"]) * (services + 1),
         "reserved": RESERVED_CONNECTIONS,

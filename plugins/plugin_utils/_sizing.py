@@ -345,7 +345,7 @@ def _connections(p: Plan) -> None:
     )
     budget = connection_budget(
         {
-            "prefect_pgbouncer_hosts": range(p.pgbouncers),
+            "prefect_pgbouncer_replicas": p.pgbouncers,
             "prefect_pgbouncer_pool_size": pool,
             "prefect_services_groups": range(p.v["services_groups"]),
             "prefect_server_services_pool_size": p.c("services_pool_size"),

@@ -164,7 +164,10 @@ class Machine:
 
     def interrupt(self, name: str, task: str, seconds: float, *options: str) -> None:
         """Run a playbook and kill it, with all of its processes here, so long after a task has begun."""
+        # Otherwise a task is not named before it has an outcome.
+        self.environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "1"
         process = self.start(name, *options)
+        del self.environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"]
         lines = []
         try:
             assert process.stdout

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import multiprocessing
 import secrets
-import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
@@ -52,30 +53,36 @@ def needles(values: dict[str, str]) -> list[str]:
     return found
 
 
+def watch(there: Connection) -> None:
+    """Collect until there is a message, then send what was seen."""
+    seen: set[bytes] = set()
+    while not there.poll(0.03):
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit():
+                with contextlib.suppress(OSError):
+                    seen.add((process / "cmdline").read_bytes())
+    there.send(seen)
+
+
 class Sampler:
-    """Collects the command line of every process of this host, machines included, until it is left."""
+    """Collects the command line of every process of this host, machines included, until it is left.
+
+    In a process of its own: a thread would keep the tests from reading a playbook's output as it comes.
+    """
 
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
-        self.rounds = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.03):
-            self.rounds += 1
-            for process in Path("/proc").iterdir():
-                if process.name.isdigit():
-                    with contextlib.suppress(OSError):
-                        self.seen.add((process / "cmdline").read_bytes())
+        self._here, there = multiprocessing.Pipe()
+        self._process = multiprocessing.get_context("fork").Process(target=watch, args=(there,), daemon=True)
 
     def __enter__(self) -> Sampler:
-        self._thread.start()
+        self._process.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._here.send("stop")
+        self.seen = self._here.recv()
+        self._process.join()
 
     def leaked(self, values: dict[str, str]) -> list[str]:
         text = "\n".join(line.decode(errors="replace") for line in self.seen)

@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "prefect_services_hosts": ["a"],
     "prefect_gateway_hosts": ["a"],
     "prefect_pgbouncer_hosts": ["a"],
+    "prefect_pgbouncer_replicas": 1,
     "prefect_postgres_hosts": ["a"],
     "prefect_redis_hosts": ["a"],
     "prefect_worker_hosts": ["b"],
@@ -228,7 +229,7 @@ def test_no_secret_is_told() -> None:
 
 
 def test_the_connection_budget_adds_up() -> None:
-    variables = {**GOOD, "prefect_pgbouncer_hosts": ["a", "b"], "prefect_services_groups": [{"name": n} for n in "xyz"]}
+    variables = {**GOOD, "prefect_pgbouncer_replicas": 2, "prefect_services_groups": [{"name": n} for n in "xyz"]}
     assert connection_budget(variables) == {"pgbouncer": 50, "services": 48, "reserved": 3, "spare": 5, "sum": 106}
 
 

@@ -212,7 +212,7 @@ def test_no_number_is_negative(workload: dict[str, Any]) -> None:
 def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
     plan = sizing(workload, pgbouncers=pgbouncers)
     values, variables = plan["numbers"], plan["variables"]
-    budget = connection_budget({**variables, "prefect_pgbouncer_hosts": range(pgbouncers)})
+    budget = connection_budget({**variables, "prefect_pgbouncer_replicas": pgbouncers})
     assert budget["sum"] <= variables["prefect_database_max_connections"] < budget["sum"] + 10
     pools = variables["prefect_work_pools"]
     assert sum(pool["workers"]["min"] for pool in pools) == values["workers_min"]

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every Kubernetes object of the collection has, so that templates state only what is special."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: manifests
+short_description: Complete Kubernetes objects with what all of the collection's have
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Gives the pods of every workload a label with its name and selects by it; meets the restricted Pod Security level;
+    keeps the token of the service account, and the addresses of all services, out of pods that do not ask for them; and
+    spreads replicas over nodes and zones.
+  - Notes a checksum of each ConfigMap and Secret of the list that a pod uses at the pod, so that it is replaced when
+    one changes.
+  - What a template states itself wins, and O(patch) wins over that.
+positional: pod, patch
+options:
+  _input:
+    description: The objects. Empty ones are left out.
+    type: list
+    elements: dict
+    required: true
+  pod:
+    description:
+      - Options that all pods share. C(instance), the label of the instance; C(image_pull_policy);
+        C(image_pull_secrets), a list of names.
+    type: dict
+    required: true
+  patch:
+    description:
+      - Merged into the pod template of every workload. Lists of things with names are merged by name, other lists
+        are replaced, null removes.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: A Deployment that meets the restricted level
+  ansible.builtin.debug:
+    msg: "{{ [web] | selfhosted.prefect.manifests({'instance': 'prefect'}, {'spec': {'priorityClassName': 'high'}}) }}"
+  vars:
+    web:
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web}
+      spec: {template: {spec: {containers: [{name: web, image: "nginx:1.29"}]}}}
+"""
+
+RETURN = r"""
+_value:
+  description: The completed objects.
+  type: list
+  elements: dict
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
+
+Manifest = dict[str, Any]
+
+NAME_LABEL = "app.kubernetes.io/name"
+INSTANCE_LABEL = "app.kubernetes.io/part-of"
+CHECKSUM = "selfhosted.prefect/configuration"
+_SELECTED = ("Deployment", "StatefulSet", "DaemonSet")
+_POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+_CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+
+
+def _references(value: Any) -> Iterator[tuple[str, str]]:
+    """Return the ConfigMaps and Secrets that a pod reads, as kind and name."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            name = item.get("name") or item.get("secretName") if isinstance(item, Mapping) else None
+            if name and key in ("configMap", "configMapRef", "configMapKeyRef"):
+                yield "ConfigMap", name
+            elif name and key in ("secret", "secretRef", "secretKeyRef"):
+                yield "Secret", name
+            yield from _references(item)
+
+
+def _checksum(pod: Mapping[str, Any], sources: Mapping[tuple[str, str], Manifest]) -> str:
+    used = sorted(set(_references(pod)) & set(sources))
+    if not used:
+        return ""
+    text = json.dumps([sources[key] for key in used], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _spread(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "topologyKey": key,
+            "maxSkew": 1,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(labels)},
+        }
+        for key in _SPREAD_OVER
+    ]
+
+
+def _completed_spec(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
+    """Return the spec of a pod, with what it does not state itself."""
+    result = {"automountServiceAccountToken": False, "enableServiceLinks": False, **spec}
+    if shared.get("image_pull_secrets"):
+        result.setdefault("imagePullSecrets", [{"name": name} for name in shared["image_pull_secrets"]])
+    result["securityContext"] = merge(_POD_SECURITY, spec.get("securityContext") or {})
+    return result
+
+
+def _secured(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
+    """Return the spec with its containers, those of a patch included, completed."""
+    result = dict(spec)
+    policy = {"imagePullPolicy": shared["image_pull_policy"]} if shared.get("image_pull_policy") else {}
+    for kind in ("initContainers", "containers"):
+        if spec.get(kind):
+            result[kind] = [
+                {
+                    **policy,
+                    **container,
+                    "securityContext": merge(_CONTAINER_SECURITY, container.get("securityContext") or {}),
+                }
+                for container in spec[kind]
+            ]
+    return result
+
+
+def _completed(
+    manifest: Manifest,
+    shared: Mapping[str, Any],
+    patch: Mapping[str, Any],
+    sources: Mapping[tuple[str, str], Manifest],
+) -> Manifest:
+    result = copy.deepcopy(manifest)
+    spec = result.get("spec") or {}
+    if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
+        return result
+    labels = {NAME_LABEL: manifest["metadata"]["name"]}
+    template = spec["template"]
+    template.setdefault("metadata", {})
+    template["metadata"]["labels"] = {
+        **(template["metadata"].get("labels") or {}),
+        **labels,
+        INSTANCE_LABEL: shared["instance"],
+    }
+    template["spec"] = _completed_spec(template["spec"], shared)
+    if result["kind"] in _SELECTED:
+        spec["selector"] = {"matchLabels": labels}
+    if result["kind"] in ("Deployment", "StatefulSet"):
+        template["spec"].setdefault("topologySpreadConstraints", _spread(labels))
+    if patch:
+        template = merge(template, patch)
+    template["spec"] = _secured(template["spec"], shared)
+    checksum = _checksum(template["spec"], sources)
+    if checksum:
+        annotations = template["metadata"].get("annotations") or {}
+        template["metadata"]["annotations"] = {**annotations, CHECKSUM: checksum}
+    spec["template"] = template
+    return result
+
+
+def manifests(
+    objects: Iterable[Any], pod: Mapping[str, Any], patch: Mapping[str, Any] | None = None
+) -> Sequence[Manifest]:
+    """Return C(objects) with what all objects of the collection have."""
+    listed = [item for item in objects if item]
+    sources = {
+        (item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] in ("ConfigMap", "Secret")
+    }
+    return [_completed(item, pod, patch or {}, sources) for item in listed]
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"manifests": manifests}

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker Deployments that a list of work pools asks for."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: worker_deployments
+short_description: List the worker Deployments of all work pools, one entry each
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - A pool whose C(state) is V(absent), or which has neither C(workers.min) nor C(workers.max), gets none.
+positional: namespace
+options:
+  _input:
+    description: Work pools as in C(prefect_work_pools).
+    type: list
+    elements: dict
+    required: true
+  namespace:
+    description: Namespace of the Jobs of a Kubernetes pool that names none itself.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: How many worker pods there are at least
+  ansible.builtin.debug:
+    msg: "{{ prefect_work_pools | selfhosted.prefect.worker_deployments('flows') | map(attribute='min') | sum }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
+      C(metric) (null where the number is fixed), C(target), C(behavior), C(queues), C(limit), C(query_seconds),
+      C(prefetch_seconds), C(resources), C(job_namespace), C(image) and C(pre_pull).
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
+
+# Percent of the CPU that a worker requests; due and active runs of the pool for each worker.
+TARGETS = {"cpu": 70, "backlog": 15}
+
+
+def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    workers = pool.get("workers") or {}
+    scaling = workers.get("autoscaling") or {}
+    least = worker_count(pool)
+    most = max(least, int(workers.get("max") or least))
+    metric = (scaling.get("metric") or "cpu") if most > least else None
+    job = pool.get("job") or {}
+    return {
+        "pool": pool["name"],
+        "type": pool.get("type") or "process",
+        "name": process_name(pool["name"], 0)[: -len("-0")],
+        "min": least,
+        "max": most,
+        "metric": metric,
+        "target": scaling.get("target") or TARGETS.get(metric or "cpu"),
+        "behavior": scaling.get("behavior"),
+        "queues": list(workers.get("queues") or []),
+        "limit": workers.get("limit"),
+        "query_seconds": workers.get("query_seconds"),
+        "prefetch_seconds": workers.get("prefetch_seconds"),
+        "resources": workers.get("resources"),
+        "job_namespace": job.get("namespace") or namespace,
+        "image": job.get("image"),
+        "pre_pull": bool(pool.get("pre_pull")),
+    }
+
+
+def worker_deployments(pools: Sequence[Mapping[str, Any]], namespace: str) -> list[dict[str, Any]]:
+    """Return one entry per worker Deployment of C(pools)."""
+    present = [pool for pool in pools if pool.get("state") != "absent"]
+    entries = [_deployment(pool, namespace) for pool in present]
+    return [entry for entry in entries if entry["max"] > 0]
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"worker_deployments": worker_deployments}

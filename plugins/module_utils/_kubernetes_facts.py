@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""What a deployment has to know about a cluster, and about its pods there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ApiError,
+    KubernetesClient,
+    part,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
+
+_UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 1e-3}
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def quantity(text: Any) -> float:
+    """Return the number that Kubernetes writes as 500m or 2Gi."""
+    found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
+    if not found or found.group(2) not in _UNITS:
+        raise ValueError(f"{text!r} is not a quantity")
+    return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+def _reviews(namespaces: Sequence[str], permissions: Mapping[str, Any]) -> list[dict[str, Any]]:
+    places = [(namespace, "namespaced") for namespace in namespaces] + [("", "cluster")]
+    return [
+        {"namespace": namespace, "verb": verb, "group": entry["group"], **_resource(entry["resource"])}
+        for namespace, kind in places
+        for entry in permissions.get(kind) or []
+        for verb in entry["verbs"]
+    ]
+
+
+def _resource(text: str) -> dict[str, str]:
+    resource, _slash, subresource = text.partition("/")
+    return {"resource": resource, **({"subresource": subresource} if subresource else {})}
+
+
+def denied(client: KubernetesClient, reviews: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the login may not do, verbs of one resource together."""
+
+    def allowed(review: Mapping[str, Any]) -> bool:
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": review},
+        }
+        answer = client.json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
+        return bool(answer["status"].get("allowed"))
+
+    verbs: dict[str, list[str]] = {}
+    for review, good in zip(reviews, client.together(allowed, reviews)):
+        if not good:
+            name = "/".join(filter(None, (review["resource"], review.get("subresource"))))
+            group = f".{review['group']}" if review["group"] else ""
+            where = f" in {review['namespace']}" if review["namespace"] else ""
+            verbs.setdefault(f"{name}{group}{where}", []).append(review["verb"])
+    return [f"{', '.join(names)} {resource}" for resource, names in verbs.items()]
+
+
+def _items(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
+    """Return what is in a list, nothing where the login may not read it: that is found by other means."""
+    try:
+        return list((client.found(path) or {}).get("items") or [])
+    except ApiError as error:
+        if error.status == 403:
+            return []
+        raise
+
+
+def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> dict[str, Any]:
+    path = f"/api/v1/namespaces/{part(name)}"
+    try:
+        found = client.found(path)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        found = {"metadata": {}}  # it may be there; the review of permissions tells what is denied
+    if found is None:
+        return {"exists": False, "labels": {}, "missing_secrets": list(secrets), "quotas": []}
+    quotas = [item.get("status") or {} for item in _items(client, f"{path}/resourcequotas")]
+    missing = []
+    for secret in secrets:
+        try:
+            if client.found(f"{path}/secrets/{part(secret)}") is None:
+                missing.append(secret)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+    return {
+        "exists": True,
+        "labels": found["metadata"].get("labels") or {},
+        "missing_secrets": missing,
+        "quotas": quotas,
+    }
+
+
+def _nodes(client: KubernetesClient) -> dict[str, float]:
+    """Return what the nodes that take ordinary pods have in all."""
+    result = {"count": 0.0, "cpu": 0.0, "memory_mb": 0.0, "pods": 0.0}
+    for node in _items(client, "/api/v1/nodes"):
+        spec, allocatable = node.get("spec") or {}, (node.get("status") or {}).get("allocatable") or {}
+        closed = [taint for taint in spec.get("taints") or [] if taint["effect"] in ("NoSchedule", "NoExecute")]
+        if spec.get("unschedulable") or closed:
+            continue
+        result["count"] += 1
+        result["cpu"] += quantity(allocatable.get("cpu", 0))
+        result["memory_mb"] += quantity(allocatable.get("memory", 0)) // 2**20
+        result["pods"] += quantity(allocatable.get("pods", 0))
+    return result
+
+
+def facts(
+    client: KubernetesClient,
+    namespaces: Sequence[str],
+    permissions: Mapping[str, Any],
+    secrets: Sequence[str],
+    apis: Sequence[str],
+) -> dict[str, Any]:
+    """Return what there is to know about a cluster."""
+    classes = _items(client, "/apis/storage.k8s.io/v1/storageclasses")
+    defaults = [
+        item["metadata"]["name"]
+        for item in classes
+        if (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
+    ]
+    return {
+        "server": client.way.server,
+        "version": client.json("GET", "/version")["gitVersion"],
+        "namespaces": {name: _namespace(client, name, secrets) for name in namespaces},
+        "denied": denied(client, _reviews(namespaces, permissions)),
+        "storage_classes": [item["metadata"]["name"] for item in classes],
+        "default_storage_class": (defaults or [""])[0],
+        "apis": [name for name in apis if _served(client, name)],
+        "nodes": _nodes(client),
+    }
+
+
+def _served(client: KubernetesClient, api: str) -> bool:
+    try:
+        return client.found(f"/apis/{api}") is not None
+    except ApiError:  # registered, and what serves it does not answer
+        return False
+
+
+def pods(client: KubernetesClient, namespace: str, instance: str) -> list[dict[str, Any]]:
+    """Return the pods of an instance, with what a check has to know about each."""
+    path = f"/api/v1/namespaces/{part(namespace)}/pods"
+    answer = client.json("GET", path, {"labelSelector": f"{INSTANCE_LABEL}={instance}"})
+    return [_pod(item) for item in answer["items"]]
+
+
+def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
+    status, labels = item.get("status") or {}, item["metadata"].get("labels") or {}
+    containers = status.get("containerStatuses") or []
+    conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
+    return {
+        "name": item["metadata"]["name"],
+        "workload": labels.get("app.kubernetes.io/name", ""),
+        "component": labels.get("app.kubernetes.io/component", ""),
+        "address": status.get("podIP", ""),
+        "node": (item.get("spec") or {}).get("nodeName", ""),
+        "phase": status.get("phase", ""),
+        "ready": conditions.get("Ready") == "True" and not item["metadata"].get("deletionTimestamp"),
+        "restarts": sum(container.get("restartCount", 0) for container in containers),
+    }

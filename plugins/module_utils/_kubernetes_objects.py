@@ -1,0 +1,402 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""A set of Kubernetes objects kept as described: applied by the server, compared, waited for, pruned."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ApiError,
+    KubernetesClient,
+    KubernetesError,
+    Manifest,
+    part,
+)
+
+INSTANCE_LABEL = "app.kubernetes.io/part-of"
+GROUP_LABEL = "app.kubernetes.io/component"
+MANAGER_LABEL = "app.kubernetes.io/managed-by"
+MANAGER = "selfhosted.prefect"
+
+# What can be pruned. Kinds whose API the cluster does not have are passed over.
+KINDS = (
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "Job"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("keda.sh/v1alpha1", "ScaledObject"),
+    ("keda.sh/v1alpha1", "TriggerAuthentication"),
+    ("postgresql.cnpg.io/v1", "Cluster"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("rbac.authorization.k8s.io/v1", "Role"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+    ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "ServiceAccount"),
+)
+_FIRST = ("Namespace", "CustomResourceDefinition")
+# Their pods need what the other objects give them.
+_LAST = (
+    "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "HorizontalPodAutoscaler", "ScaledObject",
+    "Cluster",
+)  # fmt: skip
+_WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+_RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+_LOG_LINES = 15
+_INTERVAL = 0.5
+
+
+@dataclass(frozen=True)
+class Change:
+    action: str  # create, update or delete
+    before: Manifest | None
+    after: Manifest | None
+
+    @property
+    def title(self) -> str:
+        return title(self.after or self.before or {})
+
+
+def title(manifest: Mapping[str, Any]) -> str:
+    metadata = manifest["metadata"]
+    where = f" in {metadata['namespace']}" if metadata.get("namespace") else ""
+    return f"{manifest['kind']} {metadata['name']}{where}"
+
+
+def comparable(manifest: Mapping[str, Any]) -> Manifest:
+    """Return what somebody wants of an object, without what the cluster notes about it."""
+    metadata = {name: value for name, value in manifest["metadata"].items() if name not in _RUNTIME}
+    rest = {name: value for name, value in manifest.items() if name not in ("metadata", "status")}
+    return {**rest, "metadata": metadata}
+
+
+def presentable(manifest: Manifest | None, other: Manifest | None) -> Manifest:
+    """Return an object for the eyes of everybody: of a Secret, only which values differ from the other's."""
+    if manifest is None:
+        return {}
+    shown = comparable(manifest)
+    if manifest["kind"] == "Secret":
+        others = (other or {}).get("data") or {}
+        shown["data"] = {
+            name: "hidden" if others.get(name) == value else "hidden, and differs"
+            for name, value in (manifest.get("data") or {}).items()
+        }
+    return shown
+
+
+def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
+    """Return the objects in the order in which they are applied; those of one wave do not need one another."""
+
+    def wave(manifest: Manifest) -> int:
+        return 0 if manifest["kind"] in _FIRST else 2 if manifest["kind"] in _LAST else 1
+
+    return [[manifest for manifest in manifests if wave(manifest) == number] for number in range(3)]
+
+
+def unfinished(manifest: Mapping[str, Any]) -> str:
+    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there."""
+    spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
+    if kind == "Job":
+        return _unfinished_job(manifest)
+    if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
+        return "the cluster has not looked at it yet"
+    if kind == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    else:
+        wanted = spec.get("replicas", 1)
+        updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if updated < wanted:
+        return f"{updated} of {wanted} pods are up to date"
+    if kind == "Deployment" and status.get("replicas", 0) > updated:
+        return f"{status['replicas'] - updated} old pods are still there"
+    if kind == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
+        return "old pods are still there"
+    return f"{ready} of {wanted} pods are ready" if ready < wanted else ""
+
+
+def _unfinished_job(manifest: Mapping[str, Any]) -> str:
+    for condition in (manifest.get("status") or {}).get("conditions") or []:
+        if condition["status"] == "True" and condition["type"] == "Complete":
+            return ""
+        if condition["status"] == "True" and condition["type"] == "Failed":
+            raise KubernetesError(f"{title(manifest)} has failed: {condition.get('message', condition.get('reason'))}")
+    return "it is not complete"
+
+
+def _pod_trouble(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the containers of a pod that are not well, each with the reason."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            yield "", f"is not scheduled: {condition.get('message', '')}"
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        state = container.get("state") or {}
+        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+        if state.get("waiting") and state["waiting"].get("reason") not in ("ContainerCreating", "PodInitializing"):
+            yield container["name"], f"{state['waiting'].get('reason')}: {state['waiting'].get('message', '')}"
+        elif ended and ended.get("exitCode"):
+            yield container["name"], f"ended with {ended['exitCode']} ({ended.get('reason', '')})"
+        elif state.get("running") and not container.get("ready"):
+            yield container["name"], "is not ready"
+
+
+class ObjectSet:
+    """The objects of one group of an instance, in one cluster."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        instance: str,
+        group: str,
+        namespace: str,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> None:
+        self.client = client
+        self.instance = instance
+        self.group = group
+        self.namespace = namespace
+        self.dry_run = dry_run
+        self.force = force
+        self._resources: dict[str, dict[str, Mapping[str, Any]] | None] = {}
+
+    # Paths
+
+    def discover(self, versions: Iterable[str]) -> None:
+        """Ask which kinds the cluster has in some versions of its API."""
+        missing = sorted(set(versions) - set(self._resources))
+        paths = ["/api/v1" if version == "v1" else f"/apis/{version}" for version in missing]
+        for version, answer in zip(missing, self.client.together(self.client.found, paths)):
+            kinds = answer and {entry["kind"]: entry for entry in answer["resources"] if "/" not in entry["name"]}
+            self._resources[version] = kinds
+
+    def path(self, version: str, kind: str, namespace: str | None) -> str | None:
+        """Return where objects of a kind are, None where the cluster does not know the kind."""
+        self.discover([version])
+        resource = (self._resources[version] or {}).get(kind)
+        if resource is None:
+            return None
+        base = "/api/v1" if version == "v1" else f"/apis/{version}"
+        inside = f"/namespaces/{part(namespace or self.namespace)}" if resource["namespaced"] else ""
+        return f"{base}{inside}/{resource['name']}"
+
+    def path_of(self, manifest: Mapping[str, Any]) -> str:
+        metadata = manifest["metadata"]
+        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"))
+        if path is None:
+            raise KubernetesError(
+                f"the cluster has no {manifest['kind']} in {manifest['apiVersion']}, which {metadata['name']} needs: "
+                "install what brings it, or switch off what asks for it"
+            )
+        return f"{path}/{part(metadata['name'])}"
+
+    # Writing
+
+    def labelled(self, manifest: Mapping[str, Any]) -> Manifest:
+        """Return an object with the labels that say whose it is, and with its namespace."""
+        result = copy.deepcopy(dict(manifest))
+        metadata = result.setdefault("metadata", {})
+        metadata["labels"] = {
+            **(metadata.get("labels") or {}),
+            INSTANCE_LABEL: self.instance,
+            GROUP_LABEL: self.group,
+            MANAGER_LABEL: MANAGER,
+        }
+        template = (result.get("spec") or {}).get("template") or {}
+        if "metadata" in template:
+            template["metadata"].setdefault("labels", {})[GROUP_LABEL] = self.group
+        self.discover([result["apiVersion"]])
+        resource = (self._resources[result["apiVersion"]] or {}).get(result["kind"])
+        if resource and resource["namespaced"]:
+            metadata.setdefault("namespace", self.namespace)
+        return result
+
+    def _write(self, manifest: Manifest, manager: str) -> Manifest:
+        query = {"fieldManager": manager, "force": str(self.force).lower()}
+        if self.dry_run:
+            query["dryRun"] = "All"
+        written: Manifest = self.client.json(
+            "PATCH", self.path_of(manifest), query, manifest, "application/apply-patch+yaml"
+        )
+        return written
+
+    def apply(self, manifest: Manifest) -> Change | None:
+        """Make one object as described, and return what that changed."""
+        before = self.client.found(self.path_of(manifest))
+        try:
+            if before is not None and not self.dry_run:
+                self._hand_over_replicas(before, manifest)
+            after = self._write(manifest, MANAGER)
+        except ApiError as error:
+            if self.dry_run and error.status == 404:
+                after = manifest  # its namespace is only predicted itself
+            else:
+                raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
+        if before is None:
+            return Change("create", None, after)
+        if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
+            return None
+        return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    @staticmethod
+    def _advice(error: ApiError) -> str:
+        if error.status == 409:
+            return (
+                f"{error}. Something else manages these fields. Take them out of what it applies, or set "
+                "prefect_kubernetes_force_conflicts to true to take them over."
+            )
+        if error.status == 403:
+            return f"{error}. Give the login of this kubeconfig that permission; preflight.yml lists all it needs."
+        return str(error)
+
+    def _hand_over_replicas(self, before: Manifest, manifest: Manifest) -> None:
+        """Leave the number of pods as it is when an autoscaler takes over.
+
+        A field that its only manager no longer applies is reset to its default, here one pod.
+        """
+        if "replicas" in manifest.get("spec", {}) or "replicas" not in before.get("spec", {}):
+            return
+        owners = [
+            entry["manager"]
+            for entry in before["metadata"].get("managedFields") or []
+            if "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        ]
+        if owners == [MANAGER]:
+            keep = {name: manifest[name] for name in ("apiVersion", "kind")}
+            metadata = {name: manifest["metadata"].get(name) for name in ("name", "namespace")}
+            keep.update(metadata=metadata, spec={"replicas": before["spec"]["replicas"]})
+            self._write(keep, f"{MANAGER}-autoscaled")
+
+    def apply_all(self, manifests: Sequence[Manifest]) -> list[Change]:
+        changes: list[Change] = []
+        self.discover([manifest["apiVersion"] for manifest in manifests])
+        for wave in waves(manifests):
+            changes += [change for change in self.client.together(self.apply, wave) if change]
+        return changes
+
+    # Pruning
+
+    def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
+        """Return the objects that carry the labels of this group."""
+        self.discover(version for version, _kind in kinds)
+        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+        places = {
+            (path, version, kind)
+            for version, kind in kinds
+            for namespace in {self.namespace, *namespaces}
+            if (path := self.path(version, kind, namespace))
+        }
+
+        def read(place: tuple[str, str, str]) -> list[Manifest]:
+            path, version, kind = place
+            try:
+                answer = self.client.found(path, {"labelSelector": selector})
+            except ApiError as error:
+                # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
+                if error.status == 403 and "/namespaces/" not in path:
+                    return []
+                raise KubernetesError(self._advice(error)) from error
+            items = (answer or {}).get("items") or []
+            return [{"apiVersion": version, "kind": kind, **item} for item in items]
+
+        found = [item for items in self.client.together(read, sorted(places)) for item in items]
+        # Endpoints and the like inherit the labels of what they were made for.
+        return [item for item in found if not item["metadata"].get("ownerReferences")]
+
+    def delete(self, manifest: Manifest, *, wait: bool = False) -> Change:
+        query = {"propagationPolicy": "Foreground" if wait else "Background"}
+        if self.dry_run:
+            query["dryRun"] = "All"
+        try:
+            self.client.json("DELETE", self.path_of(manifest), query)
+        except ApiError as error:
+            if error.status != 404:
+                raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
+        return Change("delete", manifest, None)
+
+    def prune(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> list[Change]:
+        """Delete what an earlier run has made and this one does not list."""
+        wanted = {self._key(manifest) for manifest in manifests}
+        extra = [found for found in self.owned(namespaces) if self._key(found) not in wanted]
+        return self.client.together(self.delete, extra)
+
+    def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
+        """Delete all objects of the group, and wait until they, and their pods, are gone."""
+        found = self.owned(namespaces)
+        changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
+        deadline = time.monotonic() + timeout
+        while found and not self.dry_run:
+            found = [item for item in found if self.client.found(self.path_of(item))]
+            if found and time.monotonic() > deadline:
+                raise KubernetesError(f"{title(found[0])} is still there after {timeout:.0f} s")
+            time.sleep(_INTERVAL if found else 0)
+        return changes
+
+    @staticmethod
+    def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        metadata = manifest["metadata"]
+        api_group = manifest["apiVersion"].rpartition("/")[0]
+        return api_group, manifest["kind"], metadata.get("namespace") or "", metadata["name"]
+
+    # Waiting
+
+    def wait(self, manifests: Sequence[Manifest], timeout: float) -> None:
+        """Wait until the workloads are up to date and ready, and Jobs complete."""
+        deadline = time.monotonic() + timeout
+        waiting = [manifest for manifest in manifests if manifest["kind"] in _WAITED_FOR]
+        while waiting:
+            states = self.client.together(lambda manifest: self.client.json("GET", self.path_of(manifest)), waiting)
+            lacking = []
+            for manifest, answer in zip(waiting, states):
+                state = {**manifest, **answer}
+                try:
+                    problem = unfinished(state)
+                except KubernetesError as error:
+                    raise KubernetesError(f"{error}{self._evidence(state)}") from error
+                if problem:
+                    lacking.append((manifest, state, problem))
+            waiting = [manifest for manifest, _state, _problem in lacking]
+            if waiting and time.monotonic() > deadline:
+                texts = [f"{title(state)}: {problem}{self._evidence(state)}" for _m, state, problem in lacking]
+                raise KubernetesError(f"not ready after {timeout:.0f} s.\n" + "\n".join(texts))
+            if waiting:
+                time.sleep(_INTERVAL)
+
+    def _evidence(self, workload: Manifest) -> str:
+        """Return what the pods of a workload complain about, with the end of their logs."""
+        labels = ((workload["spec"].get("selector") or {}).get("matchLabels") or {}).items()
+        selector = ",".join(f"{name}={value}" for name, value in labels)
+        path = self.path("v1", "Pod", workload["metadata"].get("namespace"))
+        lines = []
+        for pod in self.client.json("GET", path or "", {"labelSelector": selector})["items"][:20]:
+            name = pod["metadata"]["name"]
+            for container, trouble in _pod_trouble(pod):
+                lines.append(f"  pod {name}{', container ' if container else ''}{container} {trouble}".rstrip())
+                lines += [f"    {line}" for line in self._log(f"{path}/{part(name)}/log", container)]
+        return "".join(f"\n{line}" for line in lines)
+
+    def _log(self, path: str, container: str) -> list[str]:
+        """Return the last lines of a container, of the one before it if it has just been started anew."""
+        for previous in ("true", "false"):
+            query = {"container": container, "tailLines": _LOG_LINES, "previous": previous}
+            try:
+                return self.client.text("GET", path, query).splitlines() if container else []
+            except ApiError:
+                continue
+        return []

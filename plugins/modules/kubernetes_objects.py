@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes objects of one component, in one task."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubernetes_objects
+short_description: Keep one component's Kubernetes objects as described
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Applies all objects of a component with server-side apply, several at a time, waits until its workloads are rolled
+    out and its Jobs complete, and deletes what is no longer listed.
+  - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
+    task has to list all of its group.
+  - A failed or late workload is reported with what its pods complain about and the end of their logs.
+  - Fields that something else manages are a conflict, which is reported with the other manager's name.
+requirements:
+  - PyYAML
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+    details: The API server itself predicts, by a dry run.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: Of a Secret, only the names of its values are shown, and which of them differ.
+options:
+  group:
+    description: Name of the component, which becomes the label C(app.kubernetes.io/component).
+    type: str
+    required: true
+  instance:
+    description: Name of the instance, which becomes the label C(app.kubernetes.io/part-of).
+    type: str
+    default: prefect
+  namespace:
+    description: Namespace of all objects that state none.
+    type: str
+    required: true
+  objects:
+    description: The objects. They get the labels of their group.
+    type: list
+    elements: dict
+    default: []
+  namespaces:
+    description: Further namespaces in which objects of the group that are no longer listed may be.
+    type: list
+    elements: str
+    default: []
+  state:
+    description:
+      - V(present) for the group as described.
+      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay.
+    type: str
+    choices: [present, absent]
+    default: present
+  force_conflicts:
+    description: Take over fields that something else manages.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds until workloads have to be ready. V(0) does not wait.
+    type: int
+    default: 300
+  kubeconfig:
+    description:
+      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
+        either, the service account of the pod.
+    type: path
+  context:
+    description: Context of the kubeconfig. By default its current one.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: A setting, and nothing else in its group
+  selfhosted.prefect.kubernetes_objects:
+    group: settings
+    namespace: default
+    objects:
+      - apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: greeting
+        data:
+          text: hello
+
+- name: Remove it
+  selfhosted.prefect.kubernetes_objects:
+    group: settings
+    namespace: default
+    state: absent
+"""
+
+RETURN = r"""
+changes:
+  description: What was, or would be, done.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: V(create), V(update) or V(delete).
+      type: str
+      returned: always
+    object:
+      description: Kind, name and namespace.
+      type: str
+      returned: always
+  sample:
+    - action: update
+      object: Deployment prefect-api in prefect
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    KubernetesClient,
+    KubernetesError,
+    access,
+    has_yaml,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+    Change,
+    ObjectSet,
+    presentable,
+)
+
+
+def run(module: AnsibleModule) -> list[Change]:
+    """Do what the options say."""
+    options = module.params
+    client = KubernetesClient(access(options["kubeconfig"], options["context"]))
+    objects = ObjectSet(
+        client,
+        options["instance"],
+        options["group"],
+        options["namespace"],
+        dry_run=module.check_mode,
+        force=options["force_conflicts"],
+    )
+    if options["state"] == "absent":
+        return objects.remove_all(options["namespaces"], options["wait_timeout"])
+    objects.discover([manifest["apiVersion"] for manifest in options["objects"]])
+    wanted = [objects.labelled(manifest) for manifest in options["objects"]]
+    changes = objects.apply_all(wanted)
+    if options["wait_timeout"] and not module.check_mode:
+        objects.wait(wanted, options["wait_timeout"])
+    return changes + objects.prune(wanted, options["namespaces"])
+
+
+def diff(change: Change) -> dict[str, Any]:
+    """Return a change as Ansible shows it."""
+    return {
+        "before_header": change.title,
+        "after_header": change.title,
+        "before": presentable(change.before, change.after),
+        "after": presentable(change.after, change.before),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "group": {"type": "str", "required": True},
+            "instance": {"type": "str", "default": "prefect"},
+            "namespace": {"type": "str", "required": True},
+            "objects": {"type": "list", "elements": "dict", "default": []},
+            "namespaces": {"type": "list", "elements": "str", "default": []},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "force_conflicts": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 300},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if not has_yaml():
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    try:
+        changes = run(module)
+    except KubernetesError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=bool(changes),
+        changes=[{"action": change.action, "object": change.title} for change in changes],
+        diff=[diff(change) for change in changes],
+    )
+
+
+if __name__ == "__main__":
+    main()

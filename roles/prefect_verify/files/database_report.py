@@ -1,0 +1,41 @@
+"""Print what PostgreSQL knows about a deployment, as JSON: see database.sql, which asks the same.
+
+Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL. The arguments are the ids of flow runs;
+events are written in batches, a few seconds after they happen, so it waits a while for those of one of them.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+import sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
+
+QUERY = """
+SELECT
+  (SELECT count(*) FROM events
+   WHERE event = 'prefect.flow-run.Completed' AND resource_id = ANY (:runs)) AS persisted,
+  -- Only sessions of one's own role show where they come from; younger ones may not be in PgBouncer's list yet.
+  (SELECT coalesce(json_agg(json_build_object('address', host(client_addr), 'port', client_port)), '[]')
+   FROM pg_stat_activity
+   WHERE application_name = 'prefect-api' AND backend_start < now() - interval '10 seconds') AS api_sessions,
+  (SELECT version_num FROM alembic_version) AS revision,
+  current_setting('server_version') AS postgresql
+"""
+PATIENCE = 15
+
+
+async def ask(runs: list) -> dict:
+    engine = create_async_engine(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
+    async with engine.connect() as connection:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            row = (await connection.execute(sqlalchemy.text(QUERY), {"runs": runs})).one()
+            if row.persisted or not runs or time.monotonic() > deadline:
+                return dict(row._mapping)
+            await asyncio.sleep(1)
+
+
+print(json.dumps(asyncio.run(ask([f"prefect.flow-run.{run}" for run in sys.argv[1:]]))))

@@ -1,0 +1,8 @@
+#!/bin/bash
+# stands in for /opt/prefect/entrypoint.sh of prefecthq/prefect
+set -e
+if [ -n "$EXTRA_PIP_PACKAGES" ]; then
+  echo "EXTRA_PIP_PACKAGES=$EXTRA_PIP_PACKAGES: no package index is reachable from the test cluster" >&2
+  pip install $EXTRA_PIP_PACKAGES
+fi
+if [ -z "$*" ]; then exec bash --login; else exec "$@"; fi

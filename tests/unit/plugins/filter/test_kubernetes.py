@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubernetes objects, work pools and workers as the filters make them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
+from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
+from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
+from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
+from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
+
+SHARED = {"instance": "prefect", "image_pull_policy": "IfNotPresent", "image_pull_secrets": ["registry"]}
+
+
+def deployment(**pod: Any) -> dict[str, Any]:
+    spec = {"containers": [{"name": "web", "image": "web:1"}], **pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"template": {"spec": spec}},
+    }
+
+
+def pod_of(item: dict[str, Any]) -> dict[str, Any]:
+    return dict(item["spec"]["template"]["spec"])
+
+
+def secret(value: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"password": value}}
+
+
+def test_pods_meet_the_restricted_level() -> None:
+    pod = pod_of(manifests([deployment()], SHARED)[0])
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_a_workload_selects_its_own_pods_and_spreads_them() -> None:
+    made = manifests([deployment()], SHARED)[0]
+    labels = {"app.kubernetes.io/name": "web"}
+    assert made["spec"]["selector"] == {"matchLabels": labels}
+    assert made["spec"]["template"]["metadata"]["labels"] == {**labels, "app.kubernetes.io/part-of": "prefect"}
+    assert [entry["topologyKey"] for entry in pod_of(made)["topologySpreadConstraints"]] == [
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    ]
+
+
+def test_what_a_template_states_wins() -> None:
+    made = manifests([deployment(automountServiceAccountToken=True, securityContext={"runAsUser": 70})], SHARED)[0]
+    assert pod_of(made)["automountServiceAccountToken"] is True
+    assert pod_of(made)["securityContext"]["runAsUser"] == 70
+    assert pod_of(made)["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
+    patch = {
+        "metadata": {"annotations": {"a": "b"}},
+        "spec": {
+            "nodeSelector": {"pool": "prefect"},
+            "containers": [
+                {"name": "proxy", "image": "proxy:1"},
+                {"name": "web", "env": [{"name": "A", "value": "1"}]},
+            ],
+        },
+    }
+    made = manifests([deployment()], SHARED, patch)[0]
+    web, proxy = pod_of(made)["containers"]
+    assert (web["name"], web["image"], web["env"]) == ("web", "web:1", [{"name": "A", "value": "1"}])
+    assert proxy["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod_of(made)["nodeSelector"] == {"pool": "prefect"}
+    assert made["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
+
+
+def checksum(value: str, **pod: Any) -> str | None:
+    made = manifests([secret(value), deployment(**pod)], SHARED)[1]
+    return made["spec"]["template"]["metadata"].get("annotations", {}).get(CHECKSUM)
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        {"volumes": [{"name": "login", "secret": {"secretName": "login"}}]},
+        {"containers": [{"name": "web", "envFrom": [{"secretRef": {"name": "login"}}]}]},
+        {"containers": [{"name": "web", "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "login"}}}]}]},
+    ],
+)
+def test_another_secret_replaces_the_pods_that_use_it(pod: dict[str, Any]) -> None:
+    assert checksum("old", **pod) == checksum("old", **pod)
+    assert checksum("old", **pod) != checksum("new", **pod)
+
+
+def test_a_secret_that_a_pod_does_not_use_replaces_nothing() -> None:
+    assert checksum("old") is None
+
+
+def test_other_objects_stay_as_they_are() -> None:
+    assert manifests([secret("x"), None], SHARED) == [secret("x")]
+
+
+def test_secret_data() -> None:
+    data = secret_data({"B": True, "A": 'p"ä', "NONE": None, "EMPTY": ""})
+    assert {name: base64.b64decode(value).decode() for name, value in data.items()} == {"A": 'p"ä', "B": "true"}
+
+
+def pool(**options: Any) -> dict[str, Any]:
+    return kubernetes_pools([{"name": "a", "type": "kubernetes", **options}], "flows", "prefect:1", {"X": True})[0]
+
+
+def test_jobs_run_where_the_worker_may_start_them_and_go_away() -> None:
+    job = pool()["job"]
+    assert (job["namespace"], job["image"], job["finished_job_ttl"], job["env"]) == (
+        "flows",
+        "prefect:1",
+        300,
+        {"X": "true"},
+    )
+    assert (job["cpu_request"], job["memory_request"]) == ("100m", "256Mi")
+
+
+def test_what_a_pool_states_itself_wins() -> None:
+    made = pool(
+        job={"namespace": "other", "env": {"Y": "2"}},
+        job_manifest_patch={"job_manifest": {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}}},
+    )
+    assert made["job"]["namespace"] == "other"
+    assert made["job"]["env"] == {"X": "true", "Y": "2"}
+    spec = made["job_manifest_patch"]["job_manifest"]["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] == 60
+    assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize(
+    "entry", [{"name": "a", "type": "process"}, {"name": "a", "type": "kubernetes", "state": "absent"}]
+)
+def test_other_pools_stay_as_they_are(entry: dict[str, Any]) -> None:
+    assert kubernetes_pools([entry], "flows", "prefect:1") == [entry]
+
+
+def workers(**options: Any) -> dict[str, Any]:
+    (made,) = worker_deployments([{"name": "Fast ones", "type": "kubernetes", "workers": options}], "flows")
+    return made
+
+
+def test_a_pool_gets_one_worker_that_starts_jobs_in_its_namespace() -> None:
+    made = workers()
+    assert (made["min"], made["max"], made["metric"], made["job_namespace"]) == (1, 1, None, "flows")
+    assert made["name"].startswith("worker-fast-ones-")
+
+
+@pytest.mark.parametrize(
+    ("options", "metric", "target"),
+    [
+        ({"min": 2, "max": 8}, "cpu", 70),
+        ({"min": 2, "max": 8, "autoscaling": {"metric": "backlog"}}, "backlog", 15),
+        ({"min": 2, "max": 8, "autoscaling": {"metric": "cpu", "target": 50}}, "cpu", 50),
+        ({"min": 2, "max": 2, "autoscaling": {"metric": "cpu"}}, None, 70),
+    ],
+)
+def test_workers_scale_between_their_bounds(options: dict[str, Any], metric: str | None, target: int) -> None:
+    made = workers(**options)
+    assert (made["metric"], made["target"]) == (metric, target)
+
+
+def test_a_pool_without_workers_gets_no_deployment() -> None:
+    assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
+
+
+CLUSTER: dict[str, Any] = {
+    "version": "v1.37.2",
+    "denied": [],
+    "namespaces": {"prefect": {"exists": True, "labels": {}, "missing_secrets": [], "quotas": []}},
+    "storage_classes": ["standard"],
+    "default_storage_class": "standard",
+    "apis": ["metrics.k8s.io/v1beta1", "keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"],
+}
+NEEDS: dict[str, Any] = {
+    "create_namespaces": False,
+    "pull_secrets": ["registry"],
+    "volumes": True,
+    "storage_class": "",
+    "metrics": ["cpu", "backlog"],
+    "http_route": True,
+}
+
+
+def test_a_good_cluster_has_no_problem() -> None:
+    assert cluster_problems(CLUSTER, NEEDS) == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "needs", "option", "words"),
+    [
+        ({"version": "v1.29.4"}, {}, "prefect_kubeconfig", "older than 1.30"),
+        (
+            {"denied": ["create pods/exec in prefect"]},
+            {},
+            "prefect_kubeconfig",
+            "not allowed to create pods/exec in prefect",
+        ),
+        (
+            {"namespaces": {"prefect": {"exists": False, "missing_secrets": []}}},
+            {},
+            "prefect_namespace",
+            "prefect_create_namespaces is false",
+        ),
+        (
+            {"namespaces": {"prefect": {"exists": True, "missing_secrets": ["registry"]}}},
+            {},
+            "prefect_image_pull_secrets",
+            "no Secret registry in the namespace prefect",
+        ),
+        (
+            {"namespaces": {"prefect": {"exists": True, "missing_secrets": ["mine"]}}},
+            {},
+            "prefect_server_existing_secret",
+            "no Secret mine",
+        ),
+        ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
+        ({}, {"storage_class": "fast"}, "prefect_storage_class", "no storage class fast"),
+        ({"apis": CLUSTER["apis"][1:]}, {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
+        ({"apis": CLUSTER["apis"][::2]}, {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
+        ({"apis": CLUSTER["apis"][:2]}, {}, "prefect_gateway_kind", "no Gateway API"),
+    ],
+)
+def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, words: str) -> None:
+    (problem,) = cluster_problems({**CLUSTER, **cluster}, {**NEEDS, **needs})
+    assert problem["option"] == option
+    assert words in problem["problem"]
+    assert problem["remedy"]
+
+
+def test_external_services_need_no_volumes() -> None:
+    assert cluster_problems({**CLUSTER, "default_storage_class": ""}, {**NEEDS, "volumes": False}) == []
