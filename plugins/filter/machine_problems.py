@@ -147,9 +147,9 @@ def _memory(host: Mapping[str, Any], memory: Sequence[Mapping[str, Any]]) -> Ite
     needed = sum(mb for mb, _option in sizes.values())
     if needed > host["memory_mb"]:
         parts = ", ".join(f"{what} {mb}" for what, (mb, _option) in sizes.items() if mb)
-        options = dict.fromkeys(option for mb, option in sorted(sizes.values(), reverse=True) if mb)
+        options = list(dict.fromkeys(option for mb, option in sorted(sizes.values(), reverse=True) if mb))
         yield _problem(
-            next(iter(options)),
+            options[0],
             f"The components of this machine can need {needed} MiB ({parts}), but it has {host['memory_mb']}.",
             f"Use a larger machine, move components to others, or lower one of: {', '.join(options)}.",
         )

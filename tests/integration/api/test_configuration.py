@@ -203,8 +203,11 @@ def test_a_small_plan_shows_just_that(api: Api, tmp_path: Path) -> None:
         block_documents=[{"block_type": "secret", "name": "diff-13", "data": {"value": "planted-after"}}],
         global_concurrency_limits=[{"name": "13 diff", "limit": 40}],
         work_pools=[
-            {"name": "13 diff", "job": {"stream_output": False}, "queues": [{"name": "q", "concurrency_limit": 2},
-                                                                           {"name": "default"}]}
+            {
+                "name": "13 diff",
+                "job": {"stream_output": False},
+                "queues": [{"name": "q", "concurrency_limit": 2}, {"name": "default"}],
+            }
         ],
         tag_concurrency_limits=[{"tag": "13 none", "state": "absent"}],
     )  # fmt: skip
