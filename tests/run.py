@@ -161,8 +161,8 @@ STAGES = (
     Stage(
         "contract",
         (
-            Command("oldest", f"PREFECT_TEST_VERSIONS=oldest {CONTRACT}/api", count_junit, minutes=25),
-            Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=25),
+            Command("oldest", f"PREFECT_TEST_VERSIONS=oldest {CONTRACT}/api", count_junit, minutes=35),
+            Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35),
             Command("host", f"{CONTRACT}/host", count_junit, minutes=20),
         ),
         needs="tests/integration",
@@ -175,7 +175,7 @@ STAGES = (
         alone=True,
     ),
     pytest("machines", alone=True, minutes=30),
-    pytest("e2e", alone=True, minutes=30),
+    pytest("e2e", alone=True, minutes=50),
 )
 
 
