@@ -129,7 +129,7 @@ def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -
 def test_a_prediction_shows_just_the_change(deployment: Machine) -> None:
     before = deployment.pids()
     played = deployment.playbook("site", "--check", "--diff", prefect_global_concurrency_limits=[LIMIT])
-    assert played.changed == ["Configure work pools, queues and limits"]
+    assert played.changed == ["Configure the API"]
     shown = re.findall(r"^[-+](?!--|\+\+).*$", played.output, re.M)
     assert [re.sub(r"\s+", " ", line) for line in shown] == ["- limit: 10", "+ limit: 11"]
     assert deployment.restarted(before) == set()
