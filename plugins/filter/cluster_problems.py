@@ -45,19 +45,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Problem = dict[str, str]
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
-
-
-def _problem(option: str, problem: str, remedy: str) -> Problem:
-    return {"option": option, "problem": problem, "remedy": remedy}
 
 
 def _version(cluster: Mapping[str, Any]) -> Iterator[Problem]:
     found = re.match(r"v1\.(\d+)", cluster["version"])
     if found and int(found.group(1)) < OLDEST_MINOR:
-        yield _problem(
+        yield problem(
             "prefect_kubeconfig",
             f"Kubernetes {cluster['version']} is older than 1.{OLDEST_MINOR}.",
             "Upgrade the cluster, or name another one.",
@@ -66,7 +62,7 @@ def _version(cluster: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
     for entry in cluster["denied"]:
-        yield _problem(
+        yield problem(
             "prefect_kubeconfig",
             f"Its login is not allowed to {entry}.",
             "Grant it that, for example with the ClusterRole admin in the namespace, or use another login.",
@@ -76,13 +72,13 @@ def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
 def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
     for name, found in cluster["namespaces"].items():
         if not found["exists"] and not needs["create_namespaces"]:
-            yield _problem(
+            yield problem(
                 "prefect_namespace",
                 f"There is no namespace {name}, and prefect_create_namespaces is false.",
                 "Make it, or set prefect_create_namespaces to true.",
             )
         for secret in found["missing_secrets"]:
-            yield _problem(
+            yield problem(
                 "prefect_image_pull_secrets" if secret in needs["pull_secrets"] else "prefect_server_existing_secret",
                 f"There is no Secret {secret} in the namespace {name}.",
                 "Make it first, or take its name out of the inventory.",
@@ -95,9 +91,9 @@ def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[P
     wanted = needs["storage_class"]
     known = ", ".join(cluster["storage_classes"]) or "none"
     if wanted and wanted not in cluster["storage_classes"]:
-        yield _problem("prefect_storage_class", f"There is no storage class {wanted}.", f"There are: {known}.")
+        yield problem("prefect_storage_class", f"There is no storage class {wanted}.", f"There are: {known}.")
     if not wanted and not cluster["default_storage_class"]:
-        yield _problem(
+        yield problem(
             "prefect_storage_class",
             "PostgreSQL and Redis need volumes, and no storage class is the default one.",
             f"Set it to one of: {known}; or use a PostgreSQL and a Redis that others run (prefect_database_host, "
@@ -107,19 +103,19 @@ def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[P
 
 def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
     if "cpu" in needs["metrics"] and "metrics.k8s.io/v1beta1" not in cluster["apis"]:
-        yield _problem(
+        yield problem(
             "prefect_work_pools[].workers.autoscaling",
             "Workers shall follow their CPU, and the cluster has no metrics API.",
             "Install metrics-server, or set workers.max to workers.min.",
         )
     if "backlog" in needs["metrics"] and "keda.sh/v1alpha1" not in cluster["apis"]:
-        yield _problem(
+        yield problem(
             "prefect_work_pools[].workers.autoscaling",
             "Workers shall follow the backlog of their pool, and the cluster has no KEDA.",
             "Install KEDA, or set the metric to cpu.",
         )
     if needs["http_route"] and "gateway.networking.k8s.io/v1" not in cluster["apis"]:
-        yield _problem(
+        yield problem(
             "prefect_gateway_kind",
             "It is http_route, and the cluster has no Gateway API.",
             "Install the Gateway API and a controller for it, or set it to ingress.",

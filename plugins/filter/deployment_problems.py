@@ -46,8 +46,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
-
-Problem = dict[str, str]
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_POSTGRESQL = 14
 _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -63,20 +62,16 @@ _SECRETS = (
 )
 
 
-def _problem(option: str, problem: str, remedy: str) -> Problem:
-    return {"option": option, "problem": problem, "remedy": remedy}
-
-
 def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
     version, known = str(v["prefect_version"]), [str(entry) for entry in v["prefect_known_versions"]]
     if version not in known:
-        yield _problem(
+        yield problem(
             "prefect_version",
             f"{version} is not a version that this collection knows how to deploy.",
             f"Set it to one of: {', '.join(known)}.",
         )
     if not _INSTANCE.fullmatch(str(v["prefect_instance"])):
-        yield _problem(
+        yield problem(
             "prefect_instance",
             f"{v['prefect_instance']!r} cannot be part of the names of units and directories.",
             "Use at most 31 lower-case letters, digits and dashes, with a letter first.",
@@ -86,31 +81,31 @@ def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
     for group in ("api", "services", "gateway", "pgbouncer"):
         if not v[f"prefect_{group}_hosts"]:
-            yield _problem(
+            yield problem(
                 f"prefect_{group}_hosts",
                 f"No machine carries the component {group}.",
                 f"Put at least one machine into the inventory group prefect_{group}.",
             )
     if not v["prefect_database_host"]:
-        yield _problem(
+        yield problem(
             "prefect_database_host",
             "There is no database: the group prefect_postgres is empty.",
             "Put a machine into prefect_postgres, or set prefect_database_host to a PostgreSQL that others run.",
         )
     if v["prefect_postgres_hosts"][1:]:
-        yield _problem(
+        yield problem(
             "prefect_postgres_hosts",
             "More than one machine is in prefect_postgres, and this role does not replicate.",
             "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
         )
     if any(worker_count(pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
-        yield _problem(
+        yield problem(
             "prefect_worker_hosts",
             "prefect_work_pools asks for workers, but no machine runs any.",
             "Put a machine into prefect_workers, or set workers.min of the pools to 0.",
         )
     if v["prefect_postgres_hosts"] and int(v["postgres_version"]) < OLDEST_POSTGRESQL:
-        yield _problem(
+        yield problem(
             "postgres_version",
             f"PostgreSQL {v['postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
             "Set it to 14 or newer.",
@@ -120,7 +115,7 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
     url = str(v["prefect_redis_url"])
     if not url:
-        yield _problem(
+        yield problem(
             "prefect_redis_url",
             f"{v['prefect_server_replicas']} API processes and separate background services need Redis: "
             "without it events, leases and scheduled work are lost silently.",
@@ -129,13 +124,13 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
         return
     scheme = urlsplit(url).scheme
     if "cluster" in scheme:
-        yield _problem(
+        yield problem(
             "prefect_redis_url",
             f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
             "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel://).",
         )
     elif scheme not in _REDIS_SCHEMES:
-        yield _problem(
+        yield problem(
             "prefect_redis_url",
             f"{scheme or 'no scheme'}:// is not a Redis URL.",
             f"Start it with one of: {', '.join(name + '://' for name in _REDIS_SCHEMES)}.",
@@ -147,13 +142,13 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
     required.append(("prefect_redis_password", bool(v["prefect_redis_hosts"])))
     for option, needed in required:
         if needed and not v[option]:
-            yield _problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
+            yield problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
     for option in _SECRETS:
         if any(character in str(v[option]) for character in "\n\r\0"):
-            yield _problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
+            yield problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
     login = str(v["prefect_api_auth_string"])
     if login and not all(login.partition(":")):
-        yield _problem(
+        yield problem(
             "prefect_api_auth_string",
             "It is not of the form user:password.",
             "Write a user name, a colon and a password. The password may contain colons.",
@@ -171,12 +166,12 @@ def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:
     ):
         if int(v[option]) < least:
             why = " Prefect reads -1 as no limit at all." if option.endswith("max_overflow") else ""
-            yield _problem(option, f"{v[option]} is less than {least}.{why}", f"Set it to {least} or more.")
+            yield problem(option, f"{v[option]} is less than {least}.{why}", f"Set it to {least} or more.")
     budget = connection_budget(v)
     available = int(v["prefect_database_max_connections"])
     if budget["sum"] > available:
         parts = ", ".join(f"{name} {count}" for name, count in budget.items() if name != "sum")
-        yield _problem(
+        yield problem(
             "prefect_database_max_connections",
             f"The processes can open {budget['sum']} connections ({parts}), but PostgreSQL allows {available}.",
             f"Raise it to {budget['sum']} or more, or lower prefect_pgbouncer_pool_size, "
@@ -192,34 +187,34 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
     groups, known = v["prefect_services_groups"], v["prefect_background_services"]
     option = "prefect_services_groups"
     if not groups:
-        yield _problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
+        yield problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
         return
     for name in (group["name"] for group in groups):
         if not _GROUP.fullmatch(str(name)):
-            yield _problem(
+            yield problem(
                 f"{option}[].name",
                 f"{name!r} cannot be part of the name of a process.",
                 "Use lower-case letters, digits, dots, underscores and dashes.",
             )
     for name in _duplicates(group["name"] for group in groups):
-        yield _problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
+        yield problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
     listed = [service for group in groups for service in group.get("services") or []]
     for service in sorted(set(listed) - set(known)):
-        yield _problem(
+        yield problem(
             f"{option}[].services", f"{service!r} is no background service.", f"Use names from: {', '.join(known)}."
         )
     for service in _duplicates(listed):
-        yield _problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in one of them.")
+        yield problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in one of them.")
     open_groups = [group["name"] for group in groups if not group.get("services")]
     if len(open_groups) > 1:
-        yield _problem(
+        yield problem(
             f"{option}[].services",
             f"The groups {', '.join(open_groups)} all lack a list of services and would run the same ones.",
             "Leave the list out in one group only; it runs what the others do not list.",
         )
     missing = sorted(set(known) - set(listed) - {"event_logger"})
     if not open_groups and missing:
-        yield _problem(
+        yield problem(
             f"{option}[].services",
             f"No group runs {', '.join(missing)}.",
             "Add them to a group, or leave the list out in one group, which then runs all the others do not list.",
@@ -229,32 +224,30 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
     name = str(pool["name"])
     if name.lower().startswith("prefect"):
-        yield _problem(
-            f"{where}.name", f"{name!r} begins with 'prefect', which the server refuses.", "Rename the pool."
-        )
+        yield problem(f"{where}.name", f"{name!r} begins with 'prefect', which the server refuses.", "Rename the pool.")
     yield from _name_characters(f"{where}.name", name)
     yield from _limit(f"{where}.concurrency_limit", pool.get("concurrency_limit"))
     workers = pool.get("workers") or {}
     for bound in ("min", "max", "limit"):
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
     if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
-        yield _problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+        yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
     queues = pool.get("queues") or []
     for queue in queues:
         queue_where = f"{where}.queues[{queue['name']}]"
         yield from _name_characters(f"{queue_where}.name", str(queue["name"]))
         yield from _limit(f"{queue_where}.concurrency_limit", queue.get("concurrency_limit"))
         if queue.get("priority") is not None and int(queue["priority"]) < 1:
-            yield _problem(
+            yield problem(
                 f"{queue_where}.priority", f"{queue['priority']} is less than 1.", "1 is the highest priority."
             )
     for queue_name in _duplicates(queue["name"] for queue in queues):
-        yield _problem(f"{where}.queues", f"Two queues are called {queue_name!r}.", "Give every queue its own name.")
+        yield problem(f"{where}.queues", f"Two queues are called {queue_name!r}.", "Give every queue its own name.")
     priorities = [queue["priority"] for queue in queues if queue.get("priority") is not None]
     for priority in _duplicates(priorities):
-        yield _problem(f"{where}.queues", f"Two queues have the priority {priority}.", "Give every queue its own.")
+        yield problem(f"{where}.queues", f"Two queues have the priority {priority}.", "Give every queue its own.")
     if 0 < len(priorities) < len(queues):
-        yield _problem(
+        yield problem(
             f"{where}.queues",
             "Some queues have a priority and some have none.",
             "Give every queue one, or none: then their order decides.",
@@ -264,7 +257,7 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
 def _name_characters(option: str, name: str) -> Iterator[Problem]:
     found = "".join(character for character in _FORBIDDEN_IN_NAMES if character in name)
     if found or not name.strip():
-        yield _problem(
+        yield problem(
             option,
             f"{name!r} contains {' '.join(found)}, which the server refuses." if found else "It is empty.",
             f"Use a name without any of {' '.join(_FORBIDDEN_IN_NAMES)}.",
@@ -273,40 +266,40 @@ def _name_characters(option: str, name: str) -> Iterator[Problem]:
 
 def _limit(option: str, value: Any) -> Iterator[Problem]:
     if value is not None and int(value) < 0:
-        yield _problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
+        yield problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
 
 
 def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
     for pool in v["prefect_work_pools"]:
         yield from _pool(f"prefect_work_pools[{pool['name']}]", pool)
     for name in _duplicates(pool["name"] for pool in v["prefect_work_pools"]):
-        yield _problem("prefect_work_pools", f"Two pools are called {name!r}.", "Give every pool its own name.")
+        yield problem("prefect_work_pools", f"Two pools are called {name!r}.", "Give every pool its own name.")
     for limit in v["prefect_global_concurrency_limits"]:
         where = f"prefect_global_concurrency_limits[{limit['name']}]"
         yield from _name_characters(f"{where}.name", str(limit["name"]))
         if str(limit["name"]).startswith(_OWNED_BY_OTHERS):
-            yield _problem(
+            yield problem(
                 f"{where}.name",
                 f"Names with {' or '.join(_OWNED_BY_OTHERS)} at their beginning belong to the server.",
                 "Rename it, or use prefect_tag_concurrency_limits for the limit of a tag.",
             )
         yield from _limit(f"{where}.limit", limit.get("limit"))
         if float(limit.get("slot_decay_per_second") or 0) < 0:
-            yield _problem(f"{where}.slot_decay_per_second", "It is negative.", "Use 0 or more slots per second.")
+            yield problem(f"{where}.slot_decay_per_second", "It is negative.", "Use 0 or more slots per second.")
     for name in _duplicates(limit["name"] for limit in v["prefect_global_concurrency_limits"]):
-        yield _problem("prefect_global_concurrency_limits", f"Two limits are called {name!r}.", "Keep one of them.")
+        yield problem("prefect_global_concurrency_limits", f"Two limits are called {name!r}.", "Keep one of them.")
     for limit in v["prefect_tag_concurrency_limits"]:
         where = f"prefect_tag_concurrency_limits[{limit['tag']}]"
         yield from _name_characters(f"{where}.tag", str(limit["tag"]))
         yield from _limit(f"{where}.concurrency_limit", limit.get("concurrency_limit"))
     for tag in _duplicates(limit["tag"] for limit in v["prefect_tag_concurrency_limits"]):
-        yield _problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")
+        yield problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")
 
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with the variables of a deployment."""
     checks = (_names, _topology, _redis, _secrets, _numbers, _services, _api_objects)
-    return [problem for check in checks for problem in check(variables)]
+    return [found for check in checks for found in check(variables)]
 
 
 class FilterModule:

@@ -64,13 +64,8 @@ _value:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficient
-
-Problem = dict[str, str]
-
-
-def _problem(option: str, problem: str, remedy: str) -> Problem:
-    return {"option": option, "problem": problem, "remedy": remedy}
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -80,11 +75,11 @@ def _version(text: str) -> tuple[int, ...]:
 def _system(host: Mapping[str, Any], supported: Sequence[str], python: str) -> Iterator[Problem]:
     system = f"{host['distribution']} {host['version']}"
     if system not in supported:
-        yield _problem(
+        yield problem(
             "ansible_host", f"{system} is not supported.", f"Use a machine with one of: {', '.join(supported)}."
         )
     elif _version(host["python"]) < _version(python):
-        yield _problem(
+        yield problem(
             "ansible_python_interpreter",
             f"Python {host['python']} is too old for this version of Prefect.",
             f"Point it at Python {python} or newer.",
@@ -103,20 +98,20 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
     for entry in ports:
         option, port, process = entry["option"], int(entry["port"]), entry["process"]
         if not 0 < port < 65536:
-            yield _problem(option, f"{port} is not a TCP port.", "Use a number from 1 to 65535.")
+            yield problem(option, f"{port} is not a TCP port.", "Use a number from 1 to 65535.")
         elif port in owners:
-            yield _problem(
+            yield problem(
                 option, f"{process} and {owners[port]} would both listen on {port}.", "Give each its own port."
             )
         elif first <= port <= last:
-            yield _problem(
+            yield problem(
                 option,
                 f"Port {port} for {process} is in the range {first}-{last} that the kernel gives to outgoing "
                 "connections, so it may be taken whenever the process starts.",
                 f"Use a port below {first}.",
             )
         elif port in host["listening_ports"] and not _is_ours(process, host["processes"]):
-            yield _problem(
+            yield problem(
                 option,
                 f"Port {port} for {process} is in use by something else on this machine.",
                 f"Stop that program (ss -ltnp 'sport = :{port}' names it) or use another port.",
@@ -129,7 +124,7 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
     others = [other for other in host["postgresql_clusters"] if name and other.partition("/")[2] == name]
     if others and cluster not in others:
         present = others[0].partition("/")[0]
-        yield _problem(
+        yield problem(
             "postgres_version",
             f"The data of this machine is PostgreSQL {present}'s, which PostgreSQL {version} cannot read.",
             f"Set it to {present}, or upgrade the data first (pg_upgradecluster {present} {name}).",
@@ -148,7 +143,7 @@ def _memory(host: Mapping[str, Any], memory: Sequence[Mapping[str, Any]]) -> Ite
     if needed > host["memory_mb"]:
         parts = ", ".join(f"{what} {mb}" for what, (mb, _option) in sizes.items() if mb)
         options = list(dict.fromkeys(option for mb, option in sorted(sizes.values(), reverse=True) if mb))
-        yield _problem(
+        yield problem(
             options[0],
             f"The components of this machine can need {needed} MiB ({parts}), but it has {host['memory_mb']}.",
             f"Use a larger machine, move components to others, or lower one of: {', '.join(options)}.",

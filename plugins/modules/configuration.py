@@ -85,7 +85,7 @@ options:
       variables:
         description: Variables. Names in patterns are C(name).
         type: dict
-        suboptions:
+        suboptions: &purge
           include:
             description: Shell patterns of names that may be deleted.
             type: list
@@ -103,183 +103,43 @@ options:
       block_types:
         description: Block types without blocks, with their schemas. Names in patterns are C(slug).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       block_schemas:
         description: Schemas of block types that no block uses. Names in patterns are C(type/version).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       block_documents:
         description: Blocks. Names in patterns are C(type/name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       global_concurrency_limits:
         description: Global concurrency limits. Names in patterns are C(name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       tag_concurrency_limits:
         description: Concurrency limits of tags. Names in patterns are C(tag).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       work_pools:
         description: Work pools, with their queues. Names in patterns are C(name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       work_queues:
         description: Queues of pools whose C(queues) list is given. Names in patterns are C(pool/queue).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       flows:
         description: Flows without deployments, with their runs. Names in patterns are C(name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       deployments:
         description: Deployments, with their schedules and runs that are due. Names in patterns are C(flow/name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
       automations:
         description: Automations. Names in patterns are C(name).
         type: dict
-        suboptions:
-          include:
-            description: Shell patterns of names that may be deleted.
-            type: list
-            elements: str
-            default: ["*"]
-          protect:
-            description: Shell patterns of names that are never deleted.
-            type: list
-            elements: str
-            default: []
-          maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
-            type: int
-            default: 10
+        suboptions: *purge
   parallel:
     description:
       - How many objects are written at the same time, where none of them needs another one. V(1) or more.

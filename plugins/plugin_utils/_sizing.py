@@ -15,12 +15,8 @@ from typing import Any
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import (
-    WORKLOAD,
-    Problem,
-    problem,
-    read_workload,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import WORKLOAD, read_workload
 
 DATA = Path(__file__).with_name("sizing.yml")
 HOUR, DAY = 3600, 86400

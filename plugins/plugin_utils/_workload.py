@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
+
 WORKLOAD = "prefect_workload"
 POOL_TYPES = ("process", "kubernetes")
-Problem = dict[str, str]
-
-
-def problem(option: str, what: str, remedy: str) -> Problem:
-    return {"option": option, "problem": what, "remedy": remedy}
 
 
 @dataclass(frozen=True)
