@@ -161,7 +161,8 @@ class Group:
             for path in plan.restart_paths(process, self.given) + process["reload_on"]:
                 if path not in digests:
                     digests[path] = files.digest(files.read(path))
-        self._distrust({path for path in self.given if files.digest(files.read(path)) not in (None, digests[path])})
+        altered = (path for path in self.wanted if files.digest(files.read(path)) not in (None, digests[path]))
+        self._distrust(set(self.given).intersection(altered))
         self.inputs = {
             name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
             for name, process in self.processes.items()
