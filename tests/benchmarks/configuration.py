@@ -5,15 +5,18 @@
 
 usage, on a machine that does nothing else:
     scripts/bootstrap.sh test
-    PYTHONPATH=.:.collections .venv/bin/python tests/benchmarks/configuration.py [--rounds 3] [--version 3.9.1]
+    PYTHONPATH=.:.collections .venv/bin/python tests/benchmarks/configuration.py [--rounds 3] [--parallel 1]
+        [--database postgresql]
 
-A server of its own on SQLite listens on the loopback interface. The Prefect CLI, and the module for single objects in a
-loop, make a few objects each; what one takes is told per object.
+A server of its own, one process on SQLite or PostgreSQL, listens on the loopback interface. With --api-url it is any
+server, which is left as it was if it held none of these objects. The Prefect CLI, and the module for single objects in
+a loop, make a few objects each; what one takes is told per object.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -27,8 +30,9 @@ from typing import Any
 
 from ansible import release as ansible_release
 
-from tests.integration.api.support import HERE, ROOT, Server, run_module
+from tests.integration.api.support import HERE, ROOT, PostgreSQL, Server, installed_prefect, run_module
 
+NEWEST = "3.9.1"
 OBJECTS = 1000
 FEW = 5  # for yardsticks that take seconds per object
 
@@ -76,12 +80,14 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 class Bench:
-    def __init__(self, server: Server, directory: Path) -> None:
-        self.server, self.directory = server, directory
-        self.options = {"api_url": f"http://127.0.0.1:{server.port}/api"}
+    def __init__(self, api_url: str, parallel: int, directory: Path) -> None:
+        self.directory = directory
+        self.options = {"api_url": api_url}
+        self.parallel = parallel
+        self.prefect = installed_prefect(NEWEST) / "bin/prefect"
 
     def module(self, **document: Any) -> dict[str, Any]:
-        return run_module("configuration", {**self.options, **document})
+        return run_module("configuration", {**self.options, "parallel": self.parallel, **document})
 
     def playbook(self, tasks: list[dict[str, Any]], changed: int) -> None:
         path = self.directory / "play.yml"
@@ -91,8 +97,17 @@ class Bench:
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr  # noqa: PT018
 
     def cli(self, *words: str) -> None:
-        command = [f"{self.server.venv}/bin/prefect", *words]
-        subprocess.run(command, env=self.server.environment, check=True, capture_output=True)
+        environment = {**os.environ, "PREFECT_HOME": str(self.directory), "PREFECT_API_URL": self.options["api_url"]}
+        subprocess.run([self.prefect, *words], env=environment, check=True, capture_output=True)
+
+
+def absent(document: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The document that takes these objects away again; schedules and queues go with what they belong to."""
+    inner = {"schedules", "queues"}
+    return {
+        kind: [{**{key: one[key] for key in one if key not in inner}, "state": "absent"} for one in items]
+        for kind, items in document.items()
+    }
 
 
 def report(bench: Bench, rounds: int) -> None:
@@ -122,6 +137,10 @@ def report(bench: Bench, rounds: int) -> None:
         bench.module(variables=[{"name": f"one{n}", "state": "absent"} for n in range(FEW)])
         cli = seconds(lambda: [bench.cli("variable", "set", f"cli{number}_{n}", str(n)) for n in range(FEW)])  # noqa: B023
         note("CLI", cli / FEW)
+    bench.module(**absent(document))
+    bench.module(
+        variables=[{"name": f"cli{number}_{n}", "state": "absent"} for number in range(rounds) for n in range(FEW)]
+    )
     medians = {what: statistics.median(values) for what, values in measured.items()}
 
     def row(what: str, name: str, each: int, yardstick: str) -> str:
@@ -130,8 +149,8 @@ def report(bench: Bench, rounds: int) -> None:
         return f"| {what} | {spread(measured[name])} s | {per_object * 1000:.1f} ms | {ratio} |"
 
     print(f"{os.cpu_count()} cores, load of the last five minutes {os.getloadavg()[1]:.1f}, Python "
-          f"{sys.version.split()[0]}, ansible-core {ansible_release.__version__}, Prefect {bench.server.version} on "
-          f"SQLite, {rounds} rounds")  # fmt: skip
+          f"{sys.version.split()[0]}, ansible-core {ansible_release.__version__}, Prefect {NEWEST}, "
+          f"parallel {bench.parallel}, {rounds} rounds")  # fmt: skip
     print("\n| what | minimum / median / maximum | per object | ratio |\n| --- | --- | --- | --- |")
     print(row("1,000 unchanged objects, `ansible-playbook`", "unchanged, playbook", OBJECTS, "CLI"))
     print(row("the same, the module alone", "unchanged, module", OBJECTS, "CLI"))
@@ -147,14 +166,24 @@ def report(bench: Bench, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--version", default="3.9.1")
+    parser.add_argument("--parallel", type=int, default=1)
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    server.add_argument("--api-url")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        server = Server(options.version, Path(directory))
-        try:
-            report(Bench(server, Path(directory)), options.rounds)
-        finally:
-            server.stop()
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        api_url = options.api_url
+        if not api_url:
+            settings = {}
+            if options.database == "postgresql":
+                database = PostgreSQL()
+                stack.callback(database.stop)
+                settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.url
+            own = Server(NEWEST, directory, **settings)
+            stack.callback(own.stop)
+            api_url = own.environment["PREFECT_API_URL"]
+        report(Bench(api_url, options.parallel, directory), options.rounds)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from e2e.machine import MACHINE, ROOT, Machine, Played, run
+from e2e.machine import GATEWAY_PORT, MACHINE, ROOT, Machine, Played, run
 
 PROBE = "Send a flow run through every pool that has workers"
 
@@ -53,11 +53,10 @@ def wall(command: list[str], machine: Machine) -> float:
 
 def module_seconds(machine: Machine, rounds: int) -> list[float]:
     """A module call that finds nothing to do, less what a ping takes right before it. Both run on this host."""
-    url = f"{machine.url}/api"
     here = [str(ROOT / ".venv/bin/ansible"), "localhost", "-i", "localhost,", "-c", "local"]
     here += ["-e", f"ansible_python_interpreter={sys.executable}", "-m"]
     # The arguments are this test machine's; its API asks for no login.
-    pool = [*here, "selfhosted.prefect.work_pool", "-a", f"name=default type=process api_url={url}"]
+    pool = [*here, "selfhosted.prefect.work_pool", "-a", f"name=default type=process api_url=http://{machine.ip}:{GATEWAY_PORT}/api"]
     differences = []
     for _round in range(rounds):
         ping = wall([*here, "ansible.builtin.ping"], machine)

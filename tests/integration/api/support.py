@@ -125,6 +125,8 @@ class Server:
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_ENABLED": "false",
+            # The tests say themselves when a run is late.
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
             # No test needs these, and SQLite lets one writer in at a time.
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
             "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",

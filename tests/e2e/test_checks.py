@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""verify.yml fails when something is wrong, and says what it is and what to do.
+
+Each fault is a real one. Those that do not hide each other share a run of verify.yml.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from e2e.conftest import Converged
+from e2e.machine import API_PORTS, Machine, wait_for
+
+API_ENVIRONMENT = "/etc/prefect/api.env"
+# api-1 connects to PostgreSQL itself, and takes tasks from the Docket of the background services.
+ASTRAY = f"""sed -i 's/:6432/:5432/' {API_ENVIRONMENT}
+echo PREFECT_SERVER_DOCKET_NAME=prefect >> {API_ENVIRONMENT}
+systemctl restart prefect-api-1
+"""
+# What would be true after some minutes.
+OLD_HEARTBEAT = (
+    "UPDATE worker SET last_heartbeat_time = now() - interval '10 minutes' WHERE name = 'prefect-worker-default-2'"
+)
+Said = dict[str, tuple[str, str]]  # by check: what is wrong, and what to do
+
+
+class Faults(NamedTuple):
+    said: dict[str, Said]
+    repaired: set[str]  # what a run of site.yml restarted or started after them
+
+
+def verify(machine: Machine, **variables: object) -> Said:
+    """What verify.yml says of the checks that fail. It changes nothing."""
+    played = machine.playbook("verify", fails=True, **variables)
+    assert (played.recap["failed"], played.recap["changed"]) == (1, 0), played.output
+    found = re.findall(r"^ *FAILED +([^:\n]+): (.*)\n *What to do: (.*)$", played.output, re.M)
+    assert found, played.output
+    return {check: (problem, remedy) for check, problem, remedy in found}
+
+
+def redis(machine: Machine, command: str) -> str:
+    """The password comes by stdin, so that no file and no argument has it."""
+    ask = f"REDISCLI_AUTH=$(cat) redis-cli -h $(hostname -i) -n 1 --raw {command}"
+    return machine.sh(ask, input=machine.variables()["prefect_redis_password"]).strip()
+
+
+@pytest.fixture(scope="module")
+def faults(converged: Converged) -> Faults:
+    machine = converged.machine
+    services = machine.pids()["services"]
+    found = {}
+    try:
+        # The pool takes no more runs.
+        machine.api("PATCH", "/work_pools/default", {"is_paused": True})
+        found["paused"] = verify(machine, prefect_verify_probe_timeout=5)
+        machine.api("PATCH", "/work_pools/default", {"is_paused": False, "concurrency_limit": 7})
+
+        # Everything that leaves the API answering and flow runs going on.
+        machine.sh(f"kill -STOP {services}; systemctl stop prefect-api-2 prefect-worker-default-2")
+        machine.sql(OLD_HEARTBEAT)
+        redis(machine, "-n 0 XGROUP DESTROY events event-persister")
+        due = "HGET prefect:runs:schedule_deployments when"
+        wait_for(lambda: float(redis(machine, due)) < float(machine.sh("date +%s")) - 2)
+        machine.sh(ASTRAY)
+        wait_for(lambda: machine.api("GET", "/ready", port=API_PORTS["api-1"]), 60)
+        found["astray"] = verify(machine, prefect_verify_overdue_seconds=1)
+
+        # Nothing answers.
+        machine.sh("systemctl stop prefect-redis prefect-pgbouncer prefect-gateway")
+        found["down"] = verify(machine)
+    finally:
+        machine.sh(f"kill -CONT {services}")
+        machine.sh("systemctl start prefect-redis prefect-pgbouncer prefect-gateway prefect-worker-default-2")
+        # Makes its consumer group again, and takes over the tasks that api-1 has taken.
+        machine.sh("systemctl restart prefect-services")
+        before = machine.pids()
+        machine.playbook("site")
+    return Faults(found, machine.restarted(before))
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "problem", "remedy"),
+    [
+        ("paused", "Pools, queues and limits are as declared", "update work_pool 'default'", "configure.yml"),
+        ("paused", "A flow run gets through every pool", "SCHEDULED", "the log of the pool's workers"),
+        ("astray", "Every process runs", "api-2 does not run on {name}; worker-default-2 does not", "journalctl -u"),
+        ("astray", "The gateway sees every API process", "api-2 is DOWN for {name}", "look at its log"),
+        ("astray", "API processes run no background service", "takes background tasks", "DOCKET_NAME"),
+        ("astray", "The scheduler is alive", "schedule_deployments is ", "restarting them"),
+        ("astray", "The late-run marker is alive", "monitor_late_runs is ", "restarting them"),
+        ("astray", "All periodic services are alive", "", "restarting them"),
+        ("astray", "Redis carries the events", "no consumer group event-persister", "the background services"),
+        ("astray", "The API's database traffic goes through PgBouncer", "reach PostgreSQL from {ip}", "server.yml"),
+        ("astray", "Pools, queues and limits are as declared", "update work_pool 'default'", "configure.yml"),
+        ("astray", "Worker heartbeats are fresh", "prefect-worker-default-2 has sent no heartbeat", "prefect_api_url"),
+        ("astray", "The event persister is alive", "are not in the database", "event_persister"),
+        ("down", "Every process runs", "redis does not run", "run site.yml again"),
+        ("down", "The gateway sees every API process", "HAProxy on {name} does not tell", "its own port"),
+        ("down", "The API answers", "refused", "prefect_api_url"),
+        ("down", "Redis answers", "refused", "prefect_redis_url"),
+        (
+            "down",
+            "The API's database traffic goes through PgBouncer",
+            "PgBouncer on {name} does not tell",
+            "server.yml",
+        ),
+        ("down", "Worker heartbeats are fresh", "refused", "the log of the worker"),
+        ("down", "A flow run gets through every pool", "refused", "the log of the pool's workers"),
+    ],
+)
+def test_a_fault_is_found(
+    converged: Converged, faults: Faults, fault: str, check: str, problem: str, remedy: str
+) -> None:
+    machine = converged.machine
+    found_problem, found_remedy = faults.said[fault].get(check, ("", ""))
+    for known, value in (("{name}", machine.name), ("{ip}", machine.ip)):
+        problem = problem.replace(known, value)
+    assert all(word in found_problem for word in problem.split("; ")), faults.said[fault]
+    assert remedy in found_remedy
+
+
+def test_nothing_else_is_found(faults: Faults) -> None:
+    """Each check speaks of its own; the others pass."""
+    paused, astray = faults.said["paused"].keys(), faults.said["astray"].keys()
+    assert paused == {"Pools, queues and limits are as declared", "A flow run gets through every pool"}
+    assert {"The API answers", "Redis answers", "A flow run gets through every pool"} & astray == set()
+
+
+def test_what_it_advises_helps(faults: Faults) -> None:
+    """site.yml, which ends with all checks, has put back what it says it would; nothing else was restarted."""
+    assert faults.repaired == {"api-1", "api-2"}
