@@ -56,7 +56,12 @@ def module_seconds(machine: Machine, rounds: int) -> list[float]:
     here = [str(ROOT / ".venv/bin/ansible"), "localhost", "-i", "localhost,", "-c", "local"]
     here += ["-e", f"ansible_python_interpreter={sys.executable}", "-m"]
     # The arguments are this test machine's; its API asks for no login.
-    pool = [*here, "selfhosted.prefect.work_pool", "-a", f"name=default type=process api_url=http://{machine.ip}:{GATEWAY_PORT}/api"]
+    pool = [
+        *here,
+        "selfhosted.prefect.work_pool",
+        "-a",
+        f"name=default type=process api_url=http://{machine.ip}:{GATEWAY_PORT}/api",
+    ]
     differences = []
     for _round in range(rounds):
         ping = wall([*here, "ansible.builtin.ping"], machine)
