@@ -29,7 +29,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._purge import P
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import difference
 from ansible_collections.selfhosted.prefect.plugins.module_utils._yaml import yaml_text
 
-BUSY = (429, 503)
+# What one write may be told because of others at the same time: the server is busy, or (409) two of them found that
+# something is missing which the server makes for both, such as its key when the first secrets are written.
+DISTURBED = (409, 429, 503)
 OPTIONS: dict[str, Any] = {
     **{
         kind.plural: {"type": "list", "elements": "dict", **({"no_log": True} if kind.secret else {})} for kind in KINDS
@@ -172,8 +174,7 @@ def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
     with ThreadPoolExecutor(threads) as pool:
         for wave in waves(steps):
             for step, error in zip(wave, list(pool.map(make, wave))):
-                # A server may be too busy with the others, SQLite above all, so that one gets its turn alone.
-                again = threads > 1 and error is not None and error.status in BUSY
+                again = threads > 1 and error is not None and error.status in DISTURBED
                 failures.append(make(step, again=True) if again else error)
     return [str(error) for error in failures if error]
 

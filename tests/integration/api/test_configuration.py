@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .support import Api, ModuleFailure
+from .support import Api, Fault, ModuleFailure
 from .test_documentation import Unsafe, play
 
 STEM = "13-"
@@ -169,6 +169,22 @@ def test_every_failure_of_writes_at_the_same_time_is_reported(api: Api, name: st
     ]
     assert "6 of 12 changes were made" in failure.value.result["msg"]
     assert not api.run("configuration", deployments=good)["changed"]
+
+
+def test_a_write_that_others_have_disturbed_is_repeated_alone(api: Api) -> None:
+    """As happens to the first secrets of a server, for which two requests at a time want to make its key."""
+    variables = [{"name": f"disturbed_{n}", "value": 1} for n in range(4)]
+    api.run("configuration", variables=variables)
+    changed = [{**one, "value": 2} for one in variables]
+    conflict = Fault("PATCH", "/variables/", 409)
+    api.proxy.faults.append(conflict)
+    with pytest.raises(ModuleFailure, match="HTTP 409"):  # it was alone already
+        api.run("configuration", variables=changed)
+    api.proxy.faults += [conflict, conflict]
+    newest = [{**one, "value": 3} for one in variables]
+    assert api.run("configuration", variables=newest, parallel=4)["summary"]["update"] == 4
+    assert api.proxy.faults == []
+    assert not api.run("configuration", variables=newest)["changed"]
 
 
 def test_parallel_must_be_positive(api: Api) -> None:
