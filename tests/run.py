@@ -98,7 +98,7 @@ class Stage:
     commands: tuple[Command, ...]
     needs: str = "."  # the path in the checkout that it tests with
     tools: Tools = field(default_factory=dict)
-    alone: bool = False  # uses or measures the whole machine
+    round: int = 1  # stages of a round share the machine; the rounds come one after the other
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ class Result:
     ended: float = 0
 
 
-def pytest(name: str, *, path: str = "", alone: bool = False, minutes: int = 15, tools: Tools | None = None) -> Stage:
+def pytest(name: str, *, path: str = "", round: int = 1, minutes: int = 15, tools: Tools | None = None) -> Stage:
     path = path or f"tests/{name}"
     command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
-    return Stage(name, (command,), path, tools or {}, alone)
+    return Stage(name, (command,), path, tools or {}, round)
 
 
 def molecule(scenario: str) -> Command:
@@ -172,10 +172,10 @@ STAGES = (
         "molecule",
         tuple(molecule(path.parent.name) for path in sorted(ROOT.glob("extensions/molecule/*/molecule.yml"))),
         needs="extensions/molecule",
-        alone=True,
+        round=2,
     ),
-    pytest("machines", alone=True, minutes=30),
-    pytest("e2e", alone=True, minutes=50),
+    pytest("machines", round=2, minutes=30),
+    pytest("e2e", round=2, minutes=50),
 )
 
 
@@ -330,11 +330,10 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.default_int_handler)
     outcome: dict[str, tuple[Count, float]] = {}
     started = time.monotonic()
-    # Stages that need the machine for themselves come one by one, the others share it.
-    for alone, group in itertools.groupby(chosen, key=lambda stage: stage.alone):
-        for together in [[stage] for stage in group] if alone else [list(group)]:
-            print(f"== running {', '.join(stage.name for stage in together)}", flush=True)
-            outcome |= run_together(together, runner)
+    for _round, group in itertools.groupby(chosen, key=lambda stage: stage.round):
+        together = list(group)
+        print(f"== running {', '.join(stage.name for stage in together)}", flush=True)
+        outcome |= run_together(together, runner)
     total = sum((count for count, _seconds in outcome.values()), Count())
     print(f"\n{'stage':12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, (count, seconds) in outcome.items():

@@ -102,9 +102,9 @@ def test_every_stage_runs_after_a_failed_one_and_a_stage_without_its_files_fails
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stages = [
-        run.Stage("bad", (run.Command("a", "false"),), alone=True),
+        run.Stage("bad", (run.Command("a", "false"),)),
         run.Stage("gone", (run.Command("b", "true"),), needs="no/such/directory"),
-        run.Stage("good", (run.Command("c", "true"),), alone=True),
+        run.Stage("good", (run.Command("c", "true"),), round=2),
     ]
     assert drive(stages, tmp_path, monkeypatch) == 1
     printed = capsys.readouterr().out
