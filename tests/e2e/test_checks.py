@@ -55,7 +55,7 @@ def faults(converged: Converged) -> Faults:
     services = machine.pids()["services"]
     found = {}
     try:
-        # The pool takes no more runs.
+        # The pool takes no more runs. The inventory does not say whether it is paused, so that is somebody's decision.
         machine.api("PATCH", "/work_pools/default", {"is_paused": True})
         found["paused"] = verify(machine, prefect_verify_probe_timeout=5)
         machine.api("PATCH", "/work_pools/default", {"is_paused": False, "concurrency_limit": 7})
@@ -88,14 +88,12 @@ def faults(converged: Converged) -> Faults:
 @pytest.mark.parametrize(
     ("fault", "check", "problem", "remedy"),
     [
-        ("paused", "Pools, queues and limits are as declared", "update work_pool 'default'", "configure.yml"),
-        ("paused", "A flow run gets through every pool", "SCHEDULED", "the log of the pool's workers"),
+        ("paused", "A flow run gets through every pool", "is still Scheduled; paused", "the log of the pool's workers"),
         ("astray", "Every process runs", "api-2 does not run on {name}; worker-default-2 does not", "journalctl -u"),
         ("astray", "The gateway sees every API process", "api-2 is DOWN for {name}", "look at its log"),
         ("astray", "API processes run no background service", "takes background tasks", "DOCKET_NAME"),
         ("astray", "The scheduler is alive", "schedule_deployments is ", "restarting them"),
         ("astray", "The late-run marker is alive", "monitor_late_runs is ", "restarting them"),
-        ("astray", "All periodic services are alive", "", "restarting them"),
         ("astray", "Redis carries the events", "no consumer group event-persister", "the background services"),
         ("astray", "The API's database traffic goes through PgBouncer", "reach PostgreSQL from {ip}", "server.yml"),
         ("astray", "Pools, queues and limits are as declared", "update work_pool 'default'", "configure.yml"),
@@ -128,9 +126,9 @@ def test_a_fault_is_found(
 
 def test_nothing_else_is_found(faults: Faults) -> None:
     """Each check speaks of its own; the others pass."""
-    paused, astray = faults.said["paused"].keys(), faults.said["astray"].keys()
-    assert paused == {"Pools, queues and limits are as declared", "A flow run gets through every pool"}
-    assert {"The API answers", "Redis answers", "A flow run gets through every pool"} & astray == set()
+    assert faults.said["paused"].keys() == {"A flow run gets through every pool"}
+    passing = {"The API answers", "Redis answers", "A flow run gets through every pool"}
+    assert passing & faults.said["astray"].keys() == set()
 
 
 def test_what_it_advises_helps(faults: Faults) -> None:

@@ -19,7 +19,8 @@ LIMIT = 5
 
 @pytest.fixture
 def limited(deployment: Machine) -> Iterator[Machine]:
-    deployment.override("load", {"prefect_work_pools": [{"name": "default", "concurrency_limit": LIMIT}]})
+    pool = {"name": "default", "type": "process", "concurrency_limit": LIMIT, "workers": {"min": 2}}
+    deployment.override("load", {"prefect_work_pools": [pool]})
     deployment.playbook("configure")
     yield deployment
     deployment.forget("load")
