@@ -14,6 +14,9 @@ description:
   - Plain machines do not scale with the backlog, so every pool gets C(workers.min) workers (one by default).
   - A pool whose C(state) is V(absent) gets none.
   - The position in the list decides on which machine a worker runs and which port it uses.
+  - The C(concurrency_limit) of a pool is dealt out to its workers, unless C(workers.limit) says what each of them may
+    run. Prefect's server tells every worker that asks how much room there is, but does not count a run before it is
+    Pending, so that workers that ask at the same moment exceed the limit together.
 options:
   _input:
     description: Work pools as in C(prefect_work_pools).
@@ -32,7 +35,8 @@ RETURN = r"""
 _value:
   description:
     - One dictionary per worker with C(pool), C(type), C(number), C(process) (its name as a process), C(queues),
-      C(limit), C(query_seconds) and C(prefetch_seconds). The last three are null where the pool does not set them.
+      C(limit), C(query_seconds) and C(prefetch_seconds). C(limit) is null where the pool has no limit either, and the
+      last two where the pool does not set them.
   type: list
   elements: dict
 """
@@ -59,12 +63,24 @@ def worker_count(pool: Mapping[str, Any]) -> int:
     return 1 if count is None else int(count)
 
 
+def worker_limit(pool: Mapping[str, Any], number: int, count: int) -> int | None:
+    """Return how many runs worker C(number) of C(count) may have at a time, one at least."""
+    own = (pool.get("workers") or {}).get("limit")
+    if own is not None:
+        return int(own)
+    limit = pool.get("concurrency_limit")
+    if not limit:  # none, or a pool that is stopped
+        return None
+    return max(1, int(limit) // count + (number <= int(limit) % count))
+
+
 def workers_of(pools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one entry per worker of C(pools)."""
     result = []
     for pool in pools:
         workers = pool.get("workers") or {}
-        for number in range(1, worker_count(pool) + 1):
+        count = worker_count(pool)
+        for number in range(1, count + 1):
             result.append(
                 {
                     "pool": pool["name"],
@@ -72,7 +88,7 @@ def workers_of(pools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "number": number,
                     "process": process_name(pool["name"], number),
                     "queues": list(workers.get("queues") or []),
-                    "limit": workers.get("limit"),
+                    "limit": worker_limit(pool, number, count),
                     "query_seconds": workers.get("query_seconds"),
                     "prefetch_seconds": workers.get("prefetch_seconds"),
                 }

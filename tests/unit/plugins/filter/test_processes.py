@@ -103,6 +103,22 @@ def test_workers_default_to_one() -> None:
     assert workers_of([{"name": "fast", "state": "absent", "workers": {"min": 2}}]) == []
 
 
+@given(limit=st.integers(1, 500), count=st.integers(1, 50))
+def test_the_limit_of_a_pool_is_dealt_out(limit: int, count: int) -> None:
+    dealt = [
+        worker["limit"] for worker in workers_of([{"name": "a", "concurrency_limit": limit, "workers": {"min": count}}])
+    ]
+    assert sum(dealt) == max(limit, count)
+    assert max(dealt) - min(dealt) <= 1
+
+
+def test_workers_without_a_limit_to_deal_out() -> None:
+    for pool in ({}, {"concurrency_limit": None}, {"concurrency_limit": 0}):
+        assert [worker["limit"] for worker in workers_of([{"name": "a", **pool}])] == [None]
+    own = {"name": "a", "concurrency_limit": 5, "workers": {"min": 2, "limit": 5}}
+    assert [worker["limit"] for worker in workers_of([own])] == [5, 5]
+
+
 @given(st.lists(st.text(min_size=1), unique=True, max_size=10))
 def test_every_worker_has_a_process_name_of_its_own(names: list[str]) -> None:
     workers = workers_of([{"name": name, "workers": {"min": 2}} for name in names])
