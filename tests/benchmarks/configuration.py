@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import statistics
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible import release as ansible_release
 
@@ -96,6 +98,17 @@ class Bench:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr  # noqa: PT018
 
+    def bare(self, variables: Sequence[dict[str, Any]]) -> None:
+        """The same requests without anything around them, one after the other on one connection."""
+        url = urlsplit(self.options["api_url"])
+        connection = http.client.HTTPConnection(url.hostname or "", url.port)
+        for one in variables:
+            connection.request("POST", f"{url.path}/variables/", json.dumps(one), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 201, answer.status
+        connection.close()
+
     def cli(self, *words: str) -> None:
         environment = {**os.environ, "PREFECT_HOME": str(self.directory), "PREFECT_API_URL": self.options["api_url"]}
         subprocess.run([self.prefect, *words], env=environment, check=True, capture_output=True)
@@ -132,6 +145,8 @@ def report(bench: Bench, rounds: int) -> None:
         note("unchanged, module", seconds(lambda: bench.module(**document)))
         note("created, module", seconds(lambda: bench.module(variables=variables)))
         note("deleted, module", seconds(lambda: bench.module(variables=gone)))
+        note("created, bare requests", seconds(lambda: bench.bare(variables)))
+        bench.module(variables=gone)
         loop_seconds = seconds(lambda: bench.playbook(loop, 1))
         note("single module", (loop_seconds - measured["playbook with nothing to do"][-1]) / FEW)
         bench.module(variables=[{"name": f"one{n}", "state": "absent"} for n in range(FEW)])
@@ -156,6 +171,9 @@ def report(bench: Bench, rounds: int) -> None:
     print(row("the same, the module alone", "unchanged, module", OBJECTS, "CLI"))
     print(row("1,000 variables created, the module alone", "created, module", OBJECTS, "CLI"))
     print(row("the same", "created, module", OBJECTS, "single module"))
+    print(f"| the same as bare requests, one after the other | {spread(measured['created, bare requests'])} s | "
+          f"{medians['created, bare requests']:.1f} ms | the module takes "
+          f"{medians['created, module'] / medians['created, bare requests']:.2f} times as long |")  # fmt: skip
     print(row("1,000 variables deleted, the module alone", "deleted, module", OBJECTS, "CLI"))
     print(f"| `prefect variable set`, each ({FEW} of them) | {spread(measured['CLI'])} s | | 1 |")
     print(f"| module `variable` in a loop, each ({FEW} of them) | {spread(measured['single module'])} s | | "
