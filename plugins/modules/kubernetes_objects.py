@@ -134,10 +134,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
 )
 
 
-def run(module: AnsibleModule) -> list[Change]:
+def run(module: AnsibleModule, client: KubernetesClient) -> list[Change]:
     """Do what the options say."""
     options = module.params
-    client = KubernetesClient(access(options["kubeconfig"], options["context"]))
     objects = ObjectSet(
         client,
         options["instance"],
@@ -148,7 +147,6 @@ def run(module: AnsibleModule) -> list[Change]:
     )
     if options["state"] == "absent":
         return objects.remove_all(options["namespaces"], options["wait_timeout"])
-    objects.discover([manifest["apiVersion"] for manifest in options["objects"]])
     wanted = [objects.labelled(manifest) for manifest in options["objects"]]
     changes = objects.apply_all(wanted)
     if options["wait_timeout"] and not module.check_mode:
@@ -186,9 +184,12 @@ def main() -> None:
     if not has_yaml():
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
-        changes = run(module)
+        client = KubernetesClient(access(module.params["kubeconfig"], module.params["context"]))
+        changes = run(module, client)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
+    for warning in sorted(client.warnings):
+        module.warn(warning)
     module.exit_json(
         changed=bool(changes),
         changes=[{"action": change.action, "object": change.title} for change in changes],
