@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The number of workers follows what they have to do."""
+
+from __future__ import annotations
+
+import copy
+
+from .conftest import POOLS, Installed, Note
+from .deployment import Deployment, wait_for
+
+# So that a test can wait for it; by default, workers go away slowly.
+QUICK = {
+    "scaleDown": {"stabilizationWindowSeconds": 15, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}
+}
+
+
+def test_workers_follow_their_cpu(
+    development: Deployment, installed: Installed, record_testsuite_property: Note
+) -> None:
+    pools = copy.deepcopy(POOLS)
+    pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "cpu", "target": 80, "behavior": QUICK}}
+    development.play("workers", prefect_work_pools=pools)
+
+    def replicas() -> int:
+        return int(development.one("deployments", "worker-kubernetes")["spec"]["replicas"])
+
+    try:
+        wait_for("the metrics of the workers", lambda: replicas() == 1, 60)
+        runs = development.submit(10, seconds=20)
+        most = wait_for("more workers", lambda: replicas() > 1 and replicas(), 120)
+        # Unchanged, although the number of pods is another one.
+        assert development.play("workers", prefect_work_pools=pools).tasks_that_changed() == []
+        development.wait_for_states(runs, {"COMPLETED"}, 180)
+        wait_for("fewer workers", lambda: replicas() == 1, 180)
+        record_testsuite_property("workers at the most, following their CPU", most)
+    finally:
+        development.play("workers")
+    assert development.objects("horizontalpodautoscalers", "/apis/autoscaling/v2") == []
