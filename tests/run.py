@@ -140,7 +140,8 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/package tests/unit/test_run.py tests/e2e tests/kubernetes tests/machines scripts",
+                "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/kubernetes"
+                " scripts",
             ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),

@@ -29,7 +29,9 @@ POOLS: list[dict[str, Any]] = [
         "concurrency_limit": 10,
         "job": {"finished_job_ttl": 15, "cpu_request": "20m", "memory_request": "128Mi"},
         "workers": {"min": 1, "query_seconds": 2},
-    }
+    },
+    # Its runs are processes in the worker's pod.
+    {"name": "inside", "type": "process", "concurrency_limit": 2, "workers": {"min": 1, "limit": 2}},
 ]
 Note = Callable[[str, object], None]
 

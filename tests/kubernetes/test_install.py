@@ -14,7 +14,7 @@ def test_a_prediction_of_the_first_run_changes_nothing(predicted: Run) -> None:
 
 
 def test_one_run_gets_to_a_completed_flow_run(installed: Installed) -> None:
-    assert COMPLETED.format(1) in installed.run.output
+    assert COMPLETED.format(2) in installed.run.output
 
 
 def test_no_pod_was_started_twice(installed: Installed) -> None:

@@ -1,19 +1,41 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The number of workers follows what they have to do."""
+"""The number of workers follows what they have to do, and many of them leave the watching to one."""
 
 from __future__ import annotations
 
 import copy
 
 from .conftest import POOLS, Installed, Note
-from .deployment import Deployment, wait_for
+from .deployment import APPS, BATCH, Deployment, wait_for
 
 # So that a test can wait for it; by default, workers go away slowly.
 QUICK = {
     "scaleDown": {"stabilizationWindowSeconds": 15, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}
 }
+
+
+def test_one_process_watches_the_pods_of_many_workers(development: Deployment, installed: Installed) -> None:
+    pools = copy.deepcopy(POOLS)
+    pools[0] |= {"pre_pull": True}
+    pools[0]["job"] |= {"finished_job_ttl": 60}
+    development.play("configure", prefect_work_pools=pools)
+    development.play("workers", prefect_work_pools=pools, prefect_separate_observer=True)
+    (image,) = development.objects("daemonsets", APPS)
+    assert image["status"]["numberReady"] == image["status"]["desiredNumberScheduled"] == 1
+    worker = development.one("deployments", "worker-kubernetes")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "value": "false"} in worker["env"]
+    runs = development.submit(1, seconds=600)
+    development.wait_for_states(runs, {"RUNNING"})
+    (job,) = development.objects("jobs", BATCH, labelSelector=f"prefect.io/flow-run-id={runs[0]}")
+    path = f"{BATCH}/namespaces/{development.namespace}/jobs/{job['metadata']['name']}"
+    development.cluster.client.json("DELETE", path, {"propagationPolicy": "Background"})
+    development.wait_for_states(runs, {"CRASHED"})
+    development.play("configure")
+    development.play("workers")
+    assert development.objects("daemonsets", APPS) == []
+    assert "observer" not in str([pod["metadata"]["name"] for pod in development.pods("workers")])
 
 
 def test_workers_follow_their_cpu(
