@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import os
+import subprocess
 
-from .conftest import POOLS, Installed, Note
+from .conftest import POOLS, PROGRAM, Installed, Note
 from .deployment import APPS, BATCH, Deployment, wait_for
 
 # So that a test can wait for it; by default, workers go away slowly.
@@ -60,3 +63,43 @@ def test_workers_follow_their_cpu(
     finally:
         development.play("workers")
     assert development.objects("horizontalpodautoscalers", "/apis/autoscaling/v2") == []
+
+
+def backlog(development: Deployment) -> int:
+    """Due and active runs of the pool, as the API counts them."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    pool = {"name": {"any_": ["kubernetes"]}}
+    due = {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": {"before_": now}}
+    active = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    return sum(
+        development.api("POST", "/flow_runs/count", {"work_pools": pool, "flow_runs": runs}) for runs in (due, active)
+    )
+
+
+if not os.environ.get("KUBECONFIG"):  # KEDA of a cluster of one's own would scale
+
+    def test_keda_is_told_the_true_backlog(development: Deployment, installed: Installed) -> None:
+        subprocess.run([PROGRAM, "keda"], check=True, capture_output=True)
+        pools = copy.deepcopy(POOLS)
+        pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "backlog", "target": 4}}
+        development.play("workers", prefect_work_pools=pools)
+        (scaled,) = development.objects("scaledobjects", "/apis/keda.sh/v1alpha1")
+        (trigger,) = scaled["spec"]["triggers"]
+        assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (1, 3)
+        assert trigger["metadata"]["targetQueryValue"] == "4"
+        seen = []
+        runs = development.submit(14, seconds=5)
+        while not seen or seen[-1]:
+            before, counted, after = (
+                backlog(development),
+                int(development.query(trigger["metadata"]["query"])),
+                backlog(development),
+            )
+            assert after <= counted <= before
+            seen.append(counted)
+            assert len(seen) < 200
+        assert max(seen) == 14
+        assert len(set(seen)) > 3
+        development.wait_for_states(runs, {"COMPLETED"})
+        development.play("workers")
+        assert development.objects("scaledobjects", "/apis/keda.sh/v1alpha1") == []
