@@ -87,7 +87,7 @@ if not os.environ.get("KUBECONFIG"):  # KEDA of a cluster of one's own would sca
         (trigger,) = scaled["spec"]["triggers"]
         assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (1, 3)
         assert trigger["metadata"]["targetQueryValue"] == "4"
-        seen = []
+        seen: list[int] = []
         runs = development.submit(14, seconds=5)
         while not seen or seen[-1]:
             before, counted, after = (
