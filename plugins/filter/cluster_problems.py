@@ -22,8 +22,8 @@ options:
     description:
       - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
         that images are pulled with), C(volumes), C(storage_class),
-        C(metrics) (what workers scale by), C(http_route), C(node_port), C(pod_security) (the level), C(pods) (each with
-        C(option), C(what), C(namespace), C(count) and C(resources)), and C(nodes_autoscale).
+        C(metrics) (what workers scale by), C(http_route), C(node_port), C(instance), C(pod_security) (the level), C(pods)
+        (each with C(option), C(what), C(namespace), C(count) and C(resources)), and C(nodes_autoscale).
     type: dict
     required: true
 """
@@ -47,6 +47,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
@@ -133,12 +134,12 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
 
 
 def _pod_security(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
-    if needs["create_namespaces"]:
-        return  # then the label is set here
     wanted = needs["pod_security"]
     for name, found in cluster["namespaces"].items():
-        level = (found.get("labels") or {}).get(_LEVEL_LABEL, _LEVELS[0])
-        if found["exists"] and level in _LEVELS and _LEVELS.index(level) < _LEVELS.index(wanted):
+        labels = found.get("labels") or {}
+        level = labels.get(_LEVEL_LABEL, _LEVELS[0])
+        ours = labels.get(INSTANCE_LABEL) == needs["instance"]  # then the label is set here
+        if found["exists"] and not ours and level in _LEVELS and _LEVELS.index(level) < _LEVELS.index(wanted):
             yield problem(
                 "prefect_pod_security",
                 f"The namespace {name} enforces the Pod Security level {level}, which is weaker than {wanted}.",

@@ -48,6 +48,8 @@ KINDS = (
     ("v1", "Secret"),
     ("v1", "ServiceAccount"),
 )
+# Never pruned: it may hold what others have put there.
+_NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
 # Their pods need what the other objects give them.
 _LAST = (
@@ -243,6 +245,8 @@ class ObjectSet:
     def apply(self, manifest: Manifest) -> Change | None:
         """Make one object as described, and return what that changed."""
         before = self.client.found(self.path_of(manifest))
+        if before is not None and manifest["kind"] == "Namespace" and not self._is_ours(before):
+            return None  # it is for whoever has made it, and may be shared
         try:
             if before is not None and not self.dry_run:
                 self._hand_over_replicas(before, manifest)
@@ -257,6 +261,10 @@ class ObjectSet:
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
+        labels = manifest["metadata"].get("labels") or {}
+        return labels.get(INSTANCE_LABEL) == self.instance and labels.get(MANAGER_LABEL) == MANAGER
 
     @staticmethod
     def _advice(error: ApiError) -> str:
@@ -340,7 +348,7 @@ class ObjectSet:
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
-        found = self.owned(namespaces)
+        found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
         deadline = time.monotonic() + timeout
         while found and not self.dry_run:
@@ -349,6 +357,14 @@ class ObjectSet:
                 raise KubernetesError(f"{title(found[0])} is still there after {timeout:.0f} s")
             time.sleep(_INTERVAL if found else 0)
         return changes
+
+    def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether an object is a namespace in which another instance runs."""
+        if manifest["kind"] != "Namespace":
+            return False
+        query = {"labelSelector": f"{MANAGER_LABEL}={MANAGER},{INSTANCE_LABEL}!={self.instance}"}
+        path = self.path("apps/v1", "Deployment", manifest["metadata"]["name"]) or ""
+        return bool(self.client.json("GET", path, query)["items"])
 
     @staticmethod
     def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:

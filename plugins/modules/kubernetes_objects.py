@@ -16,6 +16,7 @@ description:
     out and its Jobs complete, and deletes what is no longer listed.
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
     task has to list all of its group.
+  - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
 requirements:
@@ -55,7 +56,8 @@ options:
   state:
     description:
       - V(present) for the group as described.
-      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay.
+      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
+        a namespace in which another instance runs.
     type: str
     choices: [present, absent]
     default: present

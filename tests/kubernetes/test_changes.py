@@ -97,3 +97,9 @@ def test_a_workload_that_does_not_start_is_explained(development: Deployment, in
     assert "nowhere.example/pgbouncer:none" in refused.output
     assert "ErrImagePull" in refused.output or "ImagePullBackOff" in refused.output
     development.play("database")
+
+
+def test_a_wrong_login_is_said(development: Deployment, installed: Installed) -> None:
+    refused = development.play("configure", check=False, prefect_api_auth_string="admin:wrong")
+    assert refused.code != 0
+    assert "401" in refused.output

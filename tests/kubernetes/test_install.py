@@ -58,3 +58,10 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
     text = str(development.objects("deployments", APPS)) + str(development.objects("statefulsets", APPS))
     assert not [secret for secret in secrets if secret in text]
     assert not [secret for secret in secrets if secret in installed.run.output]
+
+
+def test_the_migration_may_take_its_time(development: Deployment, installed: Installed) -> None:
+    selector = "app.kubernetes.io/component=migration"
+    (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=selector)
+    assert job["spec"]["activeDeadlineSeconds"] == 3600
+    assert job["status"]["succeeded"] == 1

@@ -203,6 +203,7 @@ NEEDS: dict[str, Any] = {
     "storage_class": "",
     "metrics": ["cpu", "backlog"],
     "http_route": True,
+    "instance": "prefect",
     "pod_security": "restricted",
     "nodes_autoscale": False,
     "pods": [
@@ -312,7 +313,8 @@ def test_nodes_that_come_by_themselves_are_not_counted() -> None:
 
 
 def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
-    assert cluster_problems({**CLUSTER, **namespace(labels={})}, {**NEEDS, "create_namespaces": True}) == []
+    ours = namespace(labels={"app.kubernetes.io/part-of": "prefect"})
+    assert cluster_problems({**CLUSTER, **ours}, NEEDS) == []
 
 
 def test_external_services_need_no_volumes() -> None:
