@@ -21,9 +21,9 @@ options:
   needs:
     description:
       - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
-        that images are pulled with), C(volumes), C(storage_class),
-        C(metrics) (what workers scale by), C(http_route), C(node_port), C(instance), C(pod_security) (the level), C(pods)
-        (each with C(option), C(what), C(namespace), C(count) and C(resources)), and C(nodes_autoscale).
+        that images are pulled with), C(volumes), C(storage_class), C(metrics) (what workers scale by), C(http_route),
+        C(node_port), C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option),
+        C(what), C(namespace), C(count) and C(resources).
     type: dict
     required: true
 """
