@@ -56,6 +56,11 @@ def denied(client: KubernetesClient, reviews: Sequence[Mapping[str, Any]]) -> li
         answer = client.json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
         return bool(answer["status"].get("allowed"))
 
+    # Most logins own all of a place, which one question tells.
+    places = sorted({review["namespace"] for review in reviews})
+    everything = [{"namespace": place, "verb": "*", "group": "*", "resource": "*"} for place in places]
+    owned = {place for place, good in zip(places, client.together(allowed, everything)) if good}
+    reviews = [review for review in reviews if review["namespace"] not in owned]
     verbs: dict[str, list[str]] = {}
     for review, good in zip(reviews, client.together(allowed, reviews)):
         if not good:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from .conftest import POOLS, Installed
 from .deployment import Deployment
@@ -55,3 +57,35 @@ def test_a_quota_and_a_weaker_level(development: Deployment, installed: Installe
         client.json("DELETE", f"{path}/resourcequotas/small")
     assert refused.code != 0
     assert "allows 100m of requests.cpu, and the pods of this instance need" in " ".join(refused.output.split())
+
+
+def test_what_the_login_may_not_is_listed(development: Deployment, installed: Installed, tmp_path: Path) -> None:
+    """A login with a Role for some of it, as one that somebody has forgotten to extend."""
+    client, namespace = development.cluster.client, development.namespace
+    core, rbac = f"/api/v1/namespaces/{namespace}", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    metadata = {"name": "half"}
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "patch"]}
+    subject = {"kind": "ServiceAccount", "name": "half", "namespace": namespace}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "half"}
+    client.json("POST", f"{core}/serviceaccounts", body={"metadata": metadata})
+    client.json("POST", f"{rbac}/roles", body={"metadata": metadata, "rules": [rule]})
+    client.json(
+        "POST", f"{rbac}/rolebindings", body={"metadata": metadata, "roleRef": reference, "subjects": [subject]}
+    )
+    try:
+        token = client.json("POST", f"{core}/serviceaccounts/half/token", body={"spec": {}})["status"]["token"]
+        config = yaml.safe_load(Path(development.cluster.kubeconfig).read_text())
+        for user in config["users"]:
+            user["user"] = {"token": token}
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+        refused = development.play("preflight", check=False, prefect_kubeconfig=str(tmp_path / "kubeconfig"))
+    finally:
+        client.json("DELETE", f"{rbac}/rolebindings/half")
+        client.json("DELETE", f"{rbac}/roles/half")
+        client.json("DELETE", f"{core}/serviceaccounts/half")
+    output = " ".join(refused.output.split())
+    assert refused.code != 0
+    assert f"Its login is not allowed to delete deployments.apps in {namespace}." in output
+    assert f"Its login is not allowed to get, list, create, patch, delete secrets in {namespace}." in output
+    assert "Its login is not allowed to get, list, create, patch, delete namespaces." in output
+    assert token not in refused.output
