@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from .deployment import ROOT, Cluster, Deployment, Run
 PROGRAM = ROOT / "tests" / "cluster" / "cluster"
 OWN_NODE = "10.77.0.2"
 NAME = "prefect-tests"
+# A directory for the inventory, which with the deployment stays there from one run of the tests to the next.
+KEPT = Path(os.environ["PREFECT_TEST_KEPT"]) if "PREFECT_TEST_KEPT" in os.environ else None
 # Jobs that go away while a test waits for it.
 POOLS: list[dict[str, Any]] = [
     {
@@ -42,7 +45,6 @@ class Installed:
 
     run: Run
     restarts: dict[str, int]
-    jobs: list[dict[str, Any]]
     api_ready_seconds: float
 
 
@@ -52,24 +54,28 @@ def cluster() -> Iterator[Cluster]:
     if given:
         yield Cluster(given, os.environ.get("PREFECT_NODE_ADDRESS", "127.0.0.1"))
         return
+    kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
+    found = Path(kubeconfig).exists()
     subprocess.run([PROGRAM, "up"], check=True)
     try:
-        kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
         yield Cluster(kubeconfig, OWN_NODE, (str(PROGRAM), "enter", "kubectl"))
     finally:
-        subprocess.run([PROGRAM, "down"], check=True)
+        if not found:
+            subprocess.run([PROGRAM, "down"], check=True)
 
 
 @pytest.fixture(scope="session")
 def development(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The development inventory, not yet deployed; removed with its volumes at the end."""
-    inventory = tmp_path_factory.mktemp("inventory") / "development"
-    shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=shutil.ignore_patterns(".secrets"))
+    inventory = (KEPT or tmp_path_factory.mktemp("inventory")) / "development"
+    ignored = shutil.ignore_patterns(".secrets")
+    shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=ignored, dirs_exist_ok=True)
     deployment = Deployment(cluster, inventory, NAME, NAME, 30420, {"prefect_work_pools": POOLS})
-    if cluster.client.found(f"/api/v1/namespaces/{NAME}"):
+    if not KEPT and cluster.client.found(f"/api/v1/namespaces/{NAME}"):
         deployment.teardown("delete")
     yield deployment
-    deployment.teardown("delete")
+    if not KEPT:
+        deployment.teardown("delete")
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +96,6 @@ def installed(development: Deployment, predicted: Run, record_testsuite_property
             for pod in pods
             for container in pod["status"].get("containerStatuses", [])
         },
-        development.objects("jobs", "/apis/batch/v1", labelSelector="prefect.io/flow-run-id"),
         max(ready_at(pod) for pod in pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "api") - begun,
     )
     record_testsuite_property("first install, seconds", round(run.seconds, 1))

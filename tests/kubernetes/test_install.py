@@ -22,8 +22,10 @@ def test_no_pod_was_started_twice(installed: Installed) -> None:
     assert set(installed.restarts.values()) == {0}
 
 
-def test_the_run_was_a_job_that_goes_away(development: Deployment, installed: Installed) -> None:
-    (job,) = installed.jobs
+def test_a_run_is_a_job_that_goes_away(development: Deployment, installed: Installed) -> None:
+    runs = development.submit(1, seconds=3)
+    development.wait_for_states(runs, {"RUNNING", "COMPLETED"})
+    (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=f"prefect.io/flow-run-id={runs[0]}")
     assert job["spec"]["ttlSecondsAfterFinished"] == 15
     assert job["spec"]["backoffLimit"] == 0
     pod = job["spec"]["template"]["spec"]
