@@ -111,9 +111,7 @@ class Result:
     ended: float = 0
 
 
-def pytest(
-    name: str, *, round: int = 1, minutes: int = 15, tools: Tools | None = None, prepare: str = ""
-) -> Stage:
+def pytest(name: str, *, round: int = 1, minutes: int = 15, tools: Tools | None = None, prepare: str = "") -> Stage:
     path = f"tests/{name}"
     command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
     return Stage(name, (command,), path, tools or {}, round, prepare)

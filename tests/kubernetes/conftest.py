@@ -85,7 +85,9 @@ def predicted(development: Deployment) -> Run:
 
 
 @pytest.fixture(scope="session")
-def installed(development: Deployment, predicted: Run, record_testsuite_property: Note) -> Installed:
+def installed(development: Deployment, request: pytest.FixtureRequest, record_testsuite_property: Note) -> Installed:
+    if not KEPT:  # else it may be installed already
+        request.getfixturevalue("predicted")
     begun = time.time()
     run = development.play("site")
     pods = development.objects("pods")
