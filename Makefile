@@ -13,7 +13,7 @@ site: ## deploy everything on this machine (inventories/local) and run a flow th
 	@scripts/bootstrap.sh control
 	.venv/bin/ansible-playbook playbooks/site.yml $(ARGS)
 
-test: ## all of the stages below, then one line that sums them up
+test: ## all of the stages below but kubernetes, then one line that sums them up
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py
 

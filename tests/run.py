@@ -26,6 +26,7 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +100,7 @@ class Stage:
     needs: str = "."  # the path in the checkout that it tests with
     tools: Tools = field(default_factory=dict)
     round: int = 1  # stages of a round share the machine; the rounds come one after the other
+    on_request: bool = False  # runs when it is named, and not with all others
     # Makes beforehand what the stage needs and what takes long; runs beside the other stages, and gives way to them.
     prepare: str = ""
 
@@ -111,10 +113,10 @@ class Result:
     ended: float = 0
 
 
-def pytest(name: str, *, round: int = 1, minutes: int = 15, tools: Tools | None = None, prepare: str = "") -> Stage:
+def pytest(name: str, *, minutes: int = 15, **options: Any) -> Stage:
     path = f"tests/{name}"
     command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
-    return Stage(name, (command,), path, tools or {}, round, prepare)
+    return Stage(name, (command,), path, **options)
 
 
 def molecule(scenario: str) -> Command:
@@ -179,7 +181,7 @@ STAGES = (
     ),
     pytest("machines", round=2, minutes=30),
     pytest("e2e", round=2, minutes=50),
-    pytest("kubernetes", round=3, minutes=45, prepare="tests/cluster/cluster build"),
+    pytest("kubernetes", round=3, minutes=45, on_request=True, prepare="tests/cluster/cluster build"),
 )
 
 
@@ -339,7 +341,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(names) - set(known):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    chosen = [known[name] for name in names] or list(STAGES)
+    chosen = [known[name] for name in names] or [stage for stage in STAGES if not stage.on_request]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
     # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.
     for number in (signal.SIGINT, signal.SIGTERM):
