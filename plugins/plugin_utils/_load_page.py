@@ -91,18 +91,17 @@ def plot(curves: Sequence[Curve], unit: str) -> str:
 
 
 def _paths(curve: Curve, place: Any) -> Iterable[str]:
-    part: list[str] = []
+    parts: list[list[str]] = [[]]
     for x, y in curve.points:
         if y is None:
-            if part:
-                yield " ".join(part)
-            part = []
+            parts.append([])
         else:
             across, up = place(x, y)
-            part.append(f"{'L' if part else 'M'}{across:.1f} {up:.1f}")
-    if part:
-        # A line of one point would not be seen.
-        yield " ".join(part) + ("h2" if len(part) == 1 else "")
+            parts[-1].append(f"{'L' if parts[-1] else 'M'}{across:.1f} {up:.1f}")
+    for part in parts:
+        if part:
+            # A line of one point would not be seen.
+            yield " ".join(part) + ("h2" if len(part) == 1 else "")
 
 
 def bars(rows: Sequence[tuple[str, float, str]]) -> str:
