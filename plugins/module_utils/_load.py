@@ -26,7 +26,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._moment import 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import default_template
 
 NAME = "selfhosted-prefect-loadtest"  # of the pool that no real worker polls, of the flow and of its deployment
+PROBE = r"from prefect import flow\n\n@flow\ndef probe(seconds: float = 0):\n    import time\n    time.sleep(seconds)\n"
 TAG = "selfhosted.prefect.loadtest"  # of every run of every load test, by which they are found and removed
+LIFE_CYCLE = (3, 9)  # the Prefect whose workers and runs have been recorded
+LIFE_CYCLE_TEXT = ".".join(map(str, LIFE_CYCLE))
 AT_ONCE = 50  # runs that the server deletes in one request, at the most
 WATCH_SECONDS = 2.0  # between two looks at the backlog
 POINTS = 200  # of the backlog's curve, at the most
@@ -62,6 +65,9 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["state"] == "absent":
         return remove(client)
     offsets = planned(options)
+    version = str(client.get("admin", "version"))
+    if options["mode"] == "control-plane":
+        compare_version(client, version)
     deployment = None
     if options["mode"] == "real":
         deployment = find_deployment(client, options["deployment"])
@@ -71,7 +77,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     deployment = deployment or prepare(client)
     at = Endpoint(client.address, options["auth_string"])
     raise_file_limit()
-    test = Test(at, options, deployment)
+    test = Test(at, version, options, deployment)
     asyncio.run(test.run(offsets))
     result = test.result(list(client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=tagged(test.tag))))
     wanted = {name: limit for name, limit in options["objectives"].items() if limit is not None}
@@ -107,6 +113,18 @@ def planned(options: Mapping[str, Any]) -> list[float]:
     return offsets
 
 
+def compare_version(client: Client, version: str) -> None:
+    """The requests of another Prefect are others."""
+    line = tuple(int(part) for part in version.split(".")[:2])
+    if line < LIFE_CYCLE:
+        problem = f"control-plane needs a server of Prefect {LIFE_CYCLE_TEXT} or newer, and this is {version}: use real"
+        raise PrefectError(f"mode: {problem}", option="mode")
+    if line > LIFE_CYCLE:
+        client.remarks.warn(
+            f"the server is Prefect {version}; the synthetic workers ask for what those of {LIFE_CYCLE_TEXT} ask for"
+        )
+
+
 def tagged(tag: str) -> dict[str, Any]:
     return {"tags": {"all_": [tag]}}
 
@@ -117,10 +135,8 @@ def prepare(client: Client) -> dict[str, Any]:
         body = {"name": NAME, "type": "process", "base_job_template": default_template(client, "process")}
         client.call("POST", "work_pools", "", body={**body, "description": "Made by a load test, which removes it."})
     flow = client.call("POST", "flows", "", body={"name": NAME}, repeatable=True)
-    # The same size as the probe of the real mode, because workers and runs read it again and again.
-    script = (
-        "bash -c 'printf \"from prefect import flow\\n\\n@flow\\ndef probe(seconds: float = 0): ...\\n\" > probe.py'"
-    )
+    # A real worker could run it, too. So the recording of one can be compared.
+    script = f"bash -c 'printf \"{PROBE}\" > probe.py'"
     step = {"prefect.deployments.steps.run_shell_script": {"script": script, "stream_output": False}}
     wanted = {
         "name": NAME,
@@ -158,8 +174,8 @@ def raise_file_limit() -> None:
 class Test:
     """One load test while it goes on. Times are seconds since its begin."""
 
-    def __init__(self, at: Endpoint, options: Mapping[str, Any], deployment: Mapping[str, Any]) -> None:
-        self.at, self.options, self.deployment = at, options, deployment
+    def __init__(self, at: Endpoint, version: str, options: Mapping[str, Any], deployment: Mapping[str, Any]) -> None:
+        self.at, self.version, self.options, self.deployment = at, version, options, deployment
         self.tag = f"{TAG}.{secrets.token_hex(6)}"
         self.meter, self.watching = Meter(), Meter()
         self.ledger = Ledger()
@@ -207,6 +223,7 @@ class Test:
             return []
         plan = Plan(
             NAME,
+            self.version,
             run_seconds=self.options["run_seconds"],
             start_seconds=self.options["start_seconds"],
             query_seconds=self.options["query_seconds"],

@@ -39,6 +39,7 @@ class Plan:
     """What the workers do, and how fast."""
 
     pool: str
+    version: str  # of Prefect
     run_seconds: float = 0
     start_seconds: float = 0  # between the worker's last request for a run and the first one of its process
     query_seconds: float = 5
@@ -128,10 +129,12 @@ class Worker:
     def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: Plan, ledger: Ledger) -> None:
         self.name = name
         self.endpoint, self.meter, self.plan, self.ledger = endpoint, meter, plan, ledger
+        self.runs_endpoint = endpoint  # where its runs find the API
         self.http = Http(endpoint, meter)
         self.resource = {
             "prefect.resource.id": f"prefect.worker.process.{name}",
             "prefect.resource.name": name,
+            "prefect.version": plan.version,
             "prefect.worker-type": "process",
         }
         self._log_client = Http(endpoint, meter)
@@ -376,7 +379,7 @@ class Engine:
         self, worker: Worker, run: Mapping[str, Any], deployment: Mapping[str, Any], flow: Mapping[str, Any]
     ) -> None:
         self.worker, self.run, self.deployment, self.flow = worker, run, deployment, flow
-        self.endpoint, self.meter, self.plan = worker.endpoint, worker.meter, worker.plan
+        self.endpoint, self.meter, self.plan = worker.runs_endpoint, worker.meter, worker.plan
         self.id = str(run["id"])
         self._beaten = asyncio.Event()
 
@@ -471,7 +474,11 @@ class Engine:
             ("/work_pools/{}", pool),
         )
         await asyncio.gather(*(self._client(held).call("GET", path, value) for path, value in asked))
-        itself = {"prefect.resource.id": f"prefect.flow-run.{self.id}", "prefect.resource.name": self.run["name"]}
+        itself = {
+            "prefect.resource.id": f"prefect.flow-run.{self.id}",
+            "prefect.resource.name": self.run["name"],
+            "prefect.version": self.plan.version,
+        }
         related = [
             resource("flow", self.flow["id"], self.flow["name"]),
             resource("deployment", self.deployment["id"]),

@@ -15,7 +15,7 @@ description:
   - With O(mode=control-plane), nothing is executed. Synthetic workers ask the API for everything that real workers and
     runs of Prefect 3.9 ask for, websockets, events and logs included, so gateway, API, PgBouncer, PostgreSQL and Redis
     carry the full load. They poll a work pool of their own, C(selfhosted-prefect-loadtest), which no real worker
-    polls.
+    polls. This needs a server of Prefect 3.9 or newer.
   - The runs stay, so that they can be looked at, until the module runs with O(state=absent) or once more. What an
     interrupted test has left goes, too.
   - Events of the runs are kept for as long as the server keeps events.
@@ -131,12 +131,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Two runs per second for half a minute, executed by nobody
+- name: A run per second for ten seconds, executed by nobody
   selfhosted.prefect.loadtest:
     api_url: http://127.0.0.1:4200/api
-    rate: 2
-    seconds: 30
-    objectives: {p95_start_seconds: 10, max_lost: 0}
+    rate: 1
+    seconds: 10
+    objectives: {p95_start_seconds: 60, max_lost: 0}
   register: load
   failed_when: load.missed | length > 0
 

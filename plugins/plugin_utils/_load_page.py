@@ -50,7 +50,7 @@ class Curve(NamedTuple):
 
 def ticks(most: float, count: int = TICKS) -> list[float]:
     """Round values from zero to the first one that is not below the largest."""
-    if most <= 0:
+    if most < 1e-9:
         return [0.0, 1.0]
     raw = most / count
     magnitude = 10 ** math.floor(math.log10(raw))

@@ -61,7 +61,9 @@ class Recorder:
                 answer = response.read()
                 connection.close()
                 content = json.loads(body) if body else None
-                recorder.recorded.append(Recorded(arrived, self.client_address[1], self.command, self.path, content, response.status))
+                recorder.recorded.append(
+                    Recorded(arrived, self.client_address[1], self.command, self.path, content, response.status)
+                )
                 self.send_response(response.status)
                 self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
                 if response.status != 204:
@@ -85,7 +87,9 @@ class Recorder:
                         for opcode, payload, raw in frames(self.rfile):
                             if opcode == TEXT:
                                 message = json.loads(payload)
-                                recorder.recorded.append(Recorded(time.time(), self.client_address[1], "SEND", self.path, message, 101))
+                                recorder.recorded.append(
+                                    Recorded(time.time(), self.client_address[1], "SEND", self.path, message, 101)
+                                )
                             server.sendall(raw)
                         server.shutdown(socket.SHUT_WR)
                     back.join()
