@@ -20,10 +20,9 @@ options:
     required: true
   readings:
     description:
-      - Two readings, each with C(moment) in seconds. May have C(processes) and C(poolers) by machine, C(database),
-        C(statements) and C(redis).
-    type: list
-    elements: dict
+      - The readings of each machine, at least two, each with C(moment) in seconds. May have C(processes), C(pooler),
+        C(database), C(statements) and C(redis).
+    type: dict
     required: true
 positional: readings
 """
@@ -31,7 +30,7 @@ positional: readings
 EXAMPLES = r"""
 - name: Keep the figures of a test on a server about whose machines nothing is known
   ansible.builtin.set_fact:
-    report: "{{ load | selfhosted.prefect.loadtest_report([{'moment': 0}, {'moment': 60}]) }}"
+    report: "{{ load | selfhosted.prefect.loadtest_report({'app1': [{'moment': 0}, {'moment': 60}]}) }}"
 """
 
 RETURN = r"""

@@ -14,19 +14,36 @@ STATEMENTS = 10  # that took the longest
 NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
 
 
-def report(load: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The result of the module, and what came in between two readings of everything else."""
-    before, after = readings
+def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The result of the module, and what the machines have counted between their first reading and their last one."""
+    before, after = (_combined(readings, position) for position in (0, -1))
     found = {**load["result"], "missed": list(load["missed"])}
     runs = max(1, found["runs"]["submitted"])
     seconds = max(1.0, after["moment"] - before["moment"])
     found["between_readings_seconds"] = round(seconds, 1)
-    found["processes"] = list(_processes(before.get("processes") or {}, after.get("processes") or {}, runs, seconds))
-    found["postgresql"] = _database(before.get("database") or {}, after.get("database") or {}, runs, seconds)
-    found["pgbouncer"] = list(_poolers(before.get("poolers") or {}, after.get("poolers") or {}))
-    found["redis"] = _redis(before.get("redis") or {}, after.get("redis") or {}, seconds)
-    found["statements"] = _statements(before.get("statements"), after.get("statements"))
+    found["processes"] = list(_processes(before["processes"], after["processes"], runs, seconds))
+    found["postgresql"] = _database(before["database"], after["database"], runs, seconds)
+    found["pgbouncer"] = list(_poolers(before["poolers"], after["poolers"]))
+    found["redis"] = _redis(before["redis"], after["redis"], seconds)
+    found["statements"] = _statements(before["statements"], after["statements"])
     return found
+
+
+def _combined(readings: Mapping[str, Sequence[Mapping[str, Any]]], position: int) -> dict[str, Any]:
+    """What all machines have told at one time; of the database and of Redis, one of them knows."""
+    there = {host: each[position] for host, each in readings.items() if each}
+
+    def known(name: str) -> Any:
+        return next((each[name] for each in there.values() if each.get(name)), None)
+
+    return {
+        "moment": max((float(each["moment"]) for each in there.values()), default=0.0),
+        "processes": {host: each.get("processes") or [] for host, each in there.items()},
+        "poolers": {host: each.get("pooler") or [] for host, each in there.items()},
+        "database": known("database") or {},
+        "redis": known("redis") or {},
+        "statements": known("statements"),
+    }
 
 
 def _processes(
@@ -34,8 +51,8 @@ def _processes(
 ) -> Iterator[dict[str, Any]]:
     """CPU of every process; one that was restarted in between counts from its start."""
     for host in sorted(after):
-        earlier = {each["name"]: each for each in before.get(host) or []}
-        for process in after[host] or []:
+        earlier = {each["name"]: each for each in before.get(host, [])}
+        for process in after[host]:
             same = earlier.get(process["name"], {})
             known = same.get("cpu_seconds", 0.0) if same.get("pid") == process["pid"] else 0.0
             used = max(0.0, process["cpu_seconds"] - known)
@@ -78,8 +95,8 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
 def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What clients had to wait for a server connection, from PgBouncer's counters in microseconds."""
     for host in sorted(after):
-        earlier = {row["database"]: row for row in before.get(host) or []}
-        for row in after[host] or []:
+        earlier = {row["database"]: row for row in before.get(host, [])}
+        for row in after[host]:
             same = earlier.get(row["database"], {})
             transactions = _difference(same, row, "total_xact_count")
             if row["database"] == "pgbouncer" or not transactions:

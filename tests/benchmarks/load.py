@@ -5,7 +5,7 @@
 
 usage, as root, on a machine that does nothing else:
     scripts/bootstrap.sh test
-    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/load.py [--rates 1 2 3 4] [--seconds 40] [--rounds 3]
+    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/load.py [--rates 1 2 3] [--seconds 40] [--rounds 3]
 
 A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
 with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import sys

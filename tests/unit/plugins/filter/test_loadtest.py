@@ -80,22 +80,22 @@ def redis(memory: int, commands: int) -> dict[str, int]:
 
 BEFORE: dict[str, Any] = {
     "moment": 1000.0,
-    "processes": {"one": [process("api-1", 7, 10.0), process("api-2", 8, 30.0)]},
+    "processes": [process("api-1", 7, 10.0), process("api-2", 8, 30.0)],
     "database": database(transactions=500, wal_bytes=1e6, blocks_hit=100, blocks_read=100),
-    "poolers": {"one": [pooler(100, 1_000_000)]},
+    "pooler": [pooler(100, 1_000_000)],
     "redis": redis(1048576, 1000),
 }
 AFTER: dict[str, Any] = {
     "moment": 1100.0,
-    "processes": {"one": [process("api-1", 7, 60.0), process("api-2", 9, 5.0)]},
+    "processes": [process("api-1", 7, 60.0), process("api-2", 9, 5.0)],
     "database": database(transactions=5500, wal_bytes=3e6, blocks_hit=1000, blocks_read=200),
-    "poolers": {"one": [pooler(5100, 2_000_000), {**pooler(9, 9), "database": "pgbouncer"}]},
+    "pooler": [pooler(5100, 2_000_000), {**pooler(9, 9), "database": "pgbouncer"}],
     "redis": redis(3 * 1048576, 51_000),
 }
 
 
 def report(before: dict[str, Any] = BEFORE, after: dict[str, Any] = AFTER) -> dict[str, Any]:
-    return _load_report.report(LOAD, [before, after])
+    return _load_report.report(LOAD, {"one": [before, after]})
 
 
 def test_cpu_is_what_was_used_in_between() -> None:
@@ -123,6 +123,19 @@ def test_pgbouncer_is_told_per_transaction() -> None:
 def test_redis_is_told() -> None:
     assert report()["redis"]["memory_grown_mb"] == 2.0
     assert report()["redis"]["commands_per_second"] == 500.0
+
+
+def test_machines_are_put_together() -> None:
+    """Processes of all of them; the database is known to one."""
+    other = [{"moment": moment, "processes": [process("worker", 3, cpu)]} for moment, cpu in ((999, 0.0), (1099, 10.0))]
+    found = _load_report.report(LOAD, {"other": other, "one": [BEFORE, AFTER], "silent": []})
+    assert [(each["host"], each["name"]) for each in found["processes"]] == [
+        ("one", "api-1"),
+        ("one", "api-2"),
+        ("other", "worker"),
+    ]
+    assert found["postgresql"]["transactions_per_run"] == 50.0
+    assert "worker on other" in _load_report.as_text(found)
 
 
 def test_statements_are_those_of_the_test() -> None:
