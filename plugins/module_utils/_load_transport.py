@@ -25,6 +25,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._client import 
 REPEATED = frozenset((408, 429, 502, 503))  # by Prefect's client
 TRIES = 6
 REQUEST_SECONDS = 60
+# Connections of one client of Prefect: at once, kept without a request, and for how many seconds.
+AT_ONCE, KEPT, KEPT_SECONDS = 16, 8, 25
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes of a websocket
 
 
@@ -126,7 +128,8 @@ class Http:
 
     def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
         self._endpoint, self._meter = endpoint, meter
-        self._idle: list[Connection] = []
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._idle: list[tuple[float, Connection]] = []  # and since when
         self._every: set[Connection] = set()
         self._csrf: dict[str, str] | None = None
         shared = {
@@ -146,7 +149,8 @@ class Http:
         target = self._endpoint.at.base + path.replace("{}", value)
         for attempt in range(1, TRIES + 1):
             try:
-                status, answer = await self._once(name, method, target, body)
+                async with self._places:
+                    status, answer = await self._once(name, method, target, body)
             except (OSError, asyncio.TimeoutError) as error:
                 status, answer = 0, (str(error) or type(error).__name__).encode()
             if 200 <= status < 300:
@@ -174,9 +178,7 @@ class Http:
         if method != "GET":
             head += "".join(f"{header}: {value}\r\n" for header, value in (self._csrf or {}).items())
         begun = time.perf_counter()
-        while self._idle and not self._idle[-1].usable:
-            self._drop(self._idle.pop())
-        connection = self._idle.pop() if self._idle else Connection(self._endpoint, self._meter)
+        connection = self._kept(begun) or Connection(self._endpoint, self._meter)
         try:
             status, headers, answer = await asyncio.wait_for(
                 self._ask(connection, head.encode("latin-1") + b"\r\n" + data), REQUEST_SECONDS
@@ -185,11 +187,20 @@ class Http:
             self._drop(connection)
             raise
         self._meter.note(name, time.perf_counter() - begun)
-        if headers.get("connection") == "close":
+        if headers.get("connection") == "close" or len(self._idle) >= KEPT:
             self._drop(connection)
         else:
-            self._idle.append(connection)
+            self._idle.append((time.perf_counter(), connection))
         return status, gzip.decompress(answer) if headers.get("content-encoding") == "gzip" else answer
+
+    def _kept(self, now: float) -> Connection | None:
+        """A connection that is still good."""
+        while self._idle:
+            since, connection = self._idle.pop()
+            if connection.usable and now - since < KEPT_SECONDS:
+                return connection
+            self._drop(connection)
+        return None
 
     async def _ask(self, connection: Connection, data: bytes) -> tuple[int, dict[str, str], bytes]:
         if not connection.usable:
