@@ -331,8 +331,14 @@ class Worker:
         await self._emit(event("prefect.worker.executed-flow-run", self.resource, related))
 
     async def _propose(self, http: Http, run: str, kind: str, name: str) -> bool:
+        """Whether the run is in the state now.
+
+        The server recognises a proposal that was repeated because its answer did not arrive: it rejects it, and tells
+        the state, with which Prefect's client goes on.
+        """
         answer = await http.call("POST", "/flow_runs/{}/set_state", run, state(run, kind, name))
-        return bool(answer["status"] == "ACCEPT")
+        told = answer.get("state") or {}
+        return answer["status"] == "ACCEPT" or (answer["status"] == "REJECT" and told.get("type") == kind)
 
 
 class Closing:

@@ -76,7 +76,7 @@ def in_order(requests: Sequence[Recorded]) -> list[str]:
 
 
 def shapes(requests: Sequence[Recorded]) -> dict[str, Any]:
-    """Which keys the bodies have, by the request; a short run may see no heartbeat, and a hello has a whole template."""
+    """Which keys the bodies have, by the request; a short run sees no heartbeat, and a hello has a whole template."""
     left_out = ("worker.hello", "worker.heartbeat", "worker.stopped")
     return {
         told(request): shape(request.body)
