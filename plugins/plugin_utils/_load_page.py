@@ -30,7 +30,7 @@ p { color: var(--soft); margin: .2rem 0 }
 .card, section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem }
 .card b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums } .card span { color: var(--soft) }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); gap: 1rem }
-section { overflow-x: auto; margin-bottom: 1rem } .grid section { margin: 0 }
+section, .grid { margin-bottom: 1rem } section { overflow-x: auto } .grid section { margin: 0 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap }
 th:first-child, td:first-child { text-align: left } td.text { white-space: normal; text-align: left }
@@ -58,9 +58,9 @@ def ticks(most: float, count: int = TICKS) -> list[float]:
     return [number * step for number in range(math.ceil(most / step - 1e-9) + 1)]
 
 
-def plot(curves: Sequence[Curve], unit: str) -> str:
-    """Curves over seconds."""
-    across = ticks(max((x for curve in curves for x, _y in curve.points), default=0), 8)
+def plot(curves: Sequence[Curve], unit: str, length: float = 0) -> str:
+    """Curves over seconds, of which there are at least so many."""
+    across = ticks(max([length, *(x for curve in curves for x, _y in curve.points)]), 8)
     up = ticks(max((y for curve in curves for _x, y in curve.points if y is not None), default=0))
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -143,6 +143,7 @@ def page(found: dict[str, Any]) -> str:
         "</div>",
         section("In words", table_of_facts(found)),
         _requests(found),
+        _troubles(found),
         _statements(found),
         section("Settings", table(("option", "value"), found["settings"].items())),
         "</body></html>\n",
@@ -159,7 +160,12 @@ def _cards(found: dict[str, Any]) -> str:
         ("runs/s", shown(found["rate"]["completed_per_second"]), "ended", False),
         ("start p95", f"{shown(start['p95'])} s", f"p50 {shown(start['p50'])}, p99 {shown(start['p99'])}", False),
         ("backlog", shown(found["backlog"]["most"]), "waiting at most", False),
-        ("API p95", f"{shown(found['api_seconds']['p95'])} s", f"{shown(found['requests']['per_second'])}/s", False),
+        (
+            "API p95",
+            f"{shown(found['api_seconds']['p95'])} s",
+            f"{shown(found['requests']['per_second'])} requests/s",
+            False,
+        ),
     ]
     shapes = (
         f'<div class="card"><span>{escape(name)}</span><b{" class=bad" if bad else ""}>{escape(value)}</b>'
@@ -184,20 +190,21 @@ def _objectives(found: dict[str, Any]) -> str:
 def _plots(found: dict[str, Any]) -> Iterable[str]:
     timeline = found["timeline"]
     width = timeline["bucket_seconds"]
+    length = max(found["settings"]["took_seconds"], len(timeline["submitted"]) * width)
 
     def over_time(name: str, text: str) -> Curve:
         return Curve(text, [((number + 0.5) * width, value) for number, value in enumerate(timeline[name])])
 
     rates = [over_time("submitted", "submitted"), over_time("started", "started"), over_time("completed", "ended")]
-    yield section("Runs per second", plot(rates, "runs/s"))
+    yield section("Runs per second", plot(rates, "runs/s", length))
     starts = [over_time("start_p50", "half of the runs"), over_time("start_p95", "95 of 100 runs")]
-    yield section("Seconds from the expected start to the start", plot(starts, "s"))
+    yield section("Seconds from the expected start to the start", plot(starts, "s", length))
     series = found["backlog"]["series"]
     backlog = [
         Curve(name, [(point[0], point[column]) for point in series])
         for column, name in ((1, "due"), (2, "pending"), (3, "running"))
     ]
-    yield section("Backlog", plot(backlog, "runs"))
+    yield section("Backlog", plot(backlog, "runs", length))
     if found["processes"]:
         rows = [
             (each["name"], each["cores"], f"{each['cores']:.2f} cores, {each['memory_mb']:.0f} MiB")
@@ -218,6 +225,12 @@ def _requests(found: dict[str, Any]) -> str:
     columns = ("request", "count", "mean", "p50", "p95", "p99", "most")
     rows = [[row[column] for column in columns] for row in found["requests"]["by_request"]]
     return section("Requests", table(columns, rows), "Seconds, as the client saw them; those that took the most first.")
+
+
+def _troubles(found: dict[str, Any]) -> str:
+    rows = [(text, count) for kind in ("troubles", "problems") for text, count in found["requests"][kind].items()]
+    note = "Answers that were repeated or given up, and runs that could not go on."
+    return section("Troubles", table(("what", "count"), rows), note) if rows else ""
 
 
 def _statements(found: dict[str, Any]) -> str:

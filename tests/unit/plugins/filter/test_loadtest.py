@@ -27,6 +27,7 @@ LOAD: dict[str, Any] = {
             "rate": 2.0,
             "seconds": 50.0,
             "run_seconds": 0.0,
+            "took_seconds": 52.0,
             "begun": "2026-01-01T00:00:00+00:00",
         },
         "runs": {"submitted": 100, "started": 100, "completed": 99, "failed": 0, "lost": 1, "duplicated": 0},
@@ -204,6 +205,7 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
     assert "url(" not in text
     assert page.tags.count("svg") == 4
     assert "GET /&lt;b&gt;" in text
+    assert "GET /&lt;script&gt;: 503" in text
     assert 'class="bad">missed' in text
     assert "<b class=bad>1</b>" in text
 
