@@ -43,16 +43,10 @@ def left_behind(machine: Machine) -> tuple[int, list[str]]:
 
 def test_a_load_that_nobody_executes(deployment: Machine, tmp_path: Path) -> None:
     before = deployment.pids()
-    objectives = {"max_lost": 0, "max_duplicated": 0, "max_failed_requests": 0, "p95_start_seconds": 30}
-    played, report = play(deployment, tmp_path, rate=2, seconds=30, objectives=objectives)
-    assert report["runs"] == {
-        "submitted": 60,
-        "started": 60,
-        "completed": 60,
-        "failed": 0,
-        "lost": 0,
-        "duplicated": 0,
-    }
+    objectives = {"max_lost": 0, "max_duplicated": 0, "max_failed_requests": 0, "p95_start_seconds": 120}
+    played, report = play(deployment, tmp_path, rate=1, seconds=30, objectives=objectives)
+    counts = {"submitted": 30, "started": 30, "completed": 30, "failed": 0, "lost": 0, "duplicated": 0}
+    assert report["runs"] == counts
     assert all(each["ok"] for each in report["objectives"])
     assert {each["name"] for each in report["objectives"]} == objectives.keys()
     assert report["generator"]["cores"] < 0.5
@@ -62,13 +56,13 @@ def test_a_load_that_nobody_executes(deployment: Machine, tmp_path: Path) -> Non
     for name in ("api-1", "api-2", "api-3", "services", "postgres", "pgbouncer", "redis", "gateway"):
         assert used[name] > 0, name
     assert report["postgresql"]["transactions_per_run"] > 10
-    assert report["pgbouncer"][0]["transactions"] > 600
+    assert report["pgbouncer"][0]["transactions"] > 300
     assert report["redis"]["memory_mb"] > 0
     assert report["statements"] is None
     assert "no pg_stat_statements" in played.output
     # Shown while it went on, and at the end.
-    assert re.search(r"^ +\d+ s  \d+ of 60 submitted, \d+ waiting, \d+ running, \d+ ended", played.output, re.M)
-    assert "60 submitted, 60 started, 60 completed, 0 failed, 0 lost, 0 duplicated" in played.output
+    assert re.search(r"^ +\d+ s  \d+ of 30 submitted, \d+ waiting, \d+ running, \d+ ended", played.output, re.M)
+    assert "30 submitted, 30 started, 30 completed, 0 failed, 0 lost, 0 duplicated" in played.output
     page = (tmp_path / "loadtest.html").read_text()
     assert page.count("<svg") == 4
     assert not re.search(r"(src|href)=|url\(|<script", page)
