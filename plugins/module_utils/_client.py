@@ -67,16 +67,6 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Address(NamedTuple):
-    """Where the server is, and what every request to it carries: for a client that keeps many connections."""
-
-    host: str
-    port: int
-    base: str  # the path of the API
-    tls: ssl.SSLContext | None
-    headers: dict[str, str]
-
-
 class Remarks:
     """What a run has to tell beside its result."""
 
@@ -131,10 +121,6 @@ class Client:
         self._failing_since: float | None = None
         self.memo: dict[str, Any] = {}  # what a run needs more than once
         self.remarks = Remarks()
-
-    @property
-    def address(self) -> Address:
-        return Address(self._host, self._port, self._base, self._tls, dict(self._headers))
 
     # What the modules call
 

@@ -131,9 +131,7 @@ ansible_facts:
           elements: str
           returned: always
         nodes:
-          description:
-            - How many nodes take pods, their allocatable CPUs, memory in MiB and pods in all, and the most that one of
-              them has.
+          description: How many nodes take pods, and their allocatable CPUs, memory in MiB and pods.
           type: dict
           returned: always
         pods:
