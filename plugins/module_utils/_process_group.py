@@ -161,8 +161,8 @@ class Group:
             for path in plan.restart_paths(process, self.given) + process["reload_on"]:
                 if path not in digests:
                     digests[path] = files.digest(files.read(path))
-        altered = (path for path in self.wanted if files.digest(files.read(path)) not in (None, digests[path]))
-        self._distrust(set(self.given).intersection(altered))
+        given = self.wanted.keys() & set(self.given)  # none if the group is to go
+        self._distrust({path for path in given if files.digest(files.read(path)) not in (None, digests[path])})
         self.inputs = {
             name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
             for name, process in self.processes.items()

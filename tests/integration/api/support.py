@@ -161,6 +161,15 @@ class Server:
             self.process.wait()
 
 
+def absent(items: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The document that takes away what this one makes."""
+    keys = ("name", "tag", "flow", "block_type", "slug", "version")
+    return {
+        kind: [{**{name: item[name] for name in keys if name in item}, "state": "absent"} for item in wanted]
+        for kind, wanted in items.items()
+    }
+
+
 class Request(NamedTuple):
     method: str
     path: str

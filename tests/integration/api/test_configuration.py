@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .support import Api, Fault, ModuleFailure
+from .support import Api, Fault, ModuleFailure, absent
 from .test_documentation import Unsafe, play
 
 STEM = "13-"
@@ -72,14 +72,6 @@ def document(stem: str, count: int) -> dict[str, list[dict[str, Any]]]:
             ),
             {"name": f"{stem}last", "trigger": {"posture": "Reactive"}, "actions": [{"type": "do-nothing"}]},
         ],
-    }
-
-
-def absent(items: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    keys = ("name", "tag", "flow", "block_type", "slug", "version")
-    return {
-        kind: [{**{name: item[name] for name in keys if name in item}, "state": "absent"} for item in wanted]
-        for kind, wanted in items.items()
     }
 
 
