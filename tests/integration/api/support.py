@@ -237,6 +237,8 @@ class Proxy:
                 response = connection.getresponse()
                 answer = response.read()
                 connection.close()
+                if response.status == 503:  # SQLite was locked, nothing was done, and the client asks again
+                    proxy.requests.remove(request)
                 if fault is not None:
                     return self._misbehave(fault)
                 kept = {"Content-Type": response.headers.get("Content-Type", "application/json")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run_state
 from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE, TYPES
 from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
 
-from .support import HERE, ROOT, Api, Proxy, Server
+from .support import HERE, ROOT, Api, Server
 
 # Modules for machines and for Kubernetes.
 NOT_API = ("process_group", "process_group_info", "host_facts", "kubernetes_facts", "kubernetes_objects")
@@ -296,17 +296,20 @@ def test_storage_and_concurrency_suboptions_cover_the_api(schemas: dict[str, Any
     assert set(schemas["ConcurrencyOptions"]["properties"]) | {"grace_period_seconds"} == concurrency
 
 
-def test_a_call_that_finds_nothing_to_do_costs_little(api: Api, proxy: Proxy, tmp_path: Path) -> None:
-    """Less than 0.6 s more than ping, the best of three each: the machine may be busy with other tests."""
+def test_a_call_that_finds_nothing_to_do_costs_little(api: Api) -> None:
+    """Less than 0.6 s of a processor more than ping, the best of three each.
+
+    Wall time is the benchmark's (tests/benchmarks/host.py): here, other tests share the machine.
+    """
     api.run("work_pool", name="speed", type="process")
     url = f"http://127.0.0.1:{api.server.port}/api"
     pool = ["selfhosted.prefect.work_pool", "-a", f"name=speed type=process api_url={url}"]
 
     def seconds(module: list[str]) -> float:
-        start = time.monotonic()
-        command = ["ansible", "localhost", *HERE, "-m", *module]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        return time.monotonic() - start
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(["ansible", "localhost", *HERE, "-m", *module], cwd=ROOT, check=True, capture_output=True)
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
 
     samples = [(seconds(["ansible.builtin.ping"]), seconds(pool)) for _number in range(3)]
     extra = min(sample[1] for sample in samples) - min(sample[0] for sample in samples)
