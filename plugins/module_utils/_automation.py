@@ -17,11 +17,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import NOTHING, Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import (
     chunks,
     deployment_names,
-    find_deployment,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import Plan, same
@@ -71,6 +70,24 @@ REFERENCES = {
 }
 NAMED_IN_TWO_PARTS = ("deployment", "work_queue", "block_document")
 NEWER = ("force",)  # that the oldest supported server does not know
+TEXT = (str,)
+TEXTS = (str, list)
+# What the values of the fields in the tables may be, beside null; NUMBERS are looked at apart.
+VALUES: dict[str, tuple[type, ...]] = {
+    "type": TEXT,
+    "posture": TEXT,
+    "match": (Mapping,),
+    "match_related": (Mapping, list),
+    **dict.fromkeys(("after", "expect", "for_each"), TEXTS),
+    "triggers": (list,),
+    **dict.fromkeys(("deployment", "work_pool", "work_queue", "automation", "block"), TEXT),
+    "parameters": (Mapping,),
+    "job_variables": (Mapping,),
+    **dict.fromkeys(("state", "name", "message", "subject", "body"), TEXT),
+    "payload": (str, Mapping, list),
+    "force": (bool,),
+}
+SPOKEN = {str: "text", Mapping: "a mapping", list: "a list", bool: "true or false"}
 NUMBERS = ("threshold", "within", "schedule_after", "require")
 SETS = ("after", "expect", "for_each")
 PLACE = re.compile(r"(actions\w*)\.(\d+)\.")  # of an action, in what the server says of a mistake
@@ -181,7 +198,9 @@ class Automation(Kind):
                     raise self.refuse(item, where, f"needs a type: {', '.join(ACTIONS)}")
                 self._check_fields(item, action, ACTIONS, where)
 
-    def _check_trigger(self, item: Mapping[str, Any], trigger: Mapping[str, Any], where: str) -> None:
+    def _check_trigger(self, item: Mapping[str, Any], trigger: Any, where: str) -> None:
+        if not isinstance(trigger, Mapping):
+            raise self.refuse(item, where, f"must be a mapping, not {trigger!r}")
         self._check_fields(item, trigger, TRIGGERS, where)
         if type_of(trigger) == "event":
             if trigger["posture"] not in ("Reactive", "Proactive"):
@@ -197,6 +216,10 @@ class Automation(Kind):
     def _check_fields(
         self, item: Mapping[str, Any], part: Mapping[str, Any], table: Mapping[str, Any], where: str
     ) -> None:
+        for name, value in part.items():
+            wanted = None if value is None else misfit(name, value)
+            if wanted:
+                raise self.refuse(item, where, f"{name} must be {wanted}, not {value!r}")
         kind = type_of(part)
         if kind not in table:
             close = difflib.get_close_matches(str(kind), table, n=1, cutoff=0.7)
@@ -211,8 +234,6 @@ class Automation(Kind):
         for name, default in table[kind].items():
             if default is NEEDED and part.get(name) is None:
                 raise self.refuse(item, where, f"{kind} needs {name!r}")
-            if name in NUMBERS and not (number(part.get(name)) is not None or part.get(name) in (None, "any", "all")):
-                raise self.refuse(item, where, f"{name} must be a number, not {part[name]!r}")
 
     def normal(self, option: str, value: Any) -> Any:
         value = super().normal(option, value)
@@ -238,7 +259,23 @@ class Automation(Kind):
         found = self._chosen(client, item, found)
         if found is None and item.get("id") and state == "present":
             raise self.refuse(item, "id", f"there is no automation with the id {item['id']}")
-        return super().plan(client, item, found, state)
+        result = super().plan(client, item, found, state)
+        if result.action in ("create", "update"):
+            self._refuse_what_would_be_ignored(client, item, result)
+        return result
+
+    def _refuse_what_would_be_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        """The server drops a field that it does not know without a word: an automation without it may do harm."""
+        for part in ("trigger", *ACTION_LISTS):
+            for kind, name in unknown(steps.changes.get(part) or []):
+                fields = fields_of(client.openapi(), kind)
+                if fields is None:
+                    problem = f"whether this server knows {name or kind!r} cannot be told: it hides its openapi.json"
+                    raise self.refuse(item, part, f"{problem} at this address")
+                if not fields:
+                    raise self.refuse(item, part, f"this version of Prefect has no type {kind!r}")
+                if name and name not in fields:
+                    raise self.refuse(item, part, f"{kind} has no {name!r} in this version of Prefect")
 
     def _chosen(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
@@ -247,45 +284,81 @@ class Automation(Kind):
         unclear = found is not None and (found["twins"] or item.get("id", found["id"]) != found["id"])
         return self.find(client, item) if unclear else found
 
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+        errors = []
+        for item, steps in planned:
+            try:
+                if list(steps.changes) != ["enabled"]:
+                    self._write(client.rehearse, "PUT", [NOTHING], self._whole(client, item, steps.after))
+            except PrefectError as error:
+                errors.append(error.about(self.title(item)))
+        return errors
+
     # Writing
 
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
-        made = self._write(client, "POST", [""], self._whole(client, item, steps.changes))
-        self._give_way(client, made)
+        """In two steps where an action is about the automation itself, or about one that needs this one first."""
+        body = self._whole(client, item, steps.changes)
+        waiting = incomplete(body)
+        made = self._write(client.call, "POST", [""], inert(body) if waiting else body)
+        if not self._give_way(client, made):
+            return
         self._notice_what_was_ignored(client, item, steps, made["id"])
+        client.memo.setdefault("ids", {})[self.noun, item["name"]] = made["id"]
+        if waiting:
+            self._complete(client, item, steps, made["id"])
 
-    def _give_way(self, client: Client, made: Mapping[str, Any]) -> None:
-        """Another run may have made one of the same name in the same moment. The older one stays."""
+    def _complete(self, client: Client, item: Mapping[str, Any], steps: Plan, automation_id: str) -> None:
+        body = self._whole(client, item, steps.after)
+        if incomplete(body):  # it waits for others, which this run has yet to create
+            client.memo.setdefault("unfinished automations", []).append((item, steps, automation_id))
+        else:
+            self._write(client.call, "PUT", [automation_id], body)
+
+    def finish(self, client: Client) -> list[PrefectError]:
+        client.coming = set()
+        errors = []
+        for item, steps, automation_id in client.memo.pop("unfinished automations", ()):
+            try:
+                self._complete(client, item, steps, automation_id)
+            except PrefectError as error:
+                errors.append(error.about(self.title(item)))
+        return errors
+
+    def _give_way(self, client: Client, made: Mapping[str, Any]) -> bool:
+        """Another run may have made one of this name in the same moment: the older one stays. Whether it is ours."""
         for last in (False, True):
             twins = self.named(client, made["name"])
             if len(twins) < 2:
-                return
+                return True
             first = min(twins, key=lambda one: (one["created"], one["id"]))
             if last or first["id"] != made["id"]:
                 client.call("DELETE", *self.route, made["id"], missing_ok=True)
-                return
+                return False
             time.sleep(TWIN_PATIENCE * 2 / 3)
+        return True
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
         chosen = self._chosen(client, item, found) or found
         if list(steps.changes) == ["enabled"]:  # all that PATCH can do, and it leaves counted events counted
             client.call("PATCH", *self.route, chosen["id"], body=steps.changes)
             return
-        self._write(client, "PUT", [chosen["id"]], self._whole(client, item, steps.after))
+        self._complete(client, item, steps, chosen["id"])
         self._notice_what_was_ignored(client, item, steps, chosen["id"])
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         super().delete(client, item, self._chosen(client, item, found) or found)
 
-    def _write(self, client: Client, method: str, path: Sequence[str], body: Mapping[str, Any]) -> Any:
+    def _write(self, call: Callable[..., Any], method: str, path: Sequence[str], body: Mapping[str, Any]) -> Any:
         try:
-            return client.call(method, *self.route, *path, body=body)
+            return call(method, *self.route, *path, body=body)
         except PrefectError as error:
             if error.status != 422:
                 raise
             raise error.retold(relevant(str(error.facts.get("detail")), body)) from None
 
     def _whole(self, client: Client, item: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The body, with NOTHING where an action refers to what is yet to be created."""
         body = dict(options)
         body["trigger"] = complete_trigger(body["trigger"])
         for part in ACTION_LISTS:
@@ -297,7 +370,11 @@ class Automation(Kind):
         def resolve(reference: str, name: str) -> str:
             known = client.memo.setdefault("ids", {})
             if (reference, name) not in known:
+                if (reference, name) in client.coming:
+                    return NOTHING
                 found = id_of(client, reference, name)
+                if found is None and (reference, name) == (self.noun, item["name"]):
+                    return NOTHING
                 if found is None:
                     raise self.refuse(item, option, f"there is no {reference} {name!r}")
                 known[reference, name] = found
@@ -306,12 +383,12 @@ class Automation(Kind):
         return resolve
 
     def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan, found_id: str) -> None:
+        """A field that this collection knows and an older server does not."""
         actions = [action for part in ACTION_LISTS for action in steps.after[part]]
-        newer = {name for action in actions for name in action if name in NEWER}
-        strange = sorted({*unknown(steps.after["trigger"]), *unknown(actions), *newer})
-        found = self.find(client, {**item, "id": found_id}) if strange else None
-        if found and any(not same(found[part], steps.after[part]) for part in ("trigger", *ACTION_LISTS)):
-            raise self.refuse(item, "trigger or actions", f"this version of Prefect ignores {', '.join(strange)}")
+        newer = sorted({name for action in actions for name in action if name in NEWER})
+        found = self.find(client, {**item, "id": found_id}) if newer else None
+        if found and any(not same(found[part], steps.after[part]) for part in ACTION_LISTS):
+            raise self.refuse(item, "actions", f"this version of Prefect ignores {', '.join(newer)}")
 
 
 AUTOMATION = Automation()
@@ -356,6 +433,28 @@ def short_matches(value: Any) -> Any:
     return labels[0] if len(labels) == 1 else labels or {}
 
 
+def misfit(name: str, value: Any) -> str | None:
+    """What the value of this field has to be, when it is something else."""
+    if name in NUMBERS:
+        words = ("any", "all") if name == "require" else ()
+        return None if number(value) is not None or value in words else " or ".join(["a number", *words])
+    if not isinstance(value, VALUES.get(name, object)):
+        return " or ".join(SPOKEN[kind] for kind in VALUES[name])
+    several = value if isinstance(value, list) else [value]
+    if name in SETS and not all(isinstance(one, str) for one in several):
+        return "a list of texts"
+    if name in ("match", "match_related") and not all(map(is_match, several)):
+        return "labels, each with a text or a list of texts"
+    return None
+
+
+def is_match(labels: Any) -> bool:
+    return isinstance(labels, Mapping) and all(
+        isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+        for value in labels.values()
+    )
+
+
 def short_match(labels: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a label are a set; a set of one is that value."""
     result = {}
@@ -397,8 +496,8 @@ def number(value: Any) -> float | None:
     return int(result) if result is not None and result.is_integer() else result
 
 
-def unknown(part: Any) -> Iterator[str]:
-    """Names of fields, or types, that are not in the tables."""
+def unknown(part: Any) -> Iterator[tuple[str, str]]:
+    """Fields, each with its type, that are not in the tables; of a type that is not, the type with no field, too."""
     if isinstance(part, list):
         for one in part:
             yield from unknown(one)
@@ -406,10 +505,23 @@ def unknown(part: Any) -> Iterator[str]:
     kind = part["type"]
     known = TRIGGERS.get(kind, ACTIONS.get(kind))
     if known is None:
-        yield kind
-        return
-    yield from (name for name in part if name not in (*known, "type", "source", *REFERENCES.values()))
+        yield kind, ""
+    known = known or {}
+    yield from ((kind, name) for name in part if name not in (*known, "type", "source", *REFERENCES.values()))
     yield from unknown(part.get("triggers", []))
+
+
+def fields_of(openapi: Mapping[str, Any] | None, kind: str) -> set[str] | None:
+    """The fields that the server knows of a type of trigger or action; none when it does not know the type."""
+    if openapi is None:
+        return None
+    fields: set[str] = set()
+    for schema in openapi["components"]["schemas"].values():
+        properties = schema.get("properties", {})
+        of_type = properties.get("type", {})
+        if kind in (of_type.get("const"), of_type.get("default"), *of_type.get("enum", ())):
+            fields |= properties.keys()
+    return fields
 
 
 def with_unknown(wanted: Any, found: Any) -> Any:
@@ -418,7 +530,7 @@ def with_unknown(wanted: Any, found: Any) -> Any:
         return [with_unknown(*pair) for pair in zip(wanted, found)] + wanted[len(found) :]
     if wanted["type"] != found["type"]:
         return wanted
-    strange = set(unknown({**found, "triggers": []} if "triggers" in found else found))
+    strange = {name for _kind, name in unknown({**found, "triggers": []} if "triggers" in found else found)}
     result = {**{name: found[name] for name in found if name in strange}, **wanted}
     if "triggers" in wanted:
         result["triggers"] = with_unknown(wanted["triggers"], found.get("triggers", []))
@@ -444,6 +556,23 @@ def complete_action(action: Mapping[str, Any], resolve: Callable[[str, str], str
         if reference in references(action["type"]) and result.get(reference):
             result[api] = resolve(reference, result.pop(reference))
     return result
+
+
+def waits(action: Mapping[str, Any]) -> bool:
+    return NOTHING in (action.get(api) for api in REFERENCES.values())
+
+
+def incomplete(body: Mapping[str, Any]) -> bool:
+    return any(waits(action) for part in ACTION_LISTS for action in body.get(part) or ())
+
+
+def inert(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be created already. It acts only when it is whole."""
+    stand_in = {"type": "do-nothing"}
+    parts = {
+        part: [stand_in if waits(action) else action for action in body[part]] for part in ACTION_LISTS if part in body
+    }
+    return {**body, **parts, "enabled": False}
 
 
 def references(kind: str) -> list[str]:
@@ -499,7 +628,11 @@ def names_of(client: Client, automations: Sequence[Mapping[str, Any]]) -> dict[s
 
 def id_of(client: Client, reference: str, name: str) -> str | None:
     if reference == "deployment":
-        return str(find_deployment(client, name)["id"])
+        flow, slash, deployment = name.partition("/")
+        if not (flow and slash and deployment):
+            raise PrefectError(f"deployment: {name!r} must be written as flow/deployment", option="actions")
+        found = client.get("deployments", "name", flow, deployment, missing_ok=True)
+        return str(found["id"]) if found else None
     if reference == "block":
         return client.block_id(name)
     if reference == "automation":

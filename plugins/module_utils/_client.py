@@ -30,6 +30,8 @@ from urllib.request import getproxies, proxy_bypass
 PAGE = 200  # the server's own maximum; one more is refused with 422
 READING_POSTS = frozenset(("filter", "count", "paginate", "history", "lateness"))
 RETRIED = frozenset((429, 502, 503, 504))
+# The id of nothing. The server checks the body of a write to it as that of any write, and then finds nothing to change.
+NOTHING = "00000000-0000-0000-0000-000000000000"
 FIRST_DELAY = 0.5
 
 
@@ -120,6 +122,8 @@ class Client:
         self._local = threading.local()
         self._failing_since: float | None = None
         self.memo: dict[str, Any] = {}  # what a run needs more than once
+        # Kind and name of what the run is about to create, which what is planned may refer to already.
+        self.coming: set[tuple[str, str]] = set()
         self.remarks = Remarks()
 
     # What the modules call
@@ -144,7 +148,7 @@ class Client:
 
         Repeatable is a POST that has no second effect, because the server recognises what it has already got.
         """
-        reading = method == "GET" or (method == "POST" and str(path[-1]) in READING_POSTS)
+        reading = method == "GET" or (method == "POST" and str(path[-1]) in READING_POSTS) or NOTHING in path
         if self.read_only and not reading:
             raise RuntimeError(f"{method} {path}: a write while only reading is allowed; please report this bug")
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
@@ -177,6 +181,22 @@ class Client:
             if unsure or not self._wait(attempt, retry_after):
                 raise self._failure(method, target, detail, status=status, unsure=unsure)
 
+    def rehearse(self, method: str, *path: Any, body: Any) -> None:
+        """Have the server check the body of a write to NOTHING; a PrefectError tells what it finds wrong."""
+        self.call(method, *path, body=body, missing_ok=True)
+
+    def openapi(self) -> Mapping[str, Any] | None:
+        """What the server says of its own API, read once; None where a gateway hides it."""
+        if "openapi" not in self.memo:
+            try:
+                self.memo["openapi"] = self.get("openapi.json")
+            except PrefectError as error:
+                if error.status not in (401, 403, 404):
+                    raise
+                self.memo["openapi"] = None
+        found: Mapping[str, Any] | None = self.memo["openapi"]
+        return found
+
     def pause(self, attempt: int) -> bool:
         """Wait before a create is looked at again; False when patience is over."""
         return self._wait(attempt, None)
@@ -204,6 +224,8 @@ class Client:
         """The id of what is at a path, which is asked for once in a run; None while nothing is there."""
         ids: dict[Any, str] = self.memo.setdefault("ids", {})
         if (noun, name) not in ids:
+            if (noun, name) in self.coming:
+                return NOTHING
             found = self.get(*path, missing_ok=True)
             if found is None:
                 return None

@@ -14,6 +14,8 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
+from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._document import (
     KINDS,
@@ -27,6 +29,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import ST
 from ansible_collections.selfhosted.prefect.plugins.module_utils._module import given
 from ansible_collections.selfhosted.prefect.plugins.module_utils._purge import PURGE, purged
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import difference
+from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL, WORK_QUEUE
 from ansible_collections.selfhosted.prefect.plugins.module_utils._yaml import yaml_text
 
 # What one write may be told because of others at the same time: the server is busy, or (409) two of them found that
@@ -51,6 +54,7 @@ def configure(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     refuse_two_owners(document, problems)
     live = Live(client)
     steps = planned(client, live, document, problems)
+    rehearse(client, steps, problems)
     extra, kept = purged(client, live, document, options.get("purge") or {}, steps, problems)
     if problems:  # nothing has been written yet
         raise failure(problems, "Nothing was changed")
@@ -80,6 +84,26 @@ def planned(client: Client, live: Live, document: Mapping[str, Any], problems: l
             except PrefectError as error:
                 problems.append(str(error))
     return steps
+
+
+def rehearse(client: Client, steps: Sequence[Step], problems: list[str]) -> None:
+    """Let the server check what only it can, with what the document is about to create as if it were there."""
+    client.coming = {name for step in steps if step.plan.action == "create" for name in names(step)}
+    for kind in KINDS:
+        changes = [
+            (step.item, step.plan) for step in steps if step.kind is kind and step.plan.action in ("create", "update")
+        ]
+        problems += [str(error) for error in kind.rehearse(client, changes)]
+    client.coming = {(noun, name) for noun, name in client.coming if noun == AUTOMATION.noun}
+
+
+def names(step: Step) -> Iterator[tuple[str, str]]:
+    """The kinds and names under which others refer to it."""
+    name = "/".join(map(str, step.key))
+    yield ("block" if step.kind is BLOCK_DOCUMENT else step.kind.noun), name
+    if step.kind is WORK_POOL:
+        for queue in ("default", *(queue["name"] for queue in step.item.get("queues") or ())):
+            yield WORK_QUEUE.noun, f"{name}/{queue}"
 
 
 def checked(kind: Kind, raw_items: Any, problems: list[str]) -> Iterator[dict[str, Any]]:
@@ -176,6 +200,7 @@ def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
             for step, error in zip(wave, list(pool.map(make, wave))):
                 again = threads > 1 and error is not None and error.status in DISTURBED
                 failures.append(make(step, again=True) if again else error)
+    failures += [error for kind in KINDS for error in kind.finish(client)]
     return [str(error) for error in failures if error]
 
 

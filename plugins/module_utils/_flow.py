@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
@@ -17,6 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule impor
     DEPLOYMENT_SCHEDULE,
     SCHEDULE_OPTIONS,
     flat,
+    refused,
     short,
     told,
     whole,
@@ -242,6 +243,22 @@ class Deployment(Flow):
             result.after["labels"] = {**inherited, **result.after["labels"]}
         return result
 
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+        errors = []
+        for item, steps in planned:
+            try:
+                self._check_pool(client, item, steps)
+                self._body(client, item, steps)  # which looks up what it refers to
+            except PrefectError as error:
+                errors.append(error)
+        schedules = [
+            (self.title(item), schedule)
+            for item, steps in planned
+            if "schedules" in steps.changes
+            for schedule in steps.after["schedules"]
+        ]
+        return errors + refused(client, schedules)
+
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
         flow = FLOW.known(client, item["flow"]) or client.call(
             "POST", "flows", "", body={"name": item["flow"]}, repeatable=True
@@ -255,9 +272,7 @@ class Deployment(Flow):
             raise told(error, schedules) from None
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
-        pool = steps.changes.get("work_pool")
-        if pool and client.known_id("work_pool", pool, "work_pools", pool) is None:
-            raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
+        self._check_pool(client, item, steps)
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
         if body:
@@ -296,6 +311,11 @@ class Deployment(Flow):
             client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
         elif steps.after["global_concurrency_limit"] and found["concurrency_limit"] is not None:
             client.call("PATCH", *self.route, found["id"], body={"concurrency_limit": None})
+
+    def _check_pool(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        pool = steps.changes.get("work_pool")
+        if pool and client.known_id("work_pool", pool, "work_pools", pool) is None:
+            raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
 
     def _body(self, client: Client, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
         apart = (*self.key, "schedules")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
@@ -142,6 +142,10 @@ class Kind:
                 )
         return result
 
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+        """What only the server can find wrong with these plans, before any of them is applied."""
+        return []
+
     # Writing
 
     def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,13 +168,19 @@ class Kind:
         elif found is not None and steps.action == "delete":
             self.delete(client, item, found)
 
+    def finish(self, client: Client) -> list[PrefectError]:
+        """What could not be written before everything else was there."""
+        return []
+
 
 def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "present") -> dict[str, Any]:
     """Bring one object to the wanted state; the result of a module."""
     kind.check(item)
     found = kind.find(client, item)
     steps = kind.plan(client, item, found, state)
-    if client.read_only:
+    if client.read_only:  # otherwise the server says the same when it gets the whole
+        for error in kind.rehearse(client, [(item, steps)]) if steps.action in ("create", "update") else ():
+            raise error
         after = None if state == "absent" else {**(kind.result(found) if found else {}), **steps.after}
     else:
         if steps.changed:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import NOTHING, Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import names_with_flows
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import Field, Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._moment import moment_form
@@ -25,6 +25,7 @@ TYPES = {
     "interval": ("interval", "timezone", "anchor_date"),
     "rrule": ("rrule", "timezone"),
 }
+TIMES = frozenset(part for parts in TYPES.values() for part in parts)
 SCHEDULE_OPTIONS = {
     "slug": {"type": "str"},
     "cron": {"type": "str"},
@@ -135,13 +136,22 @@ class DeploymentSchedule(Kind):
             wanted["interval"] = as_found(wanted["interval"], self.normal("interval", found["interval"]))
         return wanted
 
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+        errors = []
+        for item, steps in planned:
+            if steps.action == "create":
+                try:
+                    self._deployment_id(client, item)
+                except PrefectError as error:
+                    errors.append(error)
+        changed = [(self.title(item), steps.after) for item, steps in planned if steps.changes.keys() & TIMES]
+        return errors + refused(client, changed)
+
     # Writing
 
     def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
-        deployment = client.get("deployments", "name", *item["deployment"].split("/"), missing_ok=True)
-        if deployment is None:
-            raise self.refuse(item, "deployment", f"there is no deployment {item['deployment']!r}")
-        self._write(client, "POST", [deployment["id"], "schedules"], [whole(steps.after)], steps.after)
+        deployment = self._deployment_id(client, item)
+        self._write(client, "POST", [deployment, "schedules"], [whole(steps.after)], steps.after)
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
         if steps.after["max_scheduled_runs"] is None and found["max_scheduled_runs"] is not None:
@@ -150,12 +160,19 @@ class DeploymentSchedule(Kind):
             self._write(client, "POST", [found["deployment_id"], "schedules"], [whole(steps.after)], steps.after)
             return
         body = whole(steps.after)
-        if not steps.changes.keys() & {part for parts in TYPES.values() for part in parts}:
+        if not steps.changes.keys() & TIMES:
             del body["schedule"]
         self._write(client, "PATCH", self._path(found), body, steps.after)
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         client.call("DELETE", *self.route, *self._path(found), missing_ok=True)
+
+    def _deployment_id(self, client: Client, item: Mapping[str, Any]) -> str:
+        name = item["deployment"]
+        deployment = client.known_id("deployment", name, "deployments", "name", *name.split("/"))
+        if deployment is None:
+            raise self.refuse(item, "deployment", f"there is no deployment {name!r}")
+        return deployment
 
     def _path(self, found: Mapping[str, Any]) -> list[str]:
         return [found["deployment_id"], "schedules", found["id"]]
@@ -199,6 +216,23 @@ def short(schedule: Mapping[str, Any]) -> dict[str, Any]:
     foreign = {part for one, parts in TYPES.items() if one != type_of(schedule) for part in parts}
     foreign -= {"timezone"}
     return {part: schedule.get(part) for part in SCHEDULE_OPTIONS if part not in foreign}
+
+
+def refused(client: Client, schedules: Sequence[tuple[str, Mapping[str, Any]]]) -> list[PrefectError]:
+    """What the server finds wrong with these, each with the title that it is reported under."""
+    if not schedules:
+        return []
+    views = [schedule for _title, schedule in schedules]
+    try:
+        client.rehearse("POST", "deployments", NOTHING, "schedules", body=[whole(view) for view in views])
+    except PrefectError as error:
+        if error.status != 422:
+            raise
+        if len(schedules) == 1:
+            return [told(error, views).about(schedules[0][0])]
+        half = len(schedules) // 2
+        return [*refused(client, schedules[:half]), *refused(client, schedules[half:])]
+    return []
 
 
 def told(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> PrefectError:

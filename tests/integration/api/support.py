@@ -31,6 +31,8 @@ from urllib.parse import urlsplit
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import NOTHING
+
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
 CONSTRAINTS = ROOT / "roles" / "prefect" / "files"
@@ -177,7 +179,8 @@ class Request(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        return self.method != "GET" and not (self.method == "POST" and self.path.endswith(READING_POSTS))
+        reads = self.method == "POST" and self.path.endswith(READING_POSTS)
+        return self.method != "GET" and not reads and NOTHING not in self.path
 
 
 class Fault(NamedTuple):

@@ -197,6 +197,23 @@ def test_11_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str
         ({"actions": [{"type": "pause-work-pool", "work_pool_id": "x"}]}, "did you mean 'work_pool'"),
         ({"actions": [{"type": "send-notification", "block": "a/b"}]}, "send-notification needs 'body'"),
         ({"actions": None}, "actions: cannot be null"),
+        ({"trigger": {**EVENT, "match": "x"}}, "trigger: match must be a mapping, not 'x'"),
+        ({"trigger": {**EVENT, "match": {"a": 5}}}, "match must be labels, each with a text or a list of texts"),
+        ({"trigger": {**EVENT, "match_related": "x"}}, "match_related must be a mapping or a list, not 'x'"),
+        ({"trigger": {**EVENT, "match_related": ["x"]}}, "match_related must be labels"),
+        ({"trigger": {**EVENT, "expect": 5}}, "expect must be text or a list, not 5"),
+        ({"trigger": {**EVENT, "expect": [["x"]]}}, "expect must be a list of texts"),
+        ({"trigger": {"triggers": "x"}}, "trigger: triggers must be a list, not 'x'"),
+        ({"trigger": {"triggers": ["x"]}}, r"trigger.triggers\[0\]: must be a mapping, not 'x'"),
+        ({"trigger": {"type": 5}}, "trigger: type must be text, not 5"),
+        ({"trigger": {"triggers": [EVENT], "require": "abc"}}, "require must be a number or any or all, not 'abc'"),
+        ({"actions": [{"type": 5}]}, r"actions\[0\]: type must be text, not 5"),
+        ({"actions": [{"type": "run-deployment", "deployment": 5}]}, "deployment must be text, not 5"),
+        ({"actions": [{"type": "run-deployment", "parameters": [1]}]}, "parameters must be a mapping"),
+        (
+            {"actions": [{"type": "change-flow-run-state", "state": "FAILED", "force": "yes"}]},
+            "force must be true or f",
+        ),
     ],
 )
 def test_mistakes_are_refused_before_any_request(api: Api, name: str, options: dict[str, Any], message: str) -> None:
@@ -215,9 +232,40 @@ def test_of_the_servers_many_complaints_the_one_that_counts_is_told(api: Api, na
     assert len(detail.split("; ")) == 2, detail
 
 
-def test_what_the_server_ignores_is_told(api: Api, name: str) -> None:
-    with pytest.raises(ModuleFailure, match="this version of Prefect ignores brand_new"):
-        api.run("automation", name=name, trigger={**EVENT, "brand_new": 1}, actions=NOTHING)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trigger": {**EVENT, "zzz": 1}}, "trigger: event has no 'zzz' in this version of Prefect"),
+        ({"trigger": {"type": "moon"}}, "trigger: this version of Prefect has no type 'moon'"),
+        ({"actions": [{"type": "do-nothing", "zzz": 1}]}, "actions: do-nothing has no 'zzz' in this version"),
+        ({"actions": [{"type": "sing"}]}, "actions: this version of Prefect has no type 'sing'"),
+    ],
+)
+def test_what_the_server_would_ignore_is_refused(api: Api, name: str, options: dict[str, Any], message: str) -> None:
+    wanted = {"name": name, "trigger": EVENT, "actions": NOTHING, **options}
+    for run in (api.check, api.run):
+        with pytest.raises(ModuleFailure, match=message):
+            run("automation", **wanted)
+    assert api.proxy.writes == []
+    api.run("automation", name=name, trigger=EVENT, actions=NOTHING)
+    api.proxy.forget()
+    with pytest.raises(ModuleFailure, match=message):
+        api.run("automation", **wanted)
+    api.proxy.forget()
+    api.proxy.faults.append(Fault("GET", "/openapi.json", 404))
+    with pytest.raises(ModuleFailure, match=r"cannot be told: it hides its openapi\.json at this address"):
+        api.run("automation", **wanted)
+    assert api.proxy.writes == []
+    api.run("automation", name=name, state="absent")
+
+
+def test_an_automation_about_itself(api: Api, name: str) -> None:
+    item = {"name": name, "trigger": EVENT, "actions": [{"type": "pause-automation", "automation": name}, *NOTHING]}
+    made = api.ensure("automation", **item)
+    assert [write.split()[0] for write in made["writes"]] == ["POST", "PUT"]
+    assert made["bodies"][0]["enabled"] is False, "it does nothing before it is whole"
+    assert made["automation"]["enabled"] is True
+    assert made["automation"]["actions"] == item["actions"]
     api.run("automation", name=name, state="absent")
 
 

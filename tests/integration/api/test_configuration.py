@@ -151,9 +151,16 @@ def raw_schedules(api: Api, flow: str) -> list[dict[str, Any]]:
 
 
 def test_every_failure_of_writes_at_the_same_time_is_reported(api: Api, name: str) -> None:
-    bad = [{"flow": name, "name": f"bad {n}", "work_pool": f"no pool {n}"} for n in range(6)]
+    """The pool is there while the document is planned, and gone when it is written."""
+    bad = [{"flow": name, "name": f"bad {n}"} for n in range(6)]
     good = [{"flow": name, "name": f"good {n}"} for n in range(6)]
     mixed = [item for pair in zip(bad, good, strict=True) for item in pair]
+
+    def with_a_lost_pool(body: Any) -> Any:
+        lost = isinstance(body, dict) and str(body.get("name")).startswith("bad")
+        return {**body, "work_pool_name": "lost"} if lost else body
+
+    api.proxy.rewrite = with_a_lost_pool
     with pytest.raises(ModuleFailure) as failure:
         api.run("configuration", deployments=mixed, parallel=4)
     assert [text[:40] for text in failure.value.result["failures"]] == [
@@ -177,6 +184,105 @@ def test_a_write_that_others_have_disturbed_is_repeated_alone(api: Api) -> None:
     assert api.run("configuration", variables=newest, parallel=4)["summary"]["update"] == 4
     assert api.proxy.faults == []
     assert not api.run("configuration", variables=newest)["changed"]
+
+
+def about(name: str, *others: str) -> dict[str, Any]:
+    actions = [{"type": "pause-automation", "automation": other} for other in others]
+    return {"name": name, "trigger": {"posture": "Reactive", "expect": ["x"]}, "actions": actions}
+
+
+def test_automations_about_each_other(api: Api, name: str) -> None:
+    """A circle of three, of which one is about itself, too, made at once; then one more in the circle, at once, too."""
+    first, second, third, fourth = (f"{name} {number}" for number in range(4))
+    circle = [about(first, second, first), about(second, third), {**about(third, first), "enabled": False}]
+    assert api.check("configuration", automations=circle)["summary"]["create"] == 3
+    assert api.run("configuration", automations=circle, parallel=4)["summary"]["create"] == 3
+    assert not api.run("configuration", automations=circle)["changed"]
+    live = {one["name"]: one for one in api.run("automation_info")["automations"] if one["name"].startswith(name)}
+    assert live[first]["actions"] == circle[0]["actions"]
+    assert [live[one]["enabled"] for one in (first, second, third)] == [True, True, False]
+
+    wider = [about(first, fourth), about(fourth, first, fourth)]
+    assert api.run("configuration", automations=wider)["summary"] == {
+        "create": 1, "update": 1, "delete": 0, "unchanged": 0
+    }  # fmt: skip
+    assert not api.run("configuration", automations=wider)["changed"]
+    document = api.run("export", kinds=["automations"], include=[f"{name} *"])["configuration"]
+    every = {"automations": [{"name": one, "state": "absent"} for one in (first, second, third, fourth)]}
+    assert api.run("configuration", **every)["summary"]["delete"] == 4
+    assert api.run("configuration", **document)["summary"]["create"] == 4
+    assert api.run("export", kinds=["automations"], include=[f"{name} *"])["configuration"] == document
+    assert api.run("configuration", **every)["summary"]["delete"] == 4
+
+
+def test_what_only_the_server_can_refuse_is_refused_before_any_write(api: Api, name: str) -> None:
+    """Also in check mode. What the document itself is about to create may be referred to."""
+    trigger = {"posture": "Reactive", "expect": ["x"]}
+    good = {
+        "block_documents": [{"block_type": "secret", "name": "rehearsed", "data": {"value": "x"}}],
+        "global_concurrency_limits": [{"name": f"{name} limit", "limit": 1}],
+        "work_pools": [{"name": f"{name} pool", "type": "process", "queues": [{"name": "q"}]}],
+        "deployments": [
+            {"flow": name, "name": "d", "work_pool": f"{name} pool", "global_concurrency_limit": f"{name} limit",
+             "schedules": [{"slug": "s", "cron": "0 3 * * *", "timezone": "Europe/Berlin"}]},
+            {"flow": name, "name": "e"},
+        ],
+        "deployment_schedules": [{"deployment": f"{name}/e", "slug": "s", "interval": 60}],
+        "automations": [
+            {"name": f"{name} a", "trigger": trigger, "actions": [
+                {"type": "run-deployment", "deployment": f"{name}/d", "job_variables": {"env": {}}},
+                {"type": "pause-work-pool", "work_pool": f"{name} pool"},
+                {"type": "pause-work-queue", "work_queue": f"{name} pool/q"},
+                {"type": "pause-work-queue", "work_queue": f"{name} pool/default"},
+                {"type": "call-webhook", "block": "secret/rehearsed"},
+            ]},
+        ],
+    }  # fmt: skip
+    bad = {
+        "deployments": [
+            {"flow": name, "name": "pool", "work_pool": "no pool"},
+            {"flow": name, "name": "limit", "global_concurrency_limit": "no limit"},
+            {"flow": name, "name": "storage", "storage_document": "secret/none"},
+            {"flow": name, "name": "times",
+             "schedules": [{"slug": "c", "cron": "99 * * * *"}, {"slug": "ok", "cron": "9 * * * *"},
+                           {"slug": "z", "interval": 60, "timezone": "Mars/Base"}]},
+        ],
+        "deployment_schedules": [
+            {"deployment": f"{name}/none", "slug": "s", "interval": 60},
+            {"deployment": f"{name}/e", "slug": "r", "rrule": "FREQ=NEVER"},
+        ],
+        "automations": [
+            {"name": f"{name} b", "trigger": trigger, "actions": [{"type": "run-deployment", "deployment": "no/such"}]},
+            {"name": f"{name} c", "trigger": trigger, "actions": [{"type": "change-flow-run-state", "state": "NOPE"}]},
+            about(f"{name} d", "no automation"),
+        ],
+    }  # fmt: skip
+    both = {kind: [*good.get(kind, []), *bad.get(kind, [])] for kind in {**good, **bad}}
+    for run in (api.check, api.run):
+        with pytest.raises(ModuleFailure, match="Nothing was changed") as failure:
+            run("configuration", **both)
+        failures = failure.value.result["failures"]
+        for part in (
+            "/pool': work_pool: there is no work pool 'no pool'",
+            "/limit': global_concurrency_limit: there is no limit 'no limit'",
+            "/storage': storage_document: there is no block 'secret/none'",
+            "schedule 'c': ",
+            "schedule 'z': ",
+            "/none/s': deployment: there is no deployment",
+            "schedule 'r': ",
+            " b': actions: there is no deployment 'no/such'",
+            " c': ",
+            " d': actions: there is no automation 'no automation'",
+        ):
+            assert len([text for text in failures if part in text]) == 1, (part, failures)
+        assert len(failures) == 10, failures
+        assert api.proxy.writes == []
+    assert api.check("configuration", **good)["changed"]
+    assert api.run("configuration", **good)["summary"]["create"] == 7
+    again = api.run("configuration", **good)
+    assert not again["changed"], again["diff"]
+    del good["deployment_schedules"]  # goes with its deployment
+    assert api.run("configuration", **absent(good))["summary"]["delete"] == 6
 
 
 def test_parallel_must_be_positive(api: Api) -> None:
