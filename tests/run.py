@@ -175,7 +175,7 @@ STAGES = (
         round=2,
     ),
     pytest("machines", round=2, minutes=30),
-    pytest("e2e", round=2, minutes=50),
+    pytest("e2e", round=2, minutes=65),
 )
 
 

@@ -76,6 +76,7 @@ options:
     description:
       - Deletes objects that the document does not list, of the kinds that are named here. Without it, nothing is.
       - The list of the kind has to be given, even when it is empty.
+      - A kind with an empty mapping is purged with the defaults below; a kind that is null or not named is not purged.
       - Never deleted are what Prefect makes itself (its own block types and schemas, pools whose name starts with
         C(prefect), queues named V(default), limits of tags and deployments among the global ones, automations that
         C(prefect deploy) makes for a deployment), and what an object that stays refers to. RV(kept) names the latter.

@@ -88,12 +88,13 @@ options:
     type: dict
     suboptions:
       collision_strategy:
-        description: Whether a run over the limit waits or is cancelled.
+        description: Whether a run over the limit waits or is cancelled. Null means V(ENQUEUE).
         type: str
         choices: [ENQUEUE, CANCEL_NEW]
         default: ENQUEUE
       grace_period_seconds:
         description: Seconds that the infrastructure of a run has to start, 60 to 86400, before it loses its slot.
+          Null means the server's default.
         type: int
   storage_document:
     description: Block with the code's storage, as V(type/name). Null clears it.
@@ -109,10 +110,11 @@ options:
     elements: dict
     suboptions:
       slug:
-        description: Name of the schedule, unique for its deployment.
+        description: Name of the schedule, unique for its deployment. Null means none.
         type: str
       cron:
-        description: When runs start, as a cron expression. A new schedule needs this, or C(interval), or C(rrule).
+        description: When runs start, as a cron expression. A new schedule needs this, or C(interval), or C(rrule), of
+          which the two others are null or left out.
         type: str
       interval:
         description: Seconds between two runs, or an ISO 8601 duration such as V(PT15M).

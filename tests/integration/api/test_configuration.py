@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from .support import Api, Fault, ModuleFailure, absent
+from .support import ROOT, Api, Fault, ModuleFailure, absent
 from .test_documentation import Unsafe, play
 
 STEM = "13-"
@@ -283,6 +285,34 @@ def test_what_only_the_server_can_refuse_is_refused_before_any_write(api: Api, n
     assert not again["changed"], again["diff"]
     del good["deployment_schedules"]  # goes with its deployment
     assert api.run("configuration", **absent(good))["summary"]["delete"] == 6
+
+
+def test_the_inventory_of_the_guide(api: Api, tmp_path: Path) -> None:
+    """For a server that somebody else runs: configure.yml, in check mode also with a mistake in the document."""
+    guide = (ROOT / "docs" / "from-terraform-or-the-cli.md").read_text()
+    _before, _fence, rest = guide.partition("```yaml\n# inventory/hosts.yml\n")
+    inventory = yaml.safe_load(rest.partition("```")[0])
+    variables = inventory["prefect_gateway"]["vars"]
+    variables |= {"prefect_api_url": f"http://127.0.0.1:{api.server.port}/api", "prefect_api_auth_string": ""}
+    document = tmp_path / "configuration" / "base.yml"
+    document.parent.mkdir()
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "inventory" / "hosts.yml").write_text(yaml.safe_dump(inventory))
+
+    def configure(*options: str) -> subprocess.CompletedProcess[str]:
+        playbook = ["ansible-playbook", "-i", str(tmp_path / "inventory"), "playbooks/configure.yml", *options]
+        return subprocess.run(playbook, cwd=ROOT, check=False, capture_output=True, text=True)
+
+    document.write_text("variables: [{name: of_the_guide, value: 1}]")
+    assert "changed=1 " in configure("--check").stdout
+    assert "changed=1 " in configure().stdout
+    assert "changed=0 " in configure().stdout
+    document.write_text("variables: [{name: of_the_guide, valeu: 2}]")
+    for options in ([], ["--check"]):
+        refused = configure(*options)
+        assert refused.returncode == 2
+        assert "unsupported option valeu" in refused.stdout + refused.stderr
+    api.run("variable", name="of_the_guide", state="absent")
 
 
 def test_parallel_must_be_positive(api: Api) -> None:
