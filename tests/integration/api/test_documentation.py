@@ -21,8 +21,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool impo
 
 from .support import HERE, ROOT, Api, Server
 
-# Modules for machines and for Kubernetes.
-NOT_API = ("process_group", "process_group_info", "host_facts", "kubernetes_facts", "kubernetes_objects")
+NOT_API = (
+    *("process_group", "process_group_info", "host_facts"),  # modules for machines
+    *("kubernetes_facts", "kubernetes_objects", "kubernetes_rollout"),  # and for clusters
+)
 LOOKUPS = sorted(path.stem for path in (ROOT / "plugins" / "lookup").glob("*.py"))
 PLANTED = "planted-in-the-examples"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem not in NOT_API)
