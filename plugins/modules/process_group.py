@@ -266,7 +266,7 @@ options:
         type: dict
         suboptions:
           http:
-            description: An C(http://) URL that answers a GET with a status below 400. This or O(processes[].liveness.command).
+            description: An C(http://) URL that answers a GET with a status below 400.
             type: str
           command:
             description: The words of a command, run by root, that ends with status 0.

@@ -53,8 +53,13 @@ def test_workers_follow_their_cpu(
 
     try:
         wait_for("the metrics of the workers", lambda: replicas() == 1, 60)
-        runs = development.submit(10, seconds=20)
-        most = wait_for("more workers", lambda: replicas() > 1 and replicas(), 120)
+        runs: list[str] = []
+
+        def keeps_them_busy() -> int:
+            runs.extend(development.submit(1, seconds=1))
+            return replicas()
+
+        most = wait_for("more workers", lambda: (found := keeps_them_busy()) > 1 and found, 120)
         # Unchanged, although the number of pods is another one.
         assert development.play("workers", prefect_work_pools=pools).tasks_that_changed() == []
         development.wait_for_states(runs, {"COMPLETED"}, 180)
