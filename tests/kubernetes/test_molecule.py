@@ -15,7 +15,7 @@ def test_the_scenario_for_clusters(cluster: Cluster) -> None:
     environment = {"KUBECONFIG": cluster.kubeconfig, "PREFECT_NODE_ADDRESS": cluster.node, "NO_COLOR": "1"}
     done = subprocess.run(
         ["molecule", "test", "--scenario-name", "kubernetes"],
-        cwd=ROOT / "extensions",
+        cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
