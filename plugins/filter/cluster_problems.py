@@ -129,7 +129,7 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
         yield problem(
             "prefect_postgres_kind",
             "It is cloudnative_pg, and the cluster does not have that operator.",
-            "Install CloudNativePG, set it to statefulset, or use a PostgreSQL that others run (prefect_database_host).",
+            "Install CloudNativePG, set it to statefulset, or name a PostgreSQL of others (prefect_database_host).",
         )
     if needs["http_route"] and "gateway.networking.k8s.io/v1" not in cluster["apis"]:
         yield problem(

@@ -113,12 +113,12 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
 
 def unfinished(manifest: Mapping[str, Any]) -> str:
     """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there."""
+    unfinished_of = {"Job": _unfinished_job, "Cluster": _unfinished_cluster}
+    return unfinished_of.get(manifest["kind"], _unfinished_pods)(manifest)
+
+
+def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
     spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
-    if kind == "Job":
-        return _unfinished_job(manifest)
-    if kind == "Cluster":
-        wanted, ready = spec.get("instances", 1), status.get("readyInstances", 0)
-        return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
         return "the cluster has not looked at it yet"
     if kind == "DaemonSet":
@@ -134,6 +134,13 @@ def unfinished(manifest: Mapping[str, Any]) -> str:
     if kind == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
         return "old pods are still there"
     return f"{ready} of {wanted} pods are ready" if ready < wanted else ""
+
+
+def _unfinished_cluster(manifest: Mapping[str, Any]) -> str:
+    """Of CloudNativePG."""
+    spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
+    wanted, ready = spec.get("instances", 1), status.get("readyInstances", 0)
+    return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
 
 
 def _unfinished_job(manifest: Mapping[str, Any]) -> str:
