@@ -129,3 +129,4 @@ if not os.environ.get("KUBECONFIG"):  # a cluster of one's own may have a KEDA, 
         finally:
             development.play("workers")
         assert development.objects("scaledobjects", "/apis/keda.sh/v1alpha1") == []
+        subprocess.run([PROGRAM, "keda-down"], check=True)
