@@ -87,7 +87,7 @@ class Cluster:
 
     def __init__(self) -> None:
         subprocess.run([PROGRAM, "up"], check=True, stdout=sys.stderr)
-        words = [PROGRAM, "kubeconfig"]
+        words = [str(PROGRAM), "kubeconfig"]
         kubeconfig = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
         self.access = access_from_kubeconfig(kubeconfig, "")
         self.client = KubernetesClient(self.access)
