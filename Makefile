@@ -3,7 +3,7 @@
 # Extra words for the command of a target, for example:
 #   make site ARGS="-K --check --diff"     make unit ARGS="-k work_pool -x"     make sanity ARGS="--test pep8"
 ARGS ?=
-STAGES = sanity lint docs unit package contract molecule machines e2e
+STAGES = sanity lint docs unit package contract molecule machines e2e kubernetes
 
 .PHONY: help site test $(STAGES) build lock clean
 help: ## list the targets
@@ -13,7 +13,7 @@ site: ## deploy everything on this machine (inventories/local) and run a flow th
 	@scripts/bootstrap.sh control
 	.venv/bin/ansible-playbook playbooks/site.yml $(ARGS)
 
-test: ## all of the stages below, then one line that sums them up
+test: ## all of the stages below but kubernetes, then one line that sums them up
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py
 
@@ -26,6 +26,7 @@ contract: ## every module against a real Prefect server
 molecule: ## the roles on throwaway machines: converge, idempotence, check mode, side effect, verify, teardown
 machines: ## the throwaway machines themselves, and the commands of the README on fresh ones
 e2e: ## the local platform as a whole: faults, load, secrets, speed
+kubernetes: ## the roles on a real cluster, which it makes, or on the one of KUBECONFIG
 $(STAGES):
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py $@ -- $(ARGS)

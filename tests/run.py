@@ -26,6 +26,7 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +100,9 @@ class Stage:
     needs: str = "."  # the path in the checkout that it tests with
     tools: Tools = field(default_factory=dict)
     round: int = 1  # stages of a round share the machine; the rounds come one after the other
+    on_request: bool = False  # runs when it is named, and not with all others
+    # Makes beforehand what the stage needs and what takes long; runs beside the other stages, and gives way to them.
+    prepare: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,10 @@ class Result:
     ended: float = 0
 
 
-def pytest(name: str, *, path: str = "", round: int = 1, minutes: int = 15, tools: Tools | None = None) -> Stage:
-    path = path or f"tests/{name}"
+def pytest(name: str, *, minutes: int = 15, **options: Any) -> Stage:
+    path = f"tests/{name}"
     command = Command("pytest", f"pytest {path} --junitxml={{report}}/pytest.xml", count_junit, minutes)
-    return Stage(name, (command,), path, tools or {}, round)
+    return Stage(name, (command,), path, **options)
 
 
 def molecule(scenario: str) -> Command:
@@ -136,7 +140,8 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/package tests/unit/test_run.py tests/e2e tests/machines scripts",
+                "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/kubernetes"
+                " scripts",
             ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
@@ -176,6 +181,7 @@ STAGES = (
     ),
     pytest("machines", round=2, minutes=30),
     pytest("e2e", round=2, minutes=65),
+    pytest("kubernetes", round=3, minutes=45, on_request=True, prepare="tests/cluster/cluster build"),
 )
 
 
@@ -269,6 +275,18 @@ class Runner:
         shown = f"--- {stage.name}: {command.name}: {why}\n{'' if self.live else text}" if why else ""
         return Result(count, shown, started, time.monotonic())
 
+    def prepare(self, stages: list[Stage]) -> None:
+        """Begin what the stages need beforehand. A stage finds out itself whether that has worked."""
+        for stage in stages:
+            log = OUTPUT / "prepare" / f"{stage.name}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            words = ["nice", "-n", "19", "sh", "-c", stage.prepare]
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
+            self.processes.add(process)
+
     def stop(self) -> None:
         self.stopping = True
         for process in list(self.processes):
@@ -323,13 +341,14 @@ def main(arguments: list[str]) -> int:
     if unknown := set(names) - set(known):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    chosen = [known[name] for name in names] or list(STAGES)
+    chosen = [known[name] for name in names] or [stage for stage in STAGES if not stage.on_request]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
     # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     outcome: dict[str, tuple[Count, float]] = {}
     started = time.monotonic()
+    runner.prepare([stage for stage in chosen if stage.prepare and stage.round > chosen[0].round])
     for _round, group in itertools.groupby(chosen, key=lambda stage: stage.round):
         together = list(group)
         print(f"== running {', '.join(stage.name for stage in together)}", flush=True)

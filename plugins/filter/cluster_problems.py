@@ -21,8 +21,9 @@ options:
   needs:
     description:
       - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
-        that images are pulled with), C(volumes), C(storage_class),
-        C(metrics) (what workers scale by), C(http_route), and C(node_port).
+        that images are pulled with), C(volumes), C(storage_class), C(metrics) (what workers scale by), C(http_route),
+        C(node_port), C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option),
+        C(what), C(namespace), C(count) and C(resources).
     type: dict
     required: true
 """
@@ -42,12 +43,22 @@ _value:
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
+_LEVEL_LABEL = "pod-security.kubernetes.io/enforce"
+_LEVELS = ("privileged", "baseline", "restricted")
+_AUTOSCALE = "set prefect_nodes_autoscale to true where nodes come by themselves"
+_QUOTA_NAMES = {
+    "cpu": "requests.cpu",
+    "memory": "requests.memory",
+    **{name: name for name in ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods")},
+}
 
 
 def _version(cluster: Mapping[str, Any]) -> Iterator[Problem]:
@@ -122,6 +133,98 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
         )
 
 
+def _pod_security(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
+    wanted = needs["pod_security"]
+    for name, found in cluster["namespaces"].items():
+        labels = found.get("labels") or {}
+        level = labels.get(_LEVEL_LABEL, _LEVELS[0])
+        ours = labels.get(INSTANCE_LABEL) == needs["instance"]  # then the label is set here
+        if found["exists"] and not ours and level in _LEVELS and _LEVELS.index(level) < _LEVELS.index(wanted):
+            yield problem(
+                "prefect_pod_security",
+                f"The namespace {name} enforces the Pod Security level {level}, which is weaker than {wanted}.",
+                f"Give it the label {_LEVEL_LABEL}={wanted}, or set prefect_pod_security to {level}.",
+            )
+
+
+def _amounts(pods: Iterable[Mapping[str, Any]], name: str) -> list[tuple[Mapping[str, Any], float]]:
+    """Return how much of requests.cpu, or another amount that Kubernetes counts, each entry needs in all."""
+    kind, _dot, resource = name.partition(".")
+    if name == "pods":
+        return [(entry, float(entry["count"])) for entry in pods]
+    amounts = []
+    for entry in pods:
+        resources = entry["resources"] or {}
+        # A limit without a request is a request, too.
+        own = {**(resources.get("limits") or {}), **(resources.get(kind) or {})}
+        if kind == "limits":
+            own = resources.get("limits") or {}
+        amounts.append((entry, int(entry["count"]) * quantity(own.get(resource, 0))))
+    return amounts
+
+
+def _shown(amount: float, name: str) -> str:
+    return f"{amount / 2**20:.0f} MiB" if name.endswith("memory") else f"{amount:.3g}"
+
+
+def _quotas(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
+    for namespace, found in cluster["namespaces"].items():
+        pods = [entry for entry in needs["pods"] if entry["namespace"] == namespace and int(entry["count"])]
+        for hard in (quota.get("hard") or {} for quota in found.get("quotas") or []):
+            for given, allowed in hard.items():
+                name = _QUOTA_NAMES.get(given, given)
+                if name not in _QUOTA_NAMES.values():
+                    continue
+                amounts = _amounts(pods, name)
+                total = sum(amount for _entry, amount in amounts)
+                if total > quantity(allowed):
+                    largest = max(amounts, key=lambda pair: pair[1])[0]
+                    yield problem(
+                        largest["option"],
+                        f"The quota of the namespace {namespace} allows {allowed} of {given}, and the pods of this "
+                        f"instance need {_shown(total, name)}.",
+                        f"Raise the quota, or ask for less: most is for {largest['what']}.",
+                    )
+                for entry in (entry for entry, amount in amounts if not amount):
+                    yield problem(
+                        entry["option"],
+                        f"The quota of the namespace {namespace} counts {given}, so each pod has to state it, and "
+                        f"{entry['what']} does not.",
+                        f"Set {name.partition('.')[2]} in its {name.partition('.')[0]}.",
+                    )
+
+
+def _capacity(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
+    nodes = cluster.get("nodes") or {}
+    if not nodes.get("count") or needs["nodes_autoscale"]:
+        return  # the login may not look at nodes, or they come when pods need them
+    for name, unit, most, total in (
+        ("requests.cpu", 1, nodes["most_cpu"], nodes["cpu"]),
+        ("requests.memory", 2**20, nodes["most_memory_mb"], nodes["memory_mb"]),
+        ("pods", 1, nodes["pods"], nodes["pods"]),
+    ):
+        amounts = [(entry, amount) for entry, amount in _amounts(needs["pods"], name) if amount]
+        for entry, amount in amounts:
+            each = amount / int(entry["count"])
+            if each > most * unit:
+                yield problem(
+                    entry["option"],
+                    f"One pod of {entry['what']} asks for {_shown(each, name)} of {name}, and the largest node has "
+                    f"{_shown(most * unit, name)}.",
+                    f"Ask for less, add a larger node, or {_AUTOSCALE}.",
+                )
+                return
+        needed = sum(amount for _entry, amount in amounts)
+        if needed > total * unit:
+            largest = max(amounts, key=lambda pair: pair[1])[0]
+            yield problem(
+                largest["option"],
+                f"The pods of this instance, runs included, ask for {_shown(needed, name)} of {name} in all, and the "
+                f"{nodes['count']:.0f} node(s) have {_shown(total * unit, name)}.",
+                f"Add nodes, ask for less (most is for {largest['what']}), or {_AUTOSCALE}.",
+            )
+
+
 def cluster_problems(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> list[Problem]:
     """Return what the cluster lacks."""
     return [
@@ -130,6 +233,9 @@ def cluster_problems(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> li
         *_namespaces(cluster, needs),
         *_storage(cluster, needs),
         *_apis(cluster, needs),
+        *_pod_security(cluster, needs),
+        *_quotas(cluster, needs),
+        *_capacity(cluster, needs),
     ]
 
 

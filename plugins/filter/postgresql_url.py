@@ -34,6 +34,10 @@ options:
     description: Password of that role.
     type: str
     default: ""
+  driver:
+    description: SQLAlchemy's driver. Empty for a URL of PostgreSQL's own clients.
+    type: str
+    default: asyncpg
 """
 
 EXAMPLES = r"""
@@ -44,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A C(postgresql+asyncpg://) URL.
+  description: The URL.
   type: str
 """
 
@@ -52,11 +56,14 @@ from typing import Any
 from urllib.parse import quote
 
 
-def postgresql_url(database: str, host: str, port: int, *, user: str, password: str = "") -> str:
-    """Return a C(postgresql+asyncpg://) URL with every part percent-encoded."""
+def postgresql_url(
+    database: str, host: str, port: int, *, user: str, password: str = "", driver: str = "asyncpg"
+) -> str:
+    """Return a URL with every part percent-encoded."""
     login = quote(user, safe="") + (":" + quote(password, safe="") if password else "")
     address = f"[{host}]" if ":" in host else host
-    return f"postgresql+asyncpg://{login}@{address}:{int(port)}/{quote(database, safe='')}"
+    scheme = f"postgresql+{driver}" if driver else "postgresql"
+    return f"{scheme}://{login}@{address}:{int(port)}/{quote(database, safe='')}"
 
 
 class FilterModule:

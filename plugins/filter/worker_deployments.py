@@ -36,18 +36,26 @@ _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(behavior), C(queues), C(limit), C(query_seconds),
-      C(prefetch_seconds), C(resources), C(job_namespace), C(image) and C(pre_pull).
+      C(prefetch_seconds), C(resources), C(job_namespace), C(image), C(pre_pull) and C(template), which is another text
+      whenever the pool's job template is another one.
   type: list
   elements: dict
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
 
+_TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
 # Percent of the CPU that a worker requests; due and active runs of the pool for each worker.
 TARGETS = {"cpu": 70, "backlog": 15}
+
+
+def _checksum(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
@@ -74,6 +82,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         "job_namespace": job.get("namespace") or namespace,
         "image": job.get("image"),
         "pre_pull": bool(pool.get("pre_pull")),
+        "template": _checksum([pool.get(name) for name in _TEMPLATE]),
     }
 
 

@@ -13,6 +13,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import ssl
 import subprocess
 import tempfile
@@ -38,6 +39,9 @@ Result = TypeVar("Result")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT = 60
 PARALLEL = 8
+JSON = "application/json"
+# Of several kinds that one may send, Kubernetes uses 299 only; the text has quotes and backslashes escaped.
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 RETRIED = (429, 502, 503, 504)
 ATTEMPTS = 5
 
@@ -196,6 +200,8 @@ class KubernetesClient:
 
     def __init__(self, way: Access) -> None:
         self.way = way
+        # What the API server had to say about requests that it carried out, such as pods that it will not admit.
+        self.warnings: set[str] = set()
         self._local = threading.local()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -217,14 +223,16 @@ class KubernetesClient:
             self._local.connection = connection
         return connection
 
-    def _send(self, method: str, path: str, body: bytes | None, kind: str) -> tuple[int, str, bytes]:
+    def _send(self, method: str, path: str, body: bytes | None, kind: str, accept: str) -> tuple[int, str, bytes]:
         """Send a request, once more on a new connection if the old one was closed meanwhile."""
-        headers = {**self.way.headers, "Accept": "application/json", **({"Content-Type": kind} if body else {})}
+        headers = {**self.way.headers, "Accept": accept, **({"Content-Type": kind} if body else {})}
         for attempt in (1, 2):
             connection = self._connection()
             try:
                 connection.request(method, urlsplit(self.way.server).path + path, body, headers)
                 answer = connection.getresponse()
+                for warning in answer.headers.get_all("Warning") or []:
+                    self.warnings.update(_WARNING.findall(warning))
                 return answer.status, answer.getheader("Retry-After") or "", answer.read()
             except (http.client.HTTPException, OSError) as error:
                 connection.close()
@@ -241,13 +249,14 @@ class KubernetesClient:
         path: str,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        kind: str = "application/json",
+        kind: str = JSON,
+        accept: str = JSON,
     ) -> str:
         """Return the body of an answer. All that is sent here may be sent again, when the server has no time for it."""
         target = path + ("?" + urlencode(query) if query else "")
         content = None if body is None else json.dumps(body).encode()
         for attempt in range(1, ATTEMPTS + 1):
-            status, later, answer = self._send(method, target, content, kind)
+            status, later, answer = self._send(method, target, content, kind, accept)
             if status < 400:
                 return answer.decode(errors="replace")
             if status not in RETRIED or attempt == ATTEMPTS:
@@ -265,9 +274,10 @@ class KubernetesClient:
         path: str,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        kind: str = "application/json",
+        kind: str = JSON,
+        accept: str = JSON,
     ) -> Any:
-        return json.loads(self.text(method, path, query, body, kind))
+        return json.loads(self.text(method, path, query, body, kind, accept))
 
     def found(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return what is at a path, None where there is nothing."""

@@ -48,6 +48,8 @@ KINDS = (
     ("v1", "Secret"),
     ("v1", "ServiceAccount"),
 )
+# Never pruned: it may hold what others have put there.
+_NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
 # Their pods need what the other objects give them.
 _LAST = (
@@ -56,6 +58,7 @@ _LAST = (
 )  # fmt: skip
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _LOG_LINES = 15
 _INTERVAL = 0.5
 
@@ -174,27 +177,30 @@ class ObjectSet:
         self.namespace = namespace
         self.dry_run = dry_run
         self.force = force
-        self._resources: dict[str, dict[str, Mapping[str, Any]] | None] = {}
+        self._resources: dict[str, dict[str, Mapping[str, Any]]] = {}
 
     # Paths
 
-    def discover(self, versions: Iterable[str]) -> None:
-        """Ask which kinds the cluster has in some versions of its API."""
-        missing = sorted(set(versions) - set(self._resources))
-        paths = ["/api/v1" if version == "v1" else f"/apis/{version}" for version in missing]
-        for version, answer in zip(missing, self.client.together(self.client.found, paths)):
-            kinds = answer and {entry["kind"]: entry for entry in answer["resources"] if "/" not in entry["name"]}
-            self._resources[version] = kinds
+    def discover(self) -> None:
+        """Ask which kinds the cluster has, in all versions of its API, with two requests."""
+        if self._resources:
+            return
+        answers = self.client.together(lambda path: self.client.json("GET", path, accept=_DISCOVERY), ["/api", "/apis"])
+        for group in (item for answer in answers for item in answer["items"]):
+            name = group["metadata"].get("name")
+            for version in group["versions"]:
+                kinds = {entry["responseKind"]["kind"]: entry for entry in version.get("resources") or []}
+                self._resources["/".join(filter(None, (name, version["version"])))] = kinds
 
     def path(self, version: str, kind: str, namespace: str | None) -> str | None:
         """Return where objects of a kind are, None where the cluster does not know the kind."""
-        self.discover([version])
-        resource = (self._resources[version] or {}).get(kind)
+        self.discover()
+        resource = self._resources.get(version, {}).get(kind)
         if resource is None:
             return None
         base = "/api/v1" if version == "v1" else f"/apis/{version}"
-        inside = f"/namespaces/{part(namespace or self.namespace)}" if resource["namespaced"] else ""
-        return f"{base}{inside}/{resource['name']}"
+        inside = f"/namespaces/{part(namespace or self.namespace)}" if resource["scope"] == "Namespaced" else ""
+        return f"{base}{inside}/{resource['resource']}"
 
     def path_of(self, manifest: Mapping[str, Any]) -> str:
         metadata = manifest["metadata"]
@@ -221,9 +227,9 @@ class ObjectSet:
         template = (result.get("spec") or {}).get("template") or {}
         if "metadata" in template:
             template["metadata"].setdefault("labels", {})[GROUP_LABEL] = self.group
-        self.discover([result["apiVersion"]])
-        resource = (self._resources[result["apiVersion"]] or {}).get(result["kind"])
-        if resource and resource["namespaced"]:
+        self.discover()
+        resource = self._resources.get(result["apiVersion"], {}).get(result["kind"])
+        if resource and resource["scope"] == "Namespaced":
             metadata.setdefault("namespace", self.namespace)
         return result
 
@@ -239,6 +245,8 @@ class ObjectSet:
     def apply(self, manifest: Manifest) -> Change | None:
         """Make one object as described, and return what that changed."""
         before = self.client.found(self.path_of(manifest))
+        if before is not None and manifest["kind"] == "Namespace" and not self._is_ours(before):
+            return None  # it is for whoever has made it, and may be shared
         try:
             if before is not None and not self.dry_run:
                 self._hand_over_replicas(before, manifest)
@@ -253,6 +261,10 @@ class ObjectSet:
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
+        labels = manifest["metadata"].get("labels") or {}
+        return labels.get(INSTANCE_LABEL) == self.instance and labels.get(MANAGER_LABEL) == MANAGER
 
     @staticmethod
     def _advice(error: ApiError) -> str:
@@ -285,7 +297,6 @@ class ObjectSet:
 
     def apply_all(self, manifests: Sequence[Manifest]) -> list[Change]:
         changes: list[Change] = []
-        self.discover([manifest["apiVersion"] for manifest in manifests])
         for wave in waves(manifests):
             changes += [change for change in self.client.together(self.apply, wave) if change]
         return changes
@@ -294,7 +305,6 @@ class ObjectSet:
 
     def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
         """Return the objects that carry the labels of this group."""
-        self.discover(version for version, _kind in kinds)
         selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
         places = {
             (path, version, kind)
@@ -338,7 +348,7 @@ class ObjectSet:
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
-        found = self.owned(namespaces)
+        found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
         deadline = time.monotonic() + timeout
         while found and not self.dry_run:
@@ -348,6 +358,14 @@ class ObjectSet:
             time.sleep(_INTERVAL if found else 0)
         return changes
 
+    def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether an object is a namespace in which another instance runs."""
+        if manifest["kind"] != "Namespace":
+            return False
+        query = {"labelSelector": f"{MANAGER_LABEL}={MANAGER},{INSTANCE_LABEL}!={self.instance}"}
+        path = self.path("apps/v1", "Deployment", manifest["metadata"]["name"]) or ""
+        return bool(self.client.json("GET", path, query)["items"])
+
     @staticmethod
     def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:
         metadata = manifest["metadata"]
@@ -355,6 +373,18 @@ class ObjectSet:
         return api_group, manifest["kind"], metadata.get("namespace") or "", metadata["name"]
 
     # Waiting
+
+    def workloads(self, groups: Iterable[str]) -> list[Manifest]:
+        """Return what runs pods for some groups of the instance."""
+        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)}),{MANAGER_LABEL}={MANAGER}"
+
+        def read(kind: str) -> list[Manifest]:
+            found = self.client.json("GET", self.path("apps/v1", kind, None) or "", {"labelSelector": selector})
+            return [{"apiVersion": "apps/v1", "kind": kind, **item} for item in found["items"]]
+
+        kinds = [kind for version, kind in KINDS if version == "apps/v1"]
+        self.discover()
+        return [item for items in self.client.together(read, kinds) for item in items]
 
     def wait(self, manifests: Sequence[Manifest], timeout: float) -> None:
         """Wait until the workloads are up to date and ready, and Jobs complete."""

@@ -131,7 +131,9 @@ ansible_facts:
           elements: str
           returned: always
         nodes:
-          description: How many nodes take pods, and their allocatable CPUs, memory in MiB and pods.
+          description:
+            - How many nodes take pods, their allocatable CPUs, memory in MiB and pods in all, and the most that one of
+              them has.
           type: dict
           returned: always
         pods:

@@ -16,6 +16,7 @@ description:
     out and its Jobs complete, and deletes what is no longer listed.
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
     task has to list all of its group.
+  - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
 requirements:
@@ -55,7 +56,8 @@ options:
   state:
     description:
       - V(present) for the group as described.
-      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay.
+      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
+        a namespace in which another instance runs.
     type: str
     choices: [present, absent]
     default: present
@@ -134,10 +136,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
 )
 
 
-def run(module: AnsibleModule) -> list[Change]:
+def run(module: AnsibleModule, client: KubernetesClient) -> list[Change]:
     """Do what the options say."""
     options = module.params
-    client = KubernetesClient(access(options["kubeconfig"], options["context"]))
     objects = ObjectSet(
         client,
         options["instance"],
@@ -148,7 +149,6 @@ def run(module: AnsibleModule) -> list[Change]:
     )
     if options["state"] == "absent":
         return objects.remove_all(options["namespaces"], options["wait_timeout"])
-    objects.discover([manifest["apiVersion"] for manifest in options["objects"]])
     wanted = [objects.labelled(manifest) for manifest in options["objects"]]
     changes = objects.apply_all(wanted)
     if options["wait_timeout"] and not module.check_mode:
@@ -186,9 +186,12 @@ def main() -> None:
     if not has_yaml():
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
-        changes = run(module)
+        client = KubernetesClient(access(module.params["kubeconfig"], module.params["context"]))
+        changes = run(module, client)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
+    for warning in sorted(client.warnings):
+        module.warn(warning)
     module.exit_json(
         changed=bool(changes),
         changes=[{"action": change.action, "object": change.title} for change in changes],

@@ -97,6 +97,7 @@ class Machine:
         (self.inventory / "hosts.json").write_text(json.dumps(hosts))
         self.ssh_config = run([MACHINE, "--run", owner, "ssh-config"]).strip()
         config = Path(self.ssh_config).read_text()
+        self.port = GATEWAY_PORT
         self.ip = re.findall(rf"^Host {name}\n  HostName (\S+)", config, re.M)[0]
         self.dirty = False
         # A fact cache, as many have one, must not make a playbook believe that nothing has changed since.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from e2e.machine import Machine, wait_for
 
@@ -107,6 +107,17 @@ def most_at_once(history: Sequence[State], kinds: set[str]) -> int:
     return most
 
 
+class Reached(Protocol):
+    """Where the API is, and the login it wants."""
+
+    @property
+    def ip(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def login(self) -> str: ...
+
+
 class Client:
     """Reads and writes through the gateway several times a second, and keeps what did not succeed.
 
@@ -120,17 +131,17 @@ class Client:
         ("POST", "/work_pools/filter", {}),
     )
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, server: Reached) -> None:
+        self.server = server
         self.answers = 0
         self.failures: list[str] = []
-        login = base64.b64encode(machine.login.encode()).decode()
+        login = base64.b64encode(server.login.encode()).decode()
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(keep,), daemon=True) for keep in (True, False)]
 
     def _ask(self, keep: bool) -> None:
-        connection = http.client.HTTPConnection(self.machine.ip, 4200, timeout=30)
+        connection = http.client.HTTPConnection(self.server.ip, self.server.port, timeout=30)
         while not self._stop.is_set():
             for method, path, body in self.REQUESTS:
                 data = None if body is None else json.dumps(body)

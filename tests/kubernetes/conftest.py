@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real cluster: the one of KUBECONFIG where that is set, else one that is brought up here and taken down again."""
+"""A real cluster, the one of KUBECONFIG or one that is brought up here, and the development inventory on it."""
 
 from __future__ import annotations
 
-import json
+import datetime
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -18,100 +17,35 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
-    KubernetesClient,
-    access_from_kubeconfig,
-)
+from .deployment import ROOT, Cluster, Deployment, Run
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "cluster" / "cluster"
 OWN_NODE = "10.77.0.2"
-RECAP = re.compile(r"^cluster\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=\d+\s+failed=(\d+)", re.MULTILINE)
+NAME = "prefect-tests"
+# A directory for the inventory, which with the deployment stays there from one run of the tests to the next.
+KEPT = Path(os.environ["PREFECT_TEST_KEPT"]) if "PREFECT_TEST_KEPT" in os.environ else None
+# Jobs that go away while a test waits for it.
+POOLS: list[dict[str, Any]] = [
+    {
+        "name": "kubernetes",
+        "type": "kubernetes",
+        "concurrency_limit": 10,
+        "job": {"finished_job_ttl": 15, "cpu_request": "20m", "memory_request": "128Mi"},
+        "workers": {"min": 1, "query_seconds": 2},
+    },
+    # Its runs are processes in the worker's pod.
+    {"name": "inside", "type": "process", "concurrency_limit": 2, "workers": {"min": 1, "limit": 2}},
+]
+Note = Callable[[str, object], None]
 
 
 @dataclass(frozen=True)
-class Cluster:
-    kubeconfig: str
-    node: str
+class Installed:
+    """What was seen right after the first run of site.yml."""
 
-    @property
-    def client(self) -> KubernetesClient:
-        return KubernetesClient(access_from_kubeconfig(self.kubeconfig, ""))
-
-    def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        return list(self.client.json("GET", path, query)["items"])
-
-
-@dataclass(frozen=True)
-class Run:
-    code: int
-    output: str
-    seconds: float
-
-    @property
-    def changed(self) -> int:
-        found = RECAP.search(self.output)
-        assert found, self.output
-        return int(found.group(2))
-
-    def tasks_that_changed(self) -> list[str]:
-        """The names of tasks, each with the role's name in front."""
-        names, current = [], ""
-        for line in self.output.splitlines():
-            if found := re.match(r"TASK \[(.*)\]", line):
-                current = found.group(1)
-            elif line.startswith("changed: [cluster]"):
-                names.append(current)
-        return names
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """An inventory of its own, and what runs playbooks with it."""
-
-    cluster: Cluster
-    inventory: Path
-    namespace: str
-
-    def play(self, playbook: str, *words: str, check: bool = True, **variables: Any) -> Run:
-        extra = {"prefect_namespace": self.namespace, "prefect_instance": self.namespace, **variables}
-        started = time.monotonic()
-        ended = subprocess.run(
-            [
-                "ansible-playbook",
-                "-i",
-                str(self.inventory),
-                f"playbooks/{playbook}.yml",
-                *words,
-                "-e",
-                json.dumps(extra),
-            ],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "KUBECONFIG": self.cluster.kubeconfig,
-                "PREFECT_NODE_ADDRESS": self.cluster.node,
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_FORCE_COLOR": "0",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        run = Run(ended.returncode, ended.stdout + ended.stderr, time.monotonic() - started)
-        assert not check or run.code == 0, run.output
-        return run
-
-    def objects(self, kind: str, api: str = "/api/v1", **query: Any) -> list[dict[str, Any]]:
-        return self.cluster.items(f"{api}/namespaces/{self.namespace}/{kind}", **query)
-
-
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.5)
-    return result
+    run: Run
+    restarts: dict[str, int]
+    api_ready_seconds: float
 
 
 @pytest.fixture(scope="session")
@@ -120,20 +54,57 @@ def cluster() -> Iterator[Cluster]:
     if given:
         yield Cluster(given, os.environ.get("PREFECT_NODE_ADDRESS", "127.0.0.1"))
         return
+    kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
+    found = Path(kubeconfig).exists()
     subprocess.run([PROGRAM, "up"], check=True)
     try:
-        kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
-        yield Cluster(kubeconfig, OWN_NODE)
+        yield Cluster(kubeconfig, OWN_NODE, (str(PROGRAM), "enter", "kubectl"))
     finally:
-        subprocess.run([PROGRAM, "down"], check=True)
+        if not found:
+            subprocess.run([PROGRAM, "down"], check=True)
 
 
 @pytest.fixture(scope="session")
 def development(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The development inventory, not yet deployed; removed with its volumes at the end."""
-    inventory = tmp_path_factory.mktemp("inventory") / "development"
-    shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=shutil.ignore_patterns(".secrets"))
-    deployment = Deployment(cluster, inventory, "prefect-tests")
-    deployment.play("teardown", prefect_teardown_confirm="prefect-tests", prefect_teardown_data="delete")
+    inventory = (KEPT or tmp_path_factory.mktemp("inventory")) / "development"
+    ignored = shutil.ignore_patterns(".secrets")
+    shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=ignored, dirs_exist_ok=True)
+    deployment = Deployment(cluster, inventory, NAME, NAME, 30420, {"prefect_work_pools": POOLS})
+    if not KEPT and cluster.client.found(f"/api/v1/namespaces/{NAME}"):
+        deployment.teardown("delete")
     yield deployment
-    deployment.play("teardown", prefect_teardown_confirm="prefect-tests", prefect_teardown_data="delete")
+    if not KEPT:
+        deployment.teardown("delete")
+
+
+@pytest.fixture(scope="session")
+def predicted(development: Deployment) -> Run:
+    """What check mode says of the first run, with nothing there."""
+    return development.play("site", "--check")
+
+
+@pytest.fixture(scope="session")
+def installed(development: Deployment, request: pytest.FixtureRequest, record_testsuite_property: Note) -> Installed:
+    if not KEPT:  # else it may be installed already
+        request.getfixturevalue("predicted")
+    begun = time.time()
+    run = development.play("site")
+    pods = development.objects("pods")
+    found = Installed(
+        run,
+        {
+            pod["metadata"]["name"]: container["restartCount"]
+            for pod in pods
+            for container in pod["status"].get("containerStatuses", [])
+        },
+        max(ready_at(pod) for pod in pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "api") - begun,
+    )
+    record_testsuite_property("first install, seconds", round(run.seconds, 1))
+    record_testsuite_property("first install until every API pod is ready, seconds", round(found.api_ready_seconds, 1))
+    return found
+
+
+def ready_at(pod: dict[str, Any]) -> float:
+    (moment,) = (entry["lastTransitionTime"] for entry in pod["status"]["conditions"] if entry["type"] == "Ready")
+    return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()

@@ -25,3 +25,13 @@ def test_every_module_for_the_api_has_its_place_in_the_guide() -> None:
         module for module in modules if not module.endswith("_info") or module.removesuffix("_info") not in modules
     ]
     assert [module for module in singular if f"`{module}`" not in text] == []
+
+
+def test_what_is_compared_with_the_charts_names_its_tests() -> None:
+    guide = ROOT / "docs" / "prefect-helm.md"
+    rows = [line for line in guide.read_text().splitlines() if line.startswith("| ") and "Shown by" not in line]
+    assert len(rows) > 40
+    for row in rows:
+        if not row.startswith("| ---"):
+            ((name, path),) = re.findall(r"\[(test_\w+)\]\(([^)]+)\)", row)
+            assert f"def {name}(" in (guide.parent / path).read_text(), row

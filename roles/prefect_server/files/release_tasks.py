@@ -1,32 +1,50 @@
-"""Hand the tasks of background-services processes that died on this machine to the one that starts now.
+"""Hand the tasks of background-services processes that died to the one that starts now.
 
 Docket gives a task that was under way in a killed process to another one only after five minutes, a time that Prefect
 offers no setting for. Until then, that part of the background services (the scheduler, for example) stands still. This
-runs before the process starts: it tells Redis that the messages of dead processes of this machine have been idle for
-longer than that, which is all that Docket looks at. It never takes a message from a process that lives.
+runs before the process starts: it tells Redis that the messages of dead processes have been idle for longer than that,
+which is all that Docket looks at. It never takes a message from a process that lives.
+
+Processes of this machine are dead when they are gone. One on another machine (another pod, in a cluster) is dead when
+its heartbeats have ended; one that is just being stopped gets the time to finish.
 """
 
 import os
 import socket
+import time
 
 import redis
 
 NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
 STREAM, GROUP, LEASE = f"{NAME}:stream", "docket-workers", f"{NAME}:leases:redelivery-sweep"
+HEARTBEATS = f"{NAME}:workers"
+SILENT_SECONDS = 12  # a heartbeat is sent every two seconds, and Docket itself gives up after five of them
+PATIENCE_SECONDS = 45  # as long as a pod has to end
 IDLE_MS = 3_600_000  # anything above Docket's five minutes
 
 
-def is_dead_here(consumer: str) -> bool:
+def is_dead(client: redis.Redis, consumer: str) -> bool:
     host, _hash, pid = consumer.rpartition("#")
-    return host == socket.gethostname() and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
+    if host == socket.gethostname() and pid.isdigit():
+        # The process of the shell that runs this will be the new one; so what had its number, in this pod, is dead.
+        return int(pid) == os.getppid() or not os.path.exists(f"/proc/{pid}")
+    heartbeat = client.zscore(HEARTBEATS, consumer)
+    return heartbeat is None or time.time() - heartbeat > SILENT_SECONDS
 
 
-def release(client: redis.Redis) -> None:
+def is_elsewhere(consumer: str) -> bool:
+    return consumer.rpartition("#")[0] != socket.gethostname()
+
+
+def release(client: redis.Redis) -> list[str]:
+    """Release what the dead held, and return who else, on other machines, holds tasks."""
     if not client.exists(STREAM):
-        return
+        return []
+    busy = []
     for consumer in client.xinfo_consumers(STREAM, GROUP):
         name = consumer["name"]
-        if not is_dead_here(name):
+        if not is_dead(client, name):
+            busy += [name] if consumer["pending"] and is_elsewhere(name) else []
             continue
         if consumer["pending"]:
             pending = client.xpending_range(STREAM, GROUP, "-", "+", 10_000, consumername=name)
@@ -34,12 +52,19 @@ def release(client: redis.Redis) -> None:
             client.xclaim(STREAM, GROUP, name, 0, ids, idle=IDLE_MS, justid=True)
         if client.get(LEASE) == name:
             client.delete(LEASE)
+    return busy
+
+
+def release_all(client: redis.Redis) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while release(client) and time.monotonic() < deadline:
+        time.sleep(1)
 
 
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
 if url.startswith(("redis://", "rediss://")):
     try:
-        release(redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
+        release_all(redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
     except redis.RedisError as error:
         # Then the process that starts now will not get far either, and says so itself.
         print(f"release_tasks: {error}")

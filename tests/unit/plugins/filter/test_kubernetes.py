@@ -181,13 +181,20 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
 
+NAMESPACE: dict[str, Any] = {
+    "exists": True,
+    "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    "missing_secrets": [],
+    "quotas": [{"hard": {"requests.cpu": "2", "pods": "10", "services": "1"}}],
+}
 CLUSTER: dict[str, Any] = {
     "version": "v1.37.2",
     "denied": [],
-    "namespaces": {"prefect": {"exists": True, "labels": {}, "missing_secrets": [], "quotas": []}},
+    "namespaces": {"prefect": NAMESPACE},
     "storage_classes": ["standard"],
     "default_storage_class": "standard",
     "apis": ["metrics.k8s.io/v1beta1", "keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"],
+    "nodes": {"count": 2, "cpu": 4, "memory_mb": 8192, "pods": 220, "most_cpu": 2, "most_memory_mb": 4096},
 }
 NEEDS: dict[str, Any] = {
     "create_namespaces": False,
@@ -196,7 +203,29 @@ NEEDS: dict[str, Any] = {
     "storage_class": "",
     "metrics": ["cpu", "backlog"],
     "http_route": True,
+    "instance": "prefect",
+    "pod_security": "restricted",
+    "nodes_autoscale": False,
+    "pods": [
+        {
+            "option": "prefect_server_api_resources",
+            "what": "the API",
+            "namespace": "prefect",
+            "count": 3,
+            "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+        }
+    ],
 }
+
+
+def api(count: int = 3, **requests: str) -> dict[str, Any]:
+    entry = NEEDS["pods"][0]
+    resources = {**entry["resources"], "requests": {**entry["resources"]["requests"], **requests}}
+    return {"pods": [{**entry, "count": count, "resources": resources}]}
+
+
+def namespace(**changed: Any) -> dict[str, Any]:
+    return {"namespaces": {"prefect": {**NAMESPACE, **changed}}}
 
 
 def test_a_good_cluster_has_no_problem() -> None:
@@ -214,19 +243,19 @@ def test_a_good_cluster_has_no_problem() -> None:
             "not allowed to create pods/exec in prefect",
         ),
         (
-            {"namespaces": {"prefect": {"exists": False, "missing_secrets": []}}},
+            namespace(exists=False),
             {},
             "prefect_namespace",
             "prefect_create_namespaces is false",
         ),
         (
-            {"namespaces": {"prefect": {"exists": True, "missing_secrets": ["registry"]}}},
+            namespace(missing_secrets=["registry"]),
             {},
             "prefect_image_pull_secrets",
             "no Secret registry in the namespace prefect",
         ),
         (
-            {"namespaces": {"prefect": {"exists": True, "missing_secrets": ["mine"]}}},
+            namespace(missing_secrets=["mine"]),
             {},
             "prefect_server_existing_secret",
             "no Secret mine",
@@ -236,6 +265,39 @@ def test_a_good_cluster_has_no_problem() -> None:
         ({"apis": CLUSTER["apis"][1:]}, {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
         ({"apis": CLUSTER["apis"][::2]}, {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
         ({"apis": CLUSTER["apis"][:2]}, {}, "prefect_gateway_kind", "no Gateway API"),
+        (namespace(labels={}), {}, "prefect_pod_security", "level privileged, which is weaker than restricted"),
+        (
+            {},
+            api(5),
+            "prefect_server_api_resources",
+            "allows 2 of requests.cpu, and the pods of this instance need 2.5",
+        ),
+        (
+            namespace(quotas=[{"hard": {"pods": "2"}}]),
+            {},
+            "prefect_server_api_resources",
+            "allows 2 of pods, and the pods of this instance need 3",
+        ),
+        (
+            namespace(quotas=[{"hard": {"memory": "1Gi"}}]),
+            {},
+            "prefect_server_api_resources",
+            "allows 1Gi of memory, and the pods of this instance need 3072 MiB",
+        ),
+        (
+            namespace(quotas=[{"hard": {"limits.cpu": "9"}}]),
+            {},
+            "prefect_server_api_resources",
+            "counts limits.cpu, so each pod has to state it, and the API does not",
+        ),
+        (namespace(quotas=[]), api(1, cpu="2500m"), "prefect_server_api_resources", "the largest node has 2"),
+        (
+            namespace(quotas=[]),
+            api(9, memory="1Mi"),
+            "prefect_server_api_resources",
+            "ask for 4.5 of requests.cpu in all",
+        ),
+        (namespace(quotas=[]), api(9, cpu="1m"), "prefect_server_api_resources", "9216 MiB of requests.memory in all"),
     ],
 )
 def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, words: str) -> None:
@@ -243,6 +305,16 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def test_nodes_that_come_by_themselves_are_not_counted() -> None:
+    needs = {**NEEDS, **api(99), "nodes_autoscale": True}
+    assert cluster_problems({**CLUSTER, **namespace(quotas=[])}, needs) == []
+
+
+def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
+    ours = namespace(labels={"app.kubernetes.io/part-of": "prefect"})
+    assert cluster_problems({**CLUSTER, **ours}, NEEDS) == []
 
 
 def test_external_services_need_no_volumes() -> None:

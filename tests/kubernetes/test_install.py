@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an empty cluster to a flow run in a Job."""
+
+from __future__ import annotations
+
+from .conftest import Installed
+from .deployment import APPS, COMPLETED, Deployment, Run, wait_for
+
+
+def test_a_prediction_of_the_first_run_changes_nothing(predicted: Run) -> None:
+    assert len(predicted.tasks_that_changed()) >= 8
+
+
+def test_one_run_gets_to_a_completed_flow_run(installed: Installed) -> None:
+    assert COMPLETED.format(2) in installed.run.output
+
+
+def test_no_pod_was_started_twice(installed: Installed) -> None:
+    assert len(installed.restarts) >= 8
+    assert set(installed.restarts.values()) == {0}
+
+
+def test_a_run_is_a_job_that_goes_away(development: Deployment, installed: Installed) -> None:
+    runs = development.submit(1, seconds=3)
+    development.wait_for_states(runs, {"RUNNING", "COMPLETED"})
+    (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=f"prefect.io/flow-run-id={runs[0]}")
+    assert job["spec"]["ttlSecondsAfterFinished"] == 15
+    assert job["spec"]["backoffLimit"] == 0
+    pod = job["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 10
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+    assert pod["containers"][0]["resources"]["requests"] == {"cpu": "20m", "memory": "128Mi"}
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    name = job["metadata"]["name"]
+    path = f"/apis/batch/v1/namespaces/{development.namespace}/jobs/{name}"
+    wait_for("the Job to be removed", lambda: development.cluster.client.found(path) is None, 60)
+
+
+def test_the_namespace_enforces_the_restricted_level(development: Deployment, installed: Installed) -> None:
+    namespace = development.cluster.client.json("GET", f"/api/v1/namespaces/{development.namespace}")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_only_workers_have_a_token(development: Deployment, installed: Installed) -> None:
+    with_token = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        for pod in development.pods()
+        if pod["spec"].get("automountServiceAccountToken") is not False
+    }
+    assert with_token == {"workers"}
+
+
+def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment, installed: Installed) -> None:
+    secrets = {path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()}
+    assert len(secrets) == 4
+    text = str(development.objects("deployments", APPS)) + str(development.objects("statefulsets", APPS))
+    assert not [secret for secret in secrets if secret in text]
+    assert not [secret for secret in secrets if secret in installed.run.output]
+
+
+def test_the_migration_may_take_its_time(development: Deployment, installed: Installed) -> None:
+    selector = "app.kubernetes.io/component=migration"
+    (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=selector)
+    assert job["spec"]["activeDeadlineSeconds"] == 3600
+    assert job["status"]["succeeded"] == 1

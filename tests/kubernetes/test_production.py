@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The production inventory as it stands, with pods that only seem to run: the fake nodes have room for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Note
+from .deployment import APPS, ROOT, Cluster, Deployment, wait_for
+
+NAME = "prefect"
+# The HorizontalPodAutoscaler is told by the fake nodes that each worker is busy.
+FAKE = {
+    "metadata": {"annotations": {"kwok.x-k8s.io/usage-cpu": "90m", "kwok.x-k8s.io/usage-memory": "100Mi"}},
+    "spec": {
+        "nodeSelector": {"selfhosted.prefect/node": "fake"},
+        "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
+    },
+}
+PATCHES = {f"{name}_pod_patch": FAKE for name in ("pgbouncer", "prefect_server", "prefect_worker")}
+SECRETS = {
+    "prefect_database_password": "not-used",
+    "prefect_pgbouncer_stats_password": "not-used-either",
+    "prefect_redis_password": "nor-this",
+    "prefect_api_auth_string": "admin:nor-that",
+}
+
+
+@pytest.fixture(scope="module")
+def production(cluster: Cluster) -> Iterator[Deployment]:
+    inventory = ROOT / "inventories" / "production"
+    variables: dict[str, Any] = {**PATCHES, **SECRETS, "prefect_nodes_autoscale": True}
+    deployment = Deployment(cluster, inventory, NAME, NAME, 0, variables)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    path = f"/api/v1/namespaces/{NAME}"
+    cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": {"name": NAME, "labels": labels}})
+    yield deployment
+    cluster.client.json("DELETE", path)
+    wait_for("the namespace to be gone", lambda: cluster.client.found(path) is None)
+
+
+if not os.environ.get("KUBECONFIG"):  # a cluster of one's own has no fake nodes
+
+    def test_eighty_workers(production: Deployment, record_testsuite_property: Note) -> None:
+        production.play("database")
+        production.play("server")
+        production.play("workers")
+        api, worker = production.one("deployments", "api"), production.one("deployments", "worker-flows")
+        assert api["status"]["readyReplicas"] == 3
+        assert production.one("deployments", "services")["status"]["readyReplicas"] == 1
+        assert production.one("deployments", "pgbouncer")["status"]["readyReplicas"] == 2
+        assert production.one("deployments", "observer")["status"]["readyReplicas"] == 1
+        assert worker["status"]["readyReplicas"] >= 20
+        wait_for(
+            "80 workers",
+            lambda: production.one("deployments", "worker-flows")["status"]["readyReplicas"] == 80,
+            180,
+        )
+        budgets = production.objects("poddisruptionbudgets", "/apis/policy/v1")
+        allowed = {budget["metadata"]["name"]: budget["status"]["disruptionsAllowed"] for budget in budgets}
+        assert allowed == {f"{NAME}-api": 1, f"{NAME}-pgbouncer": 1, f"{NAME}-worker-flows": 20}
+        again = production.play("workers")
+        assert again.tasks_that_changed() == []
+        record_testsuite_property("unchanged workers.yml with 80 workers, seconds", round(again.seconds, 1))
+        assert [item["metadata"]["name"] for item in production.objects("statefulsets", APPS)] == []
+        (ingress,) = production.objects("ingresses", "/apis/networking.k8s.io/v1")
+        assert ingress["spec"]["tls"] == [{"hosts": ["prefect.example.com"], "secretName": "prefect-tls"}]

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The number of workers follows what they have to do, and many of them leave the watching to one."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import os
+import subprocess
+
+from .conftest import POOLS, PROGRAM, Installed, Note
+from .deployment import APPS, BATCH, Deployment, wait_for
+
+# So that a test can wait for it; by default, workers go away slowly.
+QUICK = {
+    "scaleDown": {"stabilizationWindowSeconds": 15, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}
+}
+
+
+def test_one_process_watches_the_pods_of_many_workers(development: Deployment, installed: Installed) -> None:
+    pools = copy.deepcopy(POOLS)
+    pools[0] |= {"pre_pull": True}
+    pools[0]["job"] |= {"finished_job_ttl": 60}
+    development.play("configure", prefect_work_pools=pools)
+    development.play("workers", prefect_work_pools=pools, prefect_separate_observer=True)
+    (image,) = development.objects("daemonsets", APPS)
+    assert image["status"]["numberReady"] == image["status"]["desiredNumberScheduled"] == 1
+    worker = development.one("deployments", "worker-kubernetes")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "value": "false"} in worker["env"]
+    runs = development.submit(1, seconds=600)
+    development.wait_for_states(runs, {"RUNNING"})
+    (job,) = development.objects("jobs", BATCH, labelSelector=f"prefect.io/flow-run-id={runs[0]}")
+    path = f"{BATCH}/namespaces/{development.namespace}/jobs/{job['metadata']['name']}"
+    development.cluster.client.json("DELETE", path, {"propagationPolicy": "Background"})
+    development.wait_for_states(runs, {"CRASHED"})
+    development.play("configure")
+    development.play("workers")
+    assert development.objects("daemonsets", APPS) == []
+    assert "observer" not in str([pod["metadata"]["name"] for pod in development.pods("workers")])
+
+
+def test_workers_follow_their_cpu(
+    development: Deployment, installed: Installed, record_testsuite_property: Note
+) -> None:
+    pools = copy.deepcopy(POOLS)
+    pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "cpu", "target": 80, "behavior": QUICK}}
+    development.play("workers", prefect_work_pools=pools)
+
+    def replicas() -> int:
+        return int(development.one("deployments", "worker-kubernetes")["spec"]["replicas"])
+
+    try:
+        wait_for("the metrics of the workers", lambda: replicas() == 1, 60)
+        runs = development.submit(10, seconds=20)
+        most = wait_for("more workers", lambda: replicas() > 1 and replicas(), 120)
+        # Unchanged, although the number of pods is another one.
+        assert development.play("workers", prefect_work_pools=pools).tasks_that_changed() == []
+        development.wait_for_states(runs, {"COMPLETED"}, 180)
+        wait_for("fewer workers", lambda: replicas() == 1, 180)
+        record_testsuite_property("workers at the most, following their CPU", most)
+    finally:
+        development.play("workers")
+    assert development.objects("horizontalpodautoscalers", "/apis/autoscaling/v2") == []
+
+
+def backlog(development: Deployment) -> int:
+    """Due and active runs of the pool, as the API counts them."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    pool = {"name": {"any_": ["kubernetes"]}}
+    due = {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": {"before_": now}}
+    active = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    return sum(
+        development.api("POST", "/flow_runs/count", {"work_pools": pool, "flow_runs": runs}) for runs in (due, active)
+    )
+
+
+if not os.environ.get("KUBECONFIG"):  # KEDA of a cluster of one's own would scale
+
+    def test_keda_is_told_the_true_backlog(development: Deployment, installed: Installed) -> None:
+        subprocess.run([PROGRAM, "keda"], check=True, capture_output=True)
+        pools = copy.deepcopy(POOLS)
+        pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "backlog", "target": 4}}
+        development.play("workers", prefect_work_pools=pools)
+        (scaled,) = development.objects("scaledobjects", "/apis/keda.sh/v1alpha1")
+        (trigger,) = scaled["spec"]["triggers"]
+        assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (1, 3)
+        assert trigger["metadata"]["targetQueryValue"] == "4"
+        seen: list[int] = []
+        runs = development.submit(14, seconds=5)
+        while not seen or seen[-1]:
+            before, counted, after = (
+                backlog(development),
+                int(development.query(trigger["metadata"]["query"])),
+                backlog(development),
+            )
+            assert after <= counted <= before
+            seen.append(counted)
+            assert len(seen) < 200
+        assert max(seen) == 14
+        assert len(set(seen)) > 3
+        development.wait_for_states(runs, {"COMPLETED"})
+        development.play("workers")
+        assert development.objects("scaledobjects", "/apis/keda.sh/v1alpha1") == []
