@@ -25,7 +25,7 @@ package: ## the collection as a tarball: its files, its installation, its playbo
 contract: ## every module against a real Prefect server
 molecule: ## the roles on throwaway machines: converge, idempotence, check mode, side effect, verify, teardown
 machines: ## the throwaway machines themselves, and the commands of the README on fresh ones
-e2e: ## the local platform as a whole: faults, load, secrets, speed
+e2e: ## the local platform as a whole: faults, load, secrets
 kubernetes: ## the roles on a real cluster, which it makes, or on the one of KUBECONFIG
 $(STAGES):
 	@scripts/bootstrap.sh test

@@ -13,7 +13,8 @@ attributes:
     support: full
     membership: [selfhosted.prefect.prefect]
   check_mode:
-    description: Predict the exact result without a change. Only reading requests are sent.
+    description: Predict the exact result without a change. Only reading requests are sent; and, of a schedule or an
+      automation that is to be written, one to the id of nothing, for which the server checks it and saves nothing.
     support: full
   diff_mode:
     description: Show what differs, in the terms of the options.

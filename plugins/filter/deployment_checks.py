@@ -55,12 +55,9 @@ Readings = Mapping[str, Any]
 _SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
 _LATE_RUNS = ("monitor_late_runs",)
 _CONSUMERS = ("event-persister", "task-run-recorder")
-# Docket, which runs them, waits five minutes before it repeats a task whose end it was not told, and looks for such
-# tasks every quarter of that.
 _RESTART_SERVICES = (
-    "If Redis, PostgreSQL or the background services were away in the last minutes, this comes right within seven "
-    "minutes. Otherwise look at the log of the background services; restarting them schedules their periodic tasks "
-    "anew."
+    "If Redis, PostgreSQL or the background services were away just now, this comes right within two minutes, because "
+    "their liveness check restarts them. Otherwise look at the log of the background services and restart them."
 )
 _MOST_LAG = 10_000  # events waiting for a consumer
 

@@ -87,6 +87,14 @@ VALUES: dict[str, tuple[type, ...]] = {
     "payload": (str, Mapping, list),
     "force": (bool,),
 }
+# How a reference is written, and what then matches it.
+ANY_NAME = ("a name", re.compile(r".+", re.DOTALL))
+WRITTEN = {
+    "deployment": ("written as flow/deployment", re.compile(r"[^/]+/[^/]+")),
+    "work_queue": ("written as pool/queue", re.compile(r"[^/]+/[^/]+")),
+    "block": ("written as type/name", re.compile(r"[^/]+/[^/]+")),
+    "work_pool": ("the name of a pool, which has no slash", re.compile(r"[^/]+")),
+}
 SPOKEN = {str: "text", Mapping: "a mapping", list: "a list", bool: "true or false"}
 NUMBERS = ("threshold", "within", "schedule_after", "require")
 SETS = ("after", "expect", "for_each")
@@ -226,7 +234,7 @@ class Automation(Kind):
             if close:
                 raise self.refuse(item, where, f"there is no type {kind!r}: did you mean {close[0]!r}?")
             return  # of a newer server, perhaps
-        known = [*table[kind], "type", *(["source"] if references(kind) else [])]
+        known = [*table[kind], "type", *(["source"] if chooses(kind) else [])]
         for name in part:
             close = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.7)
             if close:  # the server would ignore it without a word
@@ -436,10 +444,13 @@ def short_matches(value: Any) -> Any:
 def misfit(name: str, value: Any) -> str | None:
     """What the value of this field has to be, when it is something else."""
     if name in NUMBERS:
-        words = ("any", "all") if name == "require" else ()
-        return None if number(value) is not None or value in words else " or ".join(["a number", *words])
+        other = ("any", "all") if name == "require" else ()
+        return None if number(value) is not None or value in other else " or ".join(["a number", *other])
     if not isinstance(value, VALUES.get(name, object)):
         return " or ".join(SPOKEN[kind] for kind in VALUES[name])
+    if name in REFERENCES:
+        words, form = WRITTEN.get(name, ANY_NAME)
+        return None if form.fullmatch(str(value)) else words
     several = value if isinstance(value, list) else [value]
     if name in SETS and not all(isinstance(one, str) for one in several):
         return "a list of texts"
@@ -506,8 +517,8 @@ def unknown(part: Any) -> Iterator[tuple[str, str]]:
     known = TRIGGERS.get(kind, ACTIONS.get(kind))
     if known is None:
         yield kind, ""
-    known = known or {}
-    yield from ((kind, name) for name in part if name not in (*known, "type", "source", *REFERENCES.values()))
+    others = [REFERENCES[name] for name in references(kind)] + (["source"] if chooses(kind) else [])
+    yield from ((kind, name) for name in part if name not in (*(known or ()), "type", *others))
     yield from unknown(part.get("triggers", []))
 
 
@@ -550,7 +561,7 @@ def complete_trigger(trigger: Mapping[str, Any]) -> dict[str, Any]:
 
 def complete_action(action: Mapping[str, Any], resolve: Callable[[str, str], str]) -> dict[str, Any]:
     result = dict(action)
-    if set(references(action["type"])) - {"block"}:
+    if chooses(action["type"]):
         result.setdefault("source", source(action))
     for reference, api in REFERENCES.items():
         if reference in references(action["type"]) and result.get(reference):
@@ -577,6 +588,11 @@ def inert(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def references(kind: str) -> list[str]:
     return [name for name in REFERENCES if name in ACTIONS.get(kind, {})]
+
+
+def chooses(kind: str) -> bool:
+    """Whether such an action is about what it names or, without a name, about what the event is about."""
+    return bool(set(references(kind)) - {"block"})
 
 
 def relevant(detail: str, body: Mapping[str, Any]) -> str:
@@ -628,10 +644,7 @@ def names_of(client: Client, automations: Sequence[Mapping[str, Any]]) -> dict[s
 
 def id_of(client: Client, reference: str, name: str) -> str | None:
     if reference == "deployment":
-        flow, slash, deployment = name.partition("/")
-        if not (flow and slash and deployment):
-            raise PrefectError(f"deployment: {name!r} must be written as flow/deployment", option="actions")
-        found = client.get("deployments", "name", flow, deployment, missing_ok=True)
+        found = client.get("deployments", "name", *name.split("/"), missing_ok=True)
         return str(found["id"]) if found else None
     if reference == "block":
         return client.block_id(name)
@@ -640,8 +653,6 @@ def id_of(client: Client, reference: str, name: str) -> str | None:
     elif reference == "work_pool":
         found = client.get("work_pools", name, missing_ok=True)
     else:
-        pool, slash, queue = name.partition("/")
-        if not (pool and slash and queue):
-            raise PrefectError(f"work_queue: {name!r} must be written as pool/queue", option="actions")
+        pool, queue = name.split("/")
         found = client.get("work_pools", pool, "queues", queue, missing_ok=True)
     return str(found["id"]) if found else None

@@ -113,7 +113,8 @@ def checked(kind: Kind, raw_items: Any, problems: list[str]) -> Iterator[dict[st
         checking = validator.validate(raw)
         if checking.error_messages:
             name = "/".join(str(raw.get(part, "?")) for part in kind.key)
-            problems += [f"{kind.plural}, item {number} ({name}): {message(error)}" for error in checking.errors.errors]
+            told = dict.fromkeys(message(error) for error in checking.errors.errors)  # Ansible repeats itself
+            problems += [f"{kind.plural}, item {number} ({name}): {text}" for text in told]
             continue
         item: dict[str, Any] = given(checking.validated_parameters, raw)
         if identity(kind, item) in seen:

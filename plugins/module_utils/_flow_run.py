@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 import uuid
 from collections import Counter
@@ -31,6 +32,9 @@ OPTIONS: dict[str, Any] = {
 TERMINAL = frozenset(("COMPLETED", "FAILED", "CANCELLED", "CRASHED"))
 FIRST_LOOK, LONGEST_PAUSE = 0.25, 2.0  # seconds between two looks at runs that are waited for
 LOG_LINES = 20
+# Seconds. Prefect's client sends what it has logged every two.
+LOG_DELAY = 5.0
+LOG_PAUSE = 0.5
 SHOWN_ON_FAILURE = 10
 
 
@@ -127,18 +131,25 @@ def judge(client: Client, runs: Sequence[Mapping[str, Any]], result: Mapping[str
         )
     else:
         why = f"is still {first['state_name']} when wait_timeout is over"
-    shown = {"flow_run": first, "flow_runs": bad[:SHOWN_ON_FAILURE], "logs": last_logs(client, first["id"])}
+    shown = {"flow_run": first, "flow_runs": bad[:SHOWN_ON_FAILURE], "logs": last_logs(client, first)}
     raise PrefectError(f"{what} {why}", **{**result, **shown})
 
 
-def last_logs(client: Client, run_id: str) -> list[str]:
-    """To explain a failure, which therefore never hides behind one of reading the log."""
-    wanted = {"flow_run_id": {"any_": [run_id]}}
+def last_logs(client: Client, run: Mapping[str, Any]) -> list[str]:
+    """To explain a failure, which therefore never hides behind one of reading the log.
+
+    A run reports its last state before it sends the end of its log, which says why.
+    """
+    wanted = {"flow_run_id": {"any_": [run["id"]]}}
     body = {"logs": wanted, "limit": LOG_LINES, "sort": "TIMESTAMP_DESC"}
+    end = time.monotonic() + (LOG_DELAY if run["state_type"] in ("FAILED", "CRASHED") else 0)
     try:
         lines = client.call("POST", "logs", "filter", body=body)
+        while not any(line["level"] >= logging.ERROR for line in lines) and time.monotonic() < end:
+            time.sleep(LOG_PAUSE)
+            lines = client.call("POST", "logs", "filter", body=body)
     except PrefectError as problem:
-        client.remarks.warn(f"the log of flow run {run_id} cannot be read: {problem}")
+        client.remarks.warn(f"the log of flow run {run['id']} cannot be read: {problem}")
         return []
     return [line["message"] for line in reversed(lines)]
 

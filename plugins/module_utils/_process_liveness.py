@@ -4,8 +4,8 @@
 """Kill processes that live but no longer answer, so that their manager restarts them.
 
 Neither systemd nor supervisord asks a process anything. This program does: for each JSON file in a directory it GETs
-a URL at an interval, and after so many failures in a row it sends SIGKILL to the main process, whose pid it asks the
-manager for. Files may come, change and go while it runs.
+a URL or runs a command at an interval, and after so many failures in a row it sends SIGKILL to the main process, whose
+pid it asks the manager for. Files may come, change and go while it runs.
 
 It is installed on its own beside the processes it watches, so it imports nothing but the standard library, and of
 that only the light parts: it stays around 10 MB.
@@ -86,6 +86,25 @@ def systemd_pid(unit: str) -> int:
     return int(answer.get("MainPID", 0)) if answer.get("ActiveState") == "active" else 0
 
 
+def command_problem(command: list[str], timeout: float) -> str | None:
+    """The last line that a command has written, when it does not end with 0 within the timeout."""
+    reader, writer = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2), (os.POSIX_SPAWN_CLOSE, reader)]
+    child = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
+    os.close(writer)
+    # Also when the command is stuck, and not only when it has nothing to say, there is an end to the reading.
+    killer = threading.Timer(timeout, os.kill, (child, signal.SIGKILL))
+    killer.start()
+    with open(reader, errors="replace") as stream:
+        lines = stream.read(65536).split("\n")
+    killer.cancel()
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        return "timed out" if os.WTERMSIG(status) == signal.SIGKILL else f"signal {os.WTERMSIG(status)}"
+    code = os.WEXITSTATUS(status)
+    return None if code == 0 else next((line for line in reversed(lines) if line), f"exit status {code}")
+
+
 def age_of(pid: int) -> float:
     """Seconds since the process started, whoever started it."""
     with open(f"/proc/{pid}/stat", "rb") as stat, open("/proc/uptime", "rb") as uptime:
@@ -106,7 +125,8 @@ class Check(threading.Thread):
         settings = json.loads(text)
         self.unit: str = settings["unit"]
         self.socket: str | None = settings["socket"]
-        self.url: str = settings["url"]
+        self.url: str | None = settings["http"]
+        self.command: list[str] = settings["command"]
         self.interval: float = settings["interval"]
         self.timeout: float = settings["timeout"]
         self.failures: int = settings["failures"]
@@ -126,13 +146,16 @@ class Check(threading.Thread):
                 else:
                     failed += 1
                     if failed >= self.failures:
-                        say(f"{self.unit}: {failed} checks failed in a row ({self.url}: {problem}); killing pid {pid}")
+                        what = self.url or self.command[-1]
+                        say(f"{self.unit}: {failed} checks failed in a row ({what}: {problem}); killing pid {pid}")
                         os.kill(pid, signal.SIGKILL)
                         failed = 0
             except Exception as error:  # a watchdog that dies of a surprise watches nothing
                 say(f"{self.unit}: cannot check: {error}")
 
     def problem(self) -> str | None:
+        if not self.url:
+            return command_problem(self.command, self.timeout)
         try:
             status = http_status(self.url, self.timeout)
         except OSError as error:

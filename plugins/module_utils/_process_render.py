@@ -189,6 +189,6 @@ files={include}
 
 def render_liveness(unit: str, check: dict[str, Any], socket_path: str | None) -> str:
     """One check for the watchdog; `socket` is supervisord's, null where systemd is the manager."""
-    content = {"unit": unit, "socket": socket_path, "url": check["http"]}
-    content.update({key: check[key] for key in ("interval", "timeout", "failures", "start_period")})
+    content = {"unit": unit, "socket": socket_path}
+    content.update({key: check[key] for key in ("http", "command", "interval", "timeout", "failures", "start_period")})
     return json.dumps(content, indent=2, sort_keys=True) + "\n"

@@ -13,6 +13,8 @@ description:
   - Create, change or delete an automation, which acts when events happen, or when they stay away.
   - Automations have no unique name on the server. This module treats the name as the key, makes no second one, and
     fails when two share it, unless O(id) chooses one.
+  - The server drops fields that it does not know without a word. So what this module does not know, either, is looked
+    up in the server's C(openapi.json), and refused where it is not there.
   - A change writes the whole automation, so that the server starts to count events anew. A change of O(enabled) alone
     does not.
 options:
@@ -57,8 +59,8 @@ options:
       - "V(run-deployment) with C(deployment) as V(flow/deployment), C(parameters), C(job_variables) and
         C(schedule_after) in seconds; V(pause-deployment) and V(resume-deployment) with C(deployment);
         V(pause-work-pool) and V(resume-work-pool) with C(work_pool); V(pause-work-queue) and V(resume-work-queue) with
-        C(work_queue) as V(pool/queue); V(pause-automation) and V(resume-automation) with C(automation). Without the
-        reference each acts on what the event is about."
+        C(work_queue) as V(pool/queue); V(pause-automation) and V(resume-automation) with C(automation), which may be
+        this one. Without the reference each acts on what the event is about."
       - "V(send-notification) with C(block) as V(type/name), C(subject) and C(body); V(call-webhook) with C(block) and
         C(payload). Texts are templates of the server: mark them as C(!unsafe), so that Ansible leaves their braces."
       - "V(change-flow-run-state) with C(state), C(name), C(message) and, unless Prefect is old, C(force);

@@ -12,8 +12,9 @@ version_added: 1.0.0
 description:
   - Bring any number of objects of all kinds to the wanted state in one run and over one connection.
   - Reads one list per kind, compares, and writes only what differs, in the order of dependencies.
-  - A mistake in any item is reported before anything is written, together with all others. When writes fail, the rest
-    is written nevertheless, then all failures are reported.
+  - A mistake in any item, such as a reference to what is neither on the server nor in the document, is reported before
+    anything is written, together with all others. When writes fail, the rest is written nevertheless, then all failures
+    are reported.
   - Objects that are not in the document are left alone, unless O(purge) names their kind.
   - With C(--check --diff) the whole plan is shown, grouped by kind, with nothing but what changes, and secrets masked.
 options:

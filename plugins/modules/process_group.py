@@ -261,14 +261,17 @@ options:
       liveness:
         description:
           - Restart the process when it no longer answers, for a process can hang without ending.
-          - A small program, itself the process V(liveness) of the instance, GETs the URL and kills the main process
-            after so many failures in a row; the manager starts it again.
+          - A small program, itself the process V(liveness) of the instance, GETs the URL or runs the command and kills
+            the main process after so many failures in a row; the manager starts it again.
         type: dict
         suboptions:
           http:
             description: An C(http://) URL that answers a GET with a status below 400.
             type: str
-            required: true
+          command:
+            description: The words of a command, run by root, that ends with status 0.
+            type: list
+            elements: str
           interval:
             description: Seconds between two checks.
             type: int
@@ -497,12 +500,15 @@ def process_spec() -> dict[str, Any]:
         "liveness": {
             "type": "dict",
             "options": {
-                "http": {"type": "str", "required": True},
+                "http": {"type": "str"},
+                "command": {"type": "list", "elements": "str"},
                 "interval": {"type": "int", "default": 10},
                 "timeout": {"type": "int", "default": 5},
                 "failures": {"type": "int", "default": 3},
                 "start_period": {"type": "int", "default": 60},
             },
+            "required_one_of": [("http", "command")],
+            "mutually_exclusive": [("http", "command")],
         },
         "after": {"type": "list", "elements": "str", "default": []},
         "description": {"type": "str", "default": ""},
@@ -581,6 +587,9 @@ def check_process(process: dict[str, Any]) -> None:
         url = (process[option] or {}).get("http")
         if url is not None and not url.startswith(schemes):
             raise ValueError(f"{where}: {option}.http: {url!r} has to begin with {' or '.join(schemes)}")
+    command = (process["liveness"] or {}).get("command")
+    if command is not None and not (command and command[0].startswith("/")):
+        raise ValueError(f"{where}: liveness.command has to begin with an absolute path")
     tcp = (process["ready"] or {}).get("tcp")
     if tcp is not None and not re.fullmatch(r".+:\d+", tcp):
         raise ValueError(f"{where}: ready.tcp: {tcp!r} has to be host:port")

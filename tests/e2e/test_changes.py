@@ -68,7 +68,9 @@ def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict
     before = machine.pids()
     played = machine.playbook(playbook)
     assert played.recap["changed"] > 0
-    return machine.restarted(before)
+    restarted = machine.restarted(before)
+    # Their liveness check restarts them within a minute after Redis was, whatever has been changed in the meantime.
+    return restarted if "Run the background services" in played.changed else restarted - {"services"}
 
 
 @pytest.mark.parametrize(

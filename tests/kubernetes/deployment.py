@@ -196,7 +196,7 @@ class Deployment:
         """Ids of new runs of the probe, which are due now."""
         deployment = self.api("GET", f"/deployments/name/selfhosted-prefect-probe/{pool}")["id"]
         body = {"parameters": {"seconds": seconds}, "state": {"type": "SCHEDULED"}}
-        return [self.api("POST", f"/deployments/{deployment}/create_flow_run", body)["id"] for _ in range(number)]
+        return [self.api("POST", f"/deployments/{deployment}/create_flow_run", body)["id"] for _number in range(number)]
 
     def states(self, runs: Sequence[str]) -> Counter[str]:
         found = self.api("POST", "/flow_runs/filter", {"flow_runs": {"id": {"any_": list(runs)}}})

@@ -71,3 +71,9 @@ if not os.environ.get("KUBECONFIG"):  # a cluster of one's own has no fake nodes
         assert [item["metadata"]["name"] for item in production.objects("statefulsets", APPS)] == []
         (ingress,) = production.objects("ingresses", "/apis/networking.k8s.io/v1")
         assert ingress["spec"]["tls"] == [{"hosts": ["prefect.example.com"], "secretName": "prefect-tls"}]
+        paths = {
+            path["path"]: path["backend"]["service"]["name"] for path in ingress["spec"]["rules"][0]["http"]["paths"]
+        }
+        closed = {path for path, service in paths.items() if service == f"{NAME}-closed"}
+        assert closed == {"/docs", "/redoc", "/openapi.json", "/api/docs", "/api/redoc", "/api/openapi.json"}
+        assert paths["/"] == f"{NAME}-api"

@@ -208,6 +208,10 @@ def test_11_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str
         ({"trigger": {"type": 5}}, "trigger: type must be text, not 5"),
         ({"trigger": {"triggers": [EVENT], "require": "abc"}}, "require must be a number or any or all, not 'abc'"),
         ({"actions": [{"type": 5}]}, r"actions\[0\]: type must be text, not 5"),
+        ({"actions": [{"type": "pause-automation", "automation": ""}]}, "automation must be a name, not ''"),
+        ({"actions": [{"type": "pause-work-pool", "work_pool": "a/b"}]}, "work_pool must be the name of a pool"),
+        ({"actions": [{"type": "run-deployment", "deployment": "a/b/c"}]}, "must be written as flow/deployment"),
+        ({"actions": [{"type": "call-webhook", "block": "b"}]}, "block must be written as type/name, not 'b'"),
         ({"actions": [{"type": "run-deployment", "deployment": 5}]}, "deployment must be text, not 5"),
         ({"actions": [{"type": "run-deployment", "parameters": [1]}]}, "parameters must be a mapping"),
         (
@@ -238,6 +242,9 @@ def test_of_the_servers_many_complaints_the_one_that_counts_is_told(api: Api, na
         ({"trigger": {**EVENT, "zzz": 1}}, "trigger: event has no 'zzz' in this version of Prefect"),
         ({"trigger": {"type": "moon"}}, "trigger: this version of Prefect has no type 'moon'"),
         ({"actions": [{"type": "do-nothing", "zzz": 1}]}, "actions: do-nothing has no 'zzz' in this version"),
+        ({"actions": [{"type": "do-nothing", "source": "selected"}]}, "actions: do-nothing has no 'source'"),
+        ({"actions": [{"type": "do-nothing", "deployment_id": "x"}]}, "actions: do-nothing has no 'deployment_id'"),
+        ({"trigger": {"triggers": [{**EVENT, "source": "inferred"}]}}, "trigger: event has no 'source'"),
         ({"actions": [{"type": "sing"}]}, "actions: this version of Prefect has no type 'sing'"),
     ],
 )

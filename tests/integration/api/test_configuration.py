@@ -299,14 +299,23 @@ def test_the_inventory_of_the_guide(api: Api, tmp_path: Path) -> None:
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory" / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
+    def playbook(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+        command = ["ansible-playbook", "-i", str(tmp_path / "inventory"), f"playbooks/{name}.yml", *options]
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
     def configure(*options: str) -> subprocess.CompletedProcess[str]:
-        playbook = ["ansible-playbook", "-i", str(tmp_path / "inventory"), "playbooks/configure.yml", *options]
-        return subprocess.run(playbook, cwd=ROOT, check=False, capture_output=True, text=True)
+        return playbook("configure", *options)
 
     document.write_text("variables: [{name: of_the_guide, value: 1}]")
     assert "changed=1 " in configure("--check").stdout
     assert "changed=1 " in configure().stdout
     assert "changed=0 " in configure().stdout
+    exported = tmp_path / "exported.yml"
+    done = playbook("export", "-e", f"prefect_api_config_export_file={exported}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"name": "of_the_guide", "value": 1} in yaml.safe_load(exported.read_text())["variables"]
+    assert exported.stat().st_mode & 0o777 == 0o600
+    assert playbook("backlog").returncode == 0
     document.write_text("variables: [{name: of_the_guide, valeu: 2}]")
     for options in ([], ["--check"]):
         refused = configure(*options)

@@ -366,11 +366,25 @@ def test_20_a_document_reports_every_failure_then_fails(api: Api, name: str) -> 
                 {"flow": name, "name": "c", "global_concurrency_limit": name},
             ],
         )
+    assert len(failure.value.result["failures"]) == 2
+    assert "Nothing was changed" in failure.value.result["msg"]
+    assert api.proxy.writes == []
+    api.proxy.rewrite = lambda body: {**body, "name": 5} if body.get("name") in ("failing", name) else body
+    with pytest.raises(ModuleFailure) as failure:
+        api.run(
+            "configuration",
+            variables=[{"name": "failing", "value": 1}],
+            global_concurrency_limits=[{"name": name, "limit": 1}],
+            deployments=[
+                {"flow": "whole", "name": "b"},
+                {"flow": "whole", "name": "c", "global_concurrency_limit": name},
+            ],
+        )
     result = failure.value.result
     assert result["changed"] is True
-    assert len(result["failures"]) == 2
-    assert "2 of 4 changes were made" in result["msg"]
-    assert api.run("deployment_info", flow=name, name="c")["deployment"]["global_concurrency_limit"] == name
+    assert len(result["failures"]) == 3, "the limit, and the deployment that wants it, too"
+    assert "1 of 4 changes were made" in result["msg"]
+    assert api.run("deployment_info", flow="whole", name="b")["deployment"]["name"] == "b"
 
 
 def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:

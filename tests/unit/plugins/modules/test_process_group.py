@@ -276,6 +276,7 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
             "ready.tcp: 'a' has to be host:port",
         ),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "https://a"}}]}, "liveness.http"),
+        ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"command": ["a"]}}]}, "liveness.command"),
         ({"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]}, "only: no such process: b; there are a"),
     ],
 )

@@ -61,8 +61,9 @@ class Check(liveness.Check):
 
 
 @contextlib.contextmanager
-def checking(url: str, pid: int, **more: float) -> Iterator[None]:
-    settings = {"unit": "it-one", "socket": None, "url": url, "interval": 0.05, "timeout": 1, "failures": 3}
+def checking(what: str | list[str], pid: int, **more: float) -> Iterator[None]:
+    asked = {"http": what, "command": None} if isinstance(what, str) else {"http": None, "command": what}
+    settings = {"unit": "it-one", "socket": None, **asked, "interval": 0.05, "timeout": 1, "failures": 3}
     check = Check(json.dumps({**settings, "start_period": 0, **more}))
     check.known_pid = pid
     check.start()
@@ -117,6 +118,28 @@ def test_one_that_answers_is_left_alone(child: subprocess.Popen[bytes]) -> None:
         for _number in range(5):
             assert asked.acquire(timeout=5)
         assert child.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("exit 0", None),
+        ("exit 3", "exit status 3"),
+        ("echo not well; exit 1", "not well"),
+        ("echo first; echo last >&2; exit 1", "last"),
+        ("echo I wait; exec sleep 60", "timed out"),
+        ("kill -TERM $$", "signal 15"),
+    ],
+)
+def test_a_command_says_what_is_wrong(script: str, problem: str | None) -> None:
+    assert liveness.command_problem(["/bin/sh", "-c", script], 1) == problem
+
+
+def test_one_whose_command_fails_is_killed(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
+    asked = tmp_path / "asked"
+    with checking(["/bin/sh", "-c", f"echo >> {asked}; [ $(wc -l < {asked}) -lt 6 ]"], child.pid):
+        assert child.wait(10) == -9
+    assert len(asked.read_text()) == 8  # five times well, and three times not
 
 
 @pytest.mark.parametrize("answers_first", [False, True])

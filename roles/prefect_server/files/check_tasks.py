@@ -1,0 +1,65 @@
+"""End with status 1 when the background services of this machine, or of this pod, no longer do their tasks.
+
+usage: check_tasks.py [ENVIRONMENT_FILE]
+
+Nothing in `prefect server services start` answers a request, so this asks Redis what the process leaves there. It is
+no longer well when its heartbeats have ended, or when it holds a task that it has forgotten: that happens when the
+connection to Redis breaks between the end of a task and its acknowledgement, and Docket would repeat the task, and all
+that comes after it, only after five to seven minutes. Restarting the process repairs both (see release_tasks.py).
+
+When Redis does not answer, a restart would help nothing: then this ends with status 0.
+"""
+
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import redis
+
+NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
+STREAM, GROUP, HEARTBEATS = f"{NAME}:stream", "docket-workers", f"{NAME}:workers"
+VARIABLE = "PREFECT_SERVER_DOCKET_URL"
+SILENT_SECONDS = 30  # a heartbeat is sent every two seconds
+# A process says every 75 seconds which tasks it is still at, a quarter of Docket's five minutes.
+FORGOTTEN_SECONDS = 90
+# Around a restart of Redis, a process takes tasks and loses them at once, for not all of its connections come back
+# together; in the meantime it waits five seconds.
+RECONNECTED_SECONDS, SETTLED_SECONDS = 30, 20
+
+
+def problems(client: redis.Redis) -> Iterator[str]:
+    """What is wrong, in words."""
+    own = f"{socket.gethostname()}#"
+    heartbeats = [when for name, when in client.zrange(HEARTBEATS, 0, -1, withscores=True) if name.startswith(own)]
+    if not heartbeats:
+        yield "no heartbeat"
+    elif (silent := time.time() - max(heartbeats)) > SILENT_SECONDS:
+        yield f"the last heartbeat was {silent:.0f} s ago"
+    if not client.exists(STREAM):
+        return
+    limit = min(FORGOTTEN_SECONDS, client.info("server")["uptime_in_seconds"] - RECONNECTED_SECONDS)
+    pending = client.xpending_range(STREAM, GROUP, "-", "+", 100, idle=SETTLED_SECONDS * 1000)
+    forgotten = [entry for entry in pending if entry["time_since_delivered"] > limit * 1000]
+    if forgotten:
+        longest = max(entry["time_since_delivered"] for entry in forgotten) / 1000
+        yield f"{len(forgotten)} task(s) were taken and forgotten, {longest:.0f} s ago at the most"
+
+
+def variable_of(file: str) -> str:
+    with open(file) as lines:
+        return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith(f"{VARIABLE}="))
+
+
+url = variable_of(sys.argv[1]) if len(sys.argv) > 1 else os.environ[VARIABLE]
+if url.startswith(("redis://", "rediss://")):
+    try:
+        client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        found = list(problems(client))
+    except redis.RedisError as error:
+        found = []
+        print(f"check_tasks: {error}")
+    if found:
+        sys.exit("; ".join(found))
