@@ -22,8 +22,8 @@ options:
     description:
       - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
         that images are pulled with), C(volumes), C(storage_class), C(metrics) (what workers scale by), C(http_route),
-        C(node_port), C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option),
-        C(what), C(namespace), C(count) and C(resources).
+        C(cloudnative_pg), C(node_port), C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each
+        with C(option), C(what), C(namespace), C(count) and C(resources).
     type: dict
     required: true
 """
@@ -124,6 +124,12 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
             "prefect_work_pools[].workers.autoscaling",
             "Workers shall follow the backlog of their pool, and the cluster has no KEDA.",
             "Install KEDA, or set the metric to cpu.",
+        )
+    if needs["cloudnative_pg"] and "postgresql.cnpg.io/v1" not in cluster["apis"]:
+        yield problem(
+            "prefect_postgres_kind",
+            "It is cloudnative_pg, and the cluster does not have that operator.",
+            "Install CloudNativePG, set it to statefulset, or name a PostgreSQL of others (prefect_database_host).",
         )
     if needs["http_route"] and "gateway.networking.k8s.io/v1" not in cluster["apis"]:
         yield problem(

@@ -57,7 +57,6 @@ _value:
   elements: dict
 """
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,13 +140,20 @@ def _secured(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
     return result
 
 
+def _copy(value: Any) -> Any:
+    """Return a copy. copy.deepcopy would copy what belongs to Ansible's own containers, which takes seconds."""
+    if isinstance(value, Mapping):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _completed(
     manifest: Manifest,
     shared: Mapping[str, Any],
     patch: Mapping[str, Any],
     sources: Mapping[tuple[str, str], Manifest],
 ) -> Manifest:
-    result = copy.deepcopy(manifest)
+    result = _copy(manifest)
     spec = result.get("spec") or {}
     if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
         return result

@@ -56,7 +56,8 @@ _LAST = (
     "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "HorizontalPodAutoscaler", "ScaledObject",
     "Cluster",
 )  # fmt: skip
-_WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+_CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
+_WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Cluster")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _LOG_LINES = 15
@@ -112,9 +113,12 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
 
 def unfinished(manifest: Mapping[str, Any]) -> str:
     """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there."""
+    unfinished_of = {"Job": _unfinished_job, "Cluster": _unfinished_cluster}
+    return unfinished_of.get(manifest["kind"], _unfinished_pods)(manifest)
+
+
+def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
     spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
-    if kind == "Job":
-        return _unfinished_job(manifest)
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
         return "the cluster has not looked at it yet"
     if kind == "DaemonSet":
@@ -130,6 +134,13 @@ def unfinished(manifest: Mapping[str, Any]) -> str:
     if kind == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
         return "old pods are still there"
     return f"{ready} of {wanted} pods are ready" if ready < wanted else ""
+
+
+def _unfinished_cluster(manifest: Mapping[str, Any]) -> str:
+    """Of CloudNativePG."""
+    spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
+    wanted, ready = spec.get("instances", 1), status.get("readyInstances", 0)
+    return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
 
 
 def _unfinished_job(manifest: Mapping[str, Any]) -> str:
@@ -378,12 +389,13 @@ class ObjectSet:
         """Return what runs pods for some groups of the instance."""
         selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)}),{MANAGER_LABEL}={MANAGER}"
 
-        def read(kind: str) -> list[Manifest]:
-            found = self.client.json("GET", self.path("apps/v1", kind, None) or "", {"labelSelector": selector})
-            return [{"apiVersion": "apps/v1", "kind": kind, **item} for item in found["items"]]
+        def read(kind: tuple[str, str]) -> list[Manifest]:
+            path = self.path(*kind, None)
+            found = self.client.json("GET", path, {"labelSelector": selector}) if path else {"items": []}
+            return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in found["items"]]
 
-        kinds = [kind for version, kind in KINDS if version == "apps/v1"]
         self.discover()
+        kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER]
         return [item for items in self.client.together(read, kinds) for item in items]
 
     def wait(self, manifests: Sequence[Manifest], timeout: float) -> None:
@@ -411,6 +423,8 @@ class ObjectSet:
     def _evidence(self, workload: Manifest) -> str:
         """Return what the pods of a workload complain about, with the end of their logs."""
         labels = ((workload["spec"].get("selector") or {}).get("matchLabels") or {}).items()
+        if workload["kind"] == "Cluster":
+            labels = {"cnpg.io/cluster": workload["metadata"]["name"]}.items()
         selector = ",".join(f"{name}={value}" for name, value in labels)
         path = self.path("v1", "Pod", workload["metadata"].get("namespace"))
         lines = []

@@ -7,6 +7,7 @@ events are written in batches, a few seconds after they happen, so it waits a wh
 import asyncio
 import json
 import os
+import ssl
 import sys
 import time
 
@@ -25,10 +26,20 @@ SELECT
   current_setting('server_version') AS postgresql
 """
 PATIENCE = 15
+TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_"
+
+
+def connect_args() -> dict:
+    """What Prefect makes of the same variables."""
+    if os.environ.get(f"{TLS}ENABLED") != "true":
+        return {}
+    context = ssl.create_default_context(cafile=os.environ.get(f"{TLS}CA_FILE"))
+    context.check_hostname = os.environ[f"{TLS}CHECK_HOSTNAME"] == "true"
+    return {"ssl": context}
 
 
 async def ask(runs: list) -> dict:
-    engine = create_async_engine(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
+    engine = create_async_engine(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"], connect_args=connect_args())
     async with engine.connect() as connection:
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -113,7 +113,7 @@ def test_an_option_is_fully_typed(path: tuple[str, ...], option: dict[str, Any])
         assert option["elements"]
     if "dict" in (option["type"], option.get("elements")):
         free = path[-1] in FREE or path[-1].endswith(
-            ("_settings", "_environment", "_resources", "_pod_patch", "_annotations", "_parent")
+            ("_settings", "_environment", "_resources", "_patch", "_annotations", "_parent")
         )
         assert free or option["options"]
     if path[-1].endswith(("_password", "_auth_string", "_redis_url")):

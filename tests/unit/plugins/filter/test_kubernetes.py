@@ -193,7 +193,12 @@ CLUSTER: dict[str, Any] = {
     "namespaces": {"prefect": NAMESPACE},
     "storage_classes": ["standard"],
     "default_storage_class": "standard",
-    "apis": ["metrics.k8s.io/v1beta1", "keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"],
+    "apis": [
+        "metrics.k8s.io/v1beta1",
+        "keda.sh/v1alpha1",
+        "gateway.networking.k8s.io/v1",
+        "postgresql.cnpg.io/v1",
+    ],
     "nodes": {"count": 2, "cpu": 4, "memory_mb": 8192, "pods": 220, "most_cpu": 2, "most_memory_mb": 4096},
 }
 NEEDS: dict[str, Any] = {
@@ -203,6 +208,7 @@ NEEDS: dict[str, Any] = {
     "storage_class": "",
     "metrics": ["cpu", "backlog"],
     "http_route": True,
+    "cloudnative_pg": True,
     "instance": "prefect",
     "pod_security": "restricted",
     "nodes_autoscale": False,
@@ -222,6 +228,10 @@ def api(count: int = 3, **requests: str) -> dict[str, Any]:
     entry = NEEDS["pods"][0]
     resources = {**entry["resources"], "requests": {**entry["resources"]["requests"], **requests}}
     return {"pods": [{**entry, "count": count, "resources": resources}]}
+
+
+def without(api: str) -> dict[str, Any]:
+    return {"apis": [name for name in CLUSTER["apis"] if name != api]}
 
 
 def namespace(**changed: Any) -> dict[str, Any]:
@@ -262,9 +272,10 @@ def test_a_good_cluster_has_no_problem() -> None:
         ),
         ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "no storage class fast"),
-        ({"apis": CLUSTER["apis"][1:]}, {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
-        ({"apis": CLUSTER["apis"][::2]}, {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
-        ({"apis": CLUSTER["apis"][:2]}, {}, "prefect_gateway_kind", "no Gateway API"),
+        (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
+        (without("keda.sh/v1alpha1"), {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
+        (without("gateway.networking.k8s.io/v1"), {}, "prefect_gateway_kind", "no Gateway API"),
+        (without("postgresql.cnpg.io/v1"), {}, "prefect_postgres_kind", "does not have that operator"),
         (namespace(labels={}), {}, "prefect_pod_security", "level privileged, which is weaker than restricted"),
         (
             {},

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PostgreSQL that others run: its database is made, and whatever connects verifies its certificate."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import POOLS, Installed
+from .deployment import Deployment
+
+VOLUME = {"name": "tls", "secret": {"secretName": "postgres-tls", "defaultMode": 0o440}}
+PATCH = {
+    "spec": {
+        "volumes": [VOLUME],
+        "containers": [{"name": "postgres", "volumeMounts": [{"name": "tls", "mountPath": "/tls"}]}],
+    }
+}
+SETTINGS = {"ssl": "on", "ssl_cert_file": "/tls/tls.crt", "ssl_key_file": "/tls/tls.key"}
+PASSWORD = "o@th:er/#'\" %s"
+
+
+def certificate(directory: Path) -> tuple[str, str]:
+    """A certificate that has signed itself, and its key."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=postgres", "-days", "2"]
+    files = ["-keyout", f"{directory}/tls.key", "-out", f"{directory}/tls.crt"]
+    subprocess.run([*words, *files], check=True, capture_output=True)
+    return (directory / "tls.crt").read_text(), (directory / "tls.key").read_text()
+
+
+@pytest.fixture
+def authority(development: Deployment, installed: Installed, tmp_path: Path) -> Iterator[str]:
+    """The PostgreSQL of one instance with a certificate, to be used by another instance."""
+    crt, key = certificate(tmp_path)
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in (("tls.crt", crt), ("tls.key", key))}
+    path = f"/api/v1/namespaces/{development.namespace}/secrets"
+    development.cluster.client.json("POST", path, body={"metadata": {"name": "postgres-tls"}, "data": data})
+    development.play("database", postgres_pod_patch=PATCH, postgres_settings=SETTINGS)
+    yield crt
+    development.play("database")
+    development.cluster.client.json("DELETE", f"{path}/postgres-tls")
+
+
+def test_a_database_of_others_is_prepared_and_verified(development: Deployment, authority: str, tmp_path: Path) -> None:
+    (pod,) = development.pods("postgres")
+    variables = {
+        "prefect_postgres_hosts": [],
+        "prefect_database_host": pod["status"]["podIP"],
+        "prefect_database_name": "other",
+        "prefect_database_user": "other",
+        "prefect_database_password": PASSWORD,
+        "prefect_database_admin_user": "prefect",
+        "prefect_database_admin_password": (development.inventory / ".secrets" / "database").read_text().strip(),
+        "prefect_database_ssl_mode": "verify-ca",
+        "prefect_database_ca": authority,
+        "prefect_work_pools": [POOLS[1]],
+        "prefect_server_replicas": 1,
+        "prefect_pgbouncer_replicas": 1,
+    }
+    other = dataclasses.replace(development, instance="other", port=30423, variables=variables)
+    try:
+        installed = other.play("site")
+        assert "1 run(s) COMPLETED" in installed.output
+        assert PASSWORD not in installed.output
+        assert other.play("site").tasks_that_changed() == []
+        assert other.pods("postgres") == []
+        unencrypted = (
+            "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'other' AND NOT ssl"
+        )
+        encrypted = unencrypted.replace("NOT ssl", "ssl")
+        assert (development.query(unencrypted), int(development.query(encrypted)) > 1) == ("0", True)
+
+        stranger, _key = certificate(tmp_path)
+        refused = other.play("server", check=False, prefect_database_ca=stranger, prefect_kubernetes_wait_seconds=40)
+        assert refused.code != 0
+        assert "CERTIFICATE_VERIFY_FAILED" in refused.output
+    finally:
+        other.teardown("delete")
