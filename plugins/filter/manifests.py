@@ -153,7 +153,7 @@ def _completed(
     patch: Mapping[str, Any],
     sources: Mapping[tuple[str, str], Manifest],
 ) -> Manifest:
-    result = _copy(manifest)
+    result: Manifest = _copy(manifest)
     spec = result.get("spec") or {}
     if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
         return result
