@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,11 @@ def examples(module: str) -> list[dict[str, Any]]:
 def test_examples_run(cluster: Cluster, module: str, tmp_path: Path) -> None:
     tasks = examples(module)
     playbook = tmp_path / "examples.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    playbook.write_text(yaml.safe_dump([{**play, "vars": variables}]))
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", playbook],
+        ["ansible-playbook", "-i", "localhost,", playbook],
         cwd=ROOT,
         env={**os.environ, "KUBECONFIG": cluster.kubeconfig, "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +51,13 @@ def authority(development: Deployment, installed: Installed, tmp_path: Path) -> 
 
 def test_a_database_of_others_is_prepared_and_verified(development: Deployment, authority: str, tmp_path: Path) -> None:
     (pod,) = development.pods("postgres")
+    inventory = tmp_path / "inventory"
+    shutil.copytree(development.inventory, inventory)
+    hosts = (inventory / "hosts.yml").read_text()
+    (inventory / "hosts.yml").write_text(
+        hosts.replace("prefect_postgres: {hosts: {cluster: {}}}", "prefect_postgres: {}")
+    )
     variables = {
-        "prefect_postgres_hosts": [],
         "prefect_database_host": pod["status"]["podIP"],
         "prefect_database_name": "other",
         "prefect_database_user": "other",
@@ -64,7 +70,7 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         "prefect_server_replicas": 1,
         "prefect_pgbouncer_replicas": 1,
     }
-    other = dataclasses.replace(development, instance="other", port=30423, variables=variables)
+    other = dataclasses.replace(development, inventory=inventory, instance="other", port=30423, variables=variables)
     try:
         installed = other.play("site")
         assert "1 run(s) COMPLETED" in installed.output

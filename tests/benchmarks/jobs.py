@@ -1,0 +1,256 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure what one Job per flow run costs a Kubernetes control plane, without running anything.
+
+usage, as root, on a machine that does nothing else:
+    scripts/bootstrap.sh test
+    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/jobs.py [--rates 2 4 7 10 14] [--seconds 150]
+
+It brings up the cluster of tests/cluster, whose fake nodes (kwok) seem to run pods. At each rate, Jobs as those of a
+Kubernetes work pool are created for a while; their pods seem to run for --run-seconds, and they are removed --ttl
+seconds later. A second connection watches the pods, as a worker's observer does. Printed is a Markdown table: how long
+the API server took for a new Job, how long a Job waited for its pod and a pod for its node, how much etcd grew, and the
+cores that each part of the control plane used. All of them, and this program, share the processors of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    KubernetesClient,
+    access_from_kubeconfig,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "tests" / "cluster" / "cluster"
+NAMESPACE = "jobs-benchmark"
+JOBS, PODS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs", f"/api/v1/namespaces/{NAMESPACE}/pods"
+PARTS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kwok")
+CREATORS = 8
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Pods:
+    """When each Job was created, and when the watch has shown its pod, and the pod's node. By the same clock."""
+
+    created: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, float] = field(default_factory=dict)
+    bound: dict[str, float] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def take(self, event: dict[str, Any]) -> None:
+        pod, now = event["object"], time.monotonic()
+        job = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
+        self.seen.setdefault(job, now)
+        if pod["spec"].get("nodeName"):
+            self.bound.setdefault(job, now)
+        if (pod.get("status") or {}).get("phase") == "Succeeded":
+            self.ended.add(job)
+
+
+@dataclass
+class Step:
+    """One rate."""
+
+    rate: float
+    created: int
+    ended: int
+    late: float  # seconds that the last Job was created after its time
+    request: list[float]
+    pod: list[float]
+    node: list[float]
+    stored: int  # objects at the end
+    etcd_mb: float  # by how much it has grown
+    cores: dict[str, float]
+
+
+class Cluster:
+    """The cluster, and one namespace in it."""
+
+    def __init__(self) -> None:
+        subprocess.run([PROGRAM, "up"], check=True, stdout=sys.stderr)
+        words = [str(PROGRAM), "kubeconfig"]
+        kubeconfig = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+        self.access = access_from_kubeconfig(kubeconfig, "")
+        self.client = KubernetesClient(self.access)
+
+    def watch(self, pods: Pods, over: threading.Event) -> None:
+        server = urlsplit(self.access.server)
+        connection = http.client.HTTPSConnection(server.hostname or "", server.port, context=self.access.tls)
+        connection.request("GET", f"{PODS}?watch=true", headers=self.access.headers)
+        with connection.getresponse() as answer:
+            while not over.is_set():
+                line = answer.readline()
+                if line:
+                    pods.take(json.loads(line))
+
+    def figures(self) -> dict[str, float]:
+        """Of the API server, by name and labels, as Prometheus would read them."""
+        text = self.client.text("GET", "/metrics", accept="text/plain")
+        lines = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, _space, value in lines}
+
+
+def processor_seconds() -> dict[str, float]:
+    """Of each part of the control plane, by /proc."""
+    found = dict.fromkeys(PARTS, 0.0)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            before, _bracket, after = stat.read_text().rpartition(")")
+            name = Path(os.readlink(stat.with_name("exe"))).name
+        except OSError:  # it has ended meanwhile, or is one of the kernel's
+            continue
+        if name in found and before:
+            words = after.split()
+            found[name] += (int(words[11]) + int(words[12])) / TICKS
+    return found
+
+
+def job(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """As a work pool of this collection makes it, with what tells kwok how long it runs."""
+    stage = "pod-complete.stage.kwok.x-k8s.io"
+    seconds = f"{options.run_seconds:g}s"
+    environment = [{"name": f"PREFECT__SETTING_{number}", "value": "x" * 60} for number in range(12)]
+    container = {
+        "name": "prefect-job",
+        "image": "prefecthq/prefect:3-latest",
+        "env": environment,
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+    }
+    template = {
+        "metadata": {"annotations": {f"{stage}/delay": seconds, f"{stage}/jitter-delay": seconds}},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 10,
+            "nodeSelector": {"selfhosted.prefect/node": "fake"},
+            "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
+            "containers": [container],
+        },
+    }
+    spec = {"backoffLimit": 0, "ttlSecondsAfterFinished": options.ttl, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def create(cluster: Cluster, rate: float, options: argparse.Namespace, pods: Pods) -> tuple[list[float], float]:
+    """Create Jobs at the rate, however long one takes. Return how long each took, and how late the last was."""
+    begun = time.monotonic()
+    number = int(rate * options.seconds)
+
+    def one(index: int) -> tuple[float, float]:
+        due = begun + index / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+        name = f"run-{rate:g}-{index}"
+        started = time.monotonic()
+        cluster.client.json("POST", JOBS, body=job(name, options))
+        ended = time.monotonic()
+        pods.created[name] = ended
+        return ended - started, started - due
+
+    with ThreadPoolExecutor(CREATORS) as pool:
+        done = list(pool.map(one, range(number)))
+    return [taken for taken, _late in done], max(late for _taken, late in done[-CREATORS:])
+
+
+def measure(cluster: Cluster, rate: float, options: argparse.Namespace) -> Step:
+    pods, over = Pods(), threading.Event()
+    threading.Thread(target=cluster.watch, args=(pods, over), daemon=True).start()
+    time.sleep(1)
+    before, figures, begun = processor_seconds(), cluster.figures(), time.monotonic()
+    request, late = create(cluster, rate, options, pods)
+    now, spent = cluster.figures(), time.monotonic() - begun
+    cores = {name: (seconds - before[name]) / spent for name, seconds in processor_seconds().items()}
+    deadline = time.monotonic() + 2 * options.run_seconds + 60
+    while len(pods.ended) < len(request) and time.monotonic() < deadline:
+        time.sleep(1)
+    over.set()
+    return Step(
+        rate,
+        len(request),
+        len(pods.ended),
+        late,
+        request,
+        [seen - pods.created[name] for name, seen in pods.seen.items() if name in pods.created],
+        [bound - pods.seen[name] for name, bound in pods.bound.items()],
+        int(sum(value for name, value in now.items() if name.startswith("apiserver_resource_objects"))),
+        (stored(now) - stored(figures)) / 2**20,
+        cores,
+    )
+
+
+def stored(figures: dict[str, float]) -> float:
+    return sum(value for name, value in figures.items() if name.startswith("apiserver_storage_size_bytes"))
+
+
+def share(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else 0.0
+
+
+def milliseconds(values: list[float]) -> str:
+    """A pod may be seen before the answer to its Job's creation is: that is no wait."""
+    waited = [max(0.0, value) * 1000 for value in values]
+    return " / ".join(f"{share(waited, percent):.0f}" for percent in (50, 95, 99))
+
+
+HEADER = (
+    "| Jobs/s | created | ended | last one late by, s | new Job, ms p50 / p95 / p99 | until its pod | until its node "
+    f"| objects at the end | etcd, MiB more | {' | '.join(PARTS)} |\n|{' --- |' * (9 + len(PARTS))}"
+)
+
+
+def row(step: Step) -> str:
+    cells = [f"{step.rate:g}", step.created, step.ended, f"{max(0.0, step.late):.1f}"]
+    cells += [milliseconds(step.request), milliseconds(step.pod), milliseconds(step.node)]
+    cells += [step.stored, f"{step.etcd_mb:.1f}", *(f"{cores:.2f}" for cores in step.cores.values())]
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+@contextlib.contextmanager
+def namespace(cluster: Cluster) -> Iterator[None]:
+    """One for each rate: nothing of the rate before is still being removed."""
+    path = f"/api/v1/namespaces/{NAMESPACE}"
+    cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": {"name": NAMESPACE}})
+    try:
+        yield
+    finally:
+        cluster.client.json("DELETE", path)
+        while cluster.client.found(path):
+            time.sleep(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=float, nargs="+", default=[2, 4, 7, 10, 14])
+    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--run-seconds", type=float, default=30)
+    parser.add_argument("--ttl", type=int, default=60)
+    options = parser.parse_args()
+    cluster = Cluster()
+    steps = []
+    for rate in options.rates:
+        with namespace(cluster):
+            steps.append(measure(cluster, rate, options))
+        print(row(steps[-1]), file=sys.stderr, flush=True)
+    print(HEADER)
+    print("\n".join(row(step) for step in steps))
+
+
+if __name__ == "__main__":
+    main()
