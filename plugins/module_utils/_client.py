@@ -69,6 +69,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Address(NamedTuple):
+    """Where the server is, and what every request to it carries: for a client that keeps many connections."""
+
+    host: str
+    port: int
+    base: str  # the path of the API
+    tls: ssl.SSLContext | None
+    headers: dict[str, str]
+
+
 class Remarks:
     """What a run has to tell beside its result."""
 
@@ -125,6 +135,10 @@ class Client:
         # Kind and name of what the run is about to create, which what is planned may refer to already.
         self.coming: set[tuple[str, str]] = set()
         self.remarks = Remarks()
+
+    @property
+    def address(self) -> Address:
+        return Address(self._host, self._port, self._base, self._tls, dict(self._headers))
 
     # What the modules call
 

@@ -12,7 +12,7 @@ short_description: List the processes of an instance on a plain host
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Returns every process that M(selfhosted.prefect.process_group) keeps on this machine, with its memory.
+  - Returns every process that M(selfhosted.prefect.process_group) keeps on this machine, with its memory and CPU time.
   - Needs root.
 extends_documentation_fragment:
   - selfhosted.prefect.attributes.info
@@ -76,6 +76,10 @@ processes:
           them (PSS), so that a sum over processes counts nothing twice.
       type: int
       returned: always
+    cpu_seconds:
+      description: CPU seconds so far of the same processes, and of those among them that have ended.
+      type: float
+      returned: always
 """
 
 import glob
@@ -121,6 +125,16 @@ def memory(pid: int) -> int:
         return 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process and of its children that have ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
 def processes(manager: Systemd | Supervisord, instance: str, state_dir: str) -> list[dict[str, Any]]:
     """Return the recorded processes of C(instance), each with its state."""
     groups = {
@@ -135,7 +149,9 @@ def processes(manager: Systemd | Supervisord, instance: str, state_dir: str) -> 
         pid = pids.get(units[name], 0)
         signs = vital_signs(pid)
         del signs["rss_bytes"]
-        signs["memory_bytes"] = sum(memory(one) for one in family(pid, tree)) if pid else 0
+        members = family(pid, tree) if pid else []
+        signs["memory_bytes"] = sum(memory(one) for one in members)
+        signs["cpu_seconds"] = round(sum(cpu_seconds(one) for one in members), 2)
         found.append({"name": name, "group": groups[name], "unit": units[name], **signs})
     return found
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.register_assert_rewrite(f"{__package__}.support")
 
-from .support import CONSTRAINTS, Api, PostgreSQL, Proxy, Server
+from .support import CONSTRAINTS, ROOT, Api, PostgreSQL, Proxy, Server
 
 # The roles' lists of packages tell what is supported. A run can choose: "oldest", "newest" or version numbers.
 SUPPORTED = sorted(
@@ -22,6 +23,30 @@ SUPPORTED = sorted(
 )
 NAMED = {"oldest": SUPPORTED[0], "newest": SUPPORTED[-1]}
 VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSIONS", "oldest newest").split()]
+
+
+def deployed_versions() -> list[str]:
+    """Those that the roles deploy: the modules know older ones, too."""
+    found: list[str] = yaml.safe_load((ROOT / "roles/prefect/vars/main.yml").read_text())["prefect_known_versions"]
+    return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "deployed_versions: only for versions of Prefect that the roles deploy")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of what belongs to a deployment are there for the versions of one."""
+    others = [
+        item
+        for item in items
+        if item.get_closest_marker("deployed_versions")
+        and item.callspec.params.get("version")  # type: ignore[attr-defined]
+        not in deployed_versions()
+    ]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

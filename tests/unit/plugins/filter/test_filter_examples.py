@@ -17,6 +17,7 @@ import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
 from test_checks import HEALTHY
+from test_loadtest import LOAD, report
 from test_problems import GOOD, HOST
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -33,6 +34,8 @@ VARIABLES: dict[str, Any] = {
     "readings": HEALTHY,
     "expected": EXPECTED_DEPLOYMENT,
     "variables": GOOD,
+    "load": LOAD,
+    "report": report(),
 }
 # What each example has to show; for those that are not here it is enough that they run.
 EXPECTED: dict[str, list[Any]] = {

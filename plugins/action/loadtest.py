@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the module of this name in the background of its machine, and show how far it is."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+MODULE = "selfhosted.prefect.loadtest"
+LOOK_SECONDS = 2.0
+PATIENCE = 3600  # beside the time that the test takes by its options
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """A module says nothing before it has ended; this reads the file in which it tells how far it is."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        options = self._task.args
+        watched = options.get("state", "present") == "present" and not self._task.check_mode
+        if not watched or self._task.async_val:
+            result.update(self._execute_module(MODULE, task_vars=task_vars, wrap_async=self._task.async_val))
+            return result
+        # Beside the directory of a task's own files, which goes as soon as the module has been started.
+        progress = self._remote_file()
+        self._task.async_val = self._limit(options)
+        job = self._execute_module(MODULE, {**options, "progress_file": progress}, task_vars=task_vars, wrap_async=True)
+        self._task.async_val = 0
+        if job.get("failed") or "ansible_job_id" not in job:
+            result.update(job)
+            return result
+        try:
+            result.update(self._wait(job["ansible_job_id"], progress, task_vars))
+        finally:
+            self._low_level_execute_command(f"rm -f {shlex.quote(progress)}")
+        return result
+
+    def _limit(self, options: dict[str, Any]) -> int:
+        try:
+            return PATIENCE + int(sum(float(options.get(name, 300)) for name in ("seconds", "drain_seconds")))
+        except (TypeError, ValueError) as error:
+            raise AnsibleError(f"seconds and drain_seconds have to be numbers: {error}") from error
+
+    def _remote_file(self) -> str:
+        made = self._low_level_execute_command("umask 077 && mktemp /tmp/selfhosted-prefect-loadtest.XXXXXXXXXX")
+        if made["rc"]:
+            raise AnsibleError(f"cannot make a file for the progress: {made['stderr']}")
+        return str(made["stdout"]).strip().splitlines()[-1]
+
+    def _wait(self, job: str, progress: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        shown = 0
+        while True:
+            status = self._execute_module(
+                "ansible.legacy.async_status",
+                {"jid": job, "_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")},
+                task_vars=task_vars,
+            )
+            lines = self._low_level_execute_command(f"cat {shlex.quote(progress)}")["stdout_lines"]
+            for line in lines[shown:]:
+                display.display(self._text(line))
+            shown = max(shown, len(lines))
+            if status.get("finished") or (status.get("failed") and "started" not in status):
+                self._forget(job, task_vars)
+                return {name: value for name, value in status.items() if name not in JOB}
+            time.sleep(LOOK_SECONDS)
+
+    def _forget(self, job: str, task_vars: dict[str, Any] | None) -> None:
+        options = {"jid": job, "mode": "cleanup"}
+        where = {"_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")}
+        self._execute_module("ansible.legacy.async_status", {**options, **where}, task_vars=task_vars)
+
+    def _text(self, line: str) -> str:
+        try:
+            at = json.loads(line)
+        except ValueError:
+            return line
+        return (
+            f"{at['seconds']:6d} s  {at['submitted']} of {at['total']} submitted, {at['waiting']} waiting,"
+            f" {at['running']} running, {at['ended']} ended"
+            + (f", {at['failed_requests']} failed requests" if at["failed_requests"] else "")
+        )
+
+
+# What a background job has beside the module's own result.
+JOB = frozenset(
+    ("ansible_job_id", "results_file", "started", "finished", "stdout", "stderr", "stdout_lines", "stderr_lines")
+)

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""The arithmetic of a load test: when runs are submitted, and what is made of what was seen. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+PROFILES = ("steady", "ramp", "burst")
+TERMINAL = frozenset(("COMPLETED", "FAILED", "CANCELLED", "CRASHED"))
+BUCKETS = 60  # points of a curve, at the most
+SHARES = {"p50": 50, "p95": 95, "p99": 99}
+
+# What an objective looks at, and whether it is the most or the least that may be.
+OBJECTIVES: dict[str, tuple[str, str, str]] = {
+    "p50_start_seconds": ("start_seconds", "p50", "most"),
+    "p95_start_seconds": ("start_seconds", "p95", "most"),
+    "p99_start_seconds": ("start_seconds", "p99", "most"),
+    "p95_api_seconds": ("api_seconds", "p95", "most"),
+    "p99_api_seconds": ("api_seconds", "p99", "most"),
+    "max_backlog": ("backlog", "most", "most"),
+    "max_drain_seconds": ("drain", "seconds", "most"),
+    "max_lost": ("runs", "lost", "most"),
+    "max_duplicated": ("runs", "duplicated", "most"),
+    "max_failed": ("runs", "failed", "most"),
+    "max_failed_requests": ("requests", "failed", "most"),
+    "min_runs_per_second": ("rate", "completed_per_second", "least"),
+}
+
+
+def schedule(profile: str, rate: float, seconds: float, burst_seconds: float = 30) -> list[float]:
+    """The seconds after the begin at which a run is submitted; the mean rate of a burst is that of a steady load."""
+    if profile == "ramp":  # from nothing to the rate: the n-th run is due when the area below the line is n
+        return [math.sqrt(2 * seconds * number / rate) for number in range(int(rate * seconds / 2))]
+    number_of_runs = int(rate * seconds + 1e-9)
+    if profile == "burst":
+        each = max(1, round(rate * burst_seconds))
+        return [number // each * burst_seconds for number in range(number_of_runs)]
+    return [number / rate for number in range(number_of_runs)]
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that so many of a hundred do not exceed; None without values."""
+    if not values:
+        return None
+    return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """The percentiles that a report has of something, and the largest value."""
+    ordered = sorted(values)
+    found = {name: _rounded(percentile(ordered, share)) for name, share in SHARES.items()}
+    return {**found, "most": _rounded(ordered[-1] if ordered else None)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def count_runs(submitted: Iterable[str], found: Sequence[Mapping[str, Any]], twice: Iterable[str]) -> dict[str, int]:
+    """What became of the runs.
+
+    Lost is one that was submitted and has not ended, or that is not there any more. Duplicated is one that was started
+    more than once, that two workers were allowed to start, or that is there although nobody submitted it.
+    """
+    wanted = set(submitted)
+    ended = {run["id"] for run in found if run["state_type"] in TERMINAL}
+    states = Counter(run["state_type"] for run in found)
+    again = {run["id"] for run in found if run["run_count"] > 1} | set(twice)
+    return {
+        "submitted": len(wanted),
+        "started": sum(run["start_time"] is not None for run in found),
+        "completed": states["COMPLETED"],
+        "failed": sum(states[state] for state in TERMINAL - {"COMPLETED"}),
+        "lost": len(wanted - ended),
+        "duplicated": len(again | ({run["id"] for run in found} - wanted)),
+    }
+
+
+def curve(moments: Sequence[float], width: float, length: float) -> list[int]:
+    """How many moments fall into each stretch of a time."""
+    counts = [0] * max(1, math.ceil(length / width))
+    for moment in moments:
+        counts[min(len(counts) - 1, max(0, int(moment // width)))] += 1
+    return counts
+
+
+def bucket_seconds(length: float) -> float:
+    """The width of the stretches into which a time is divided: a round number of seconds."""
+    for width in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600):
+        if length / width <= BUCKETS:
+            return width
+    return 3600
+
+
+def timeline(
+    submitted: Sequence[float], runs: Sequence[tuple[float | None, float | None, float | None]]
+) -> dict[str, Any]:
+    """Runs per second and start latency over time, of runs given as (seconds until the start, started, ended)."""
+    started = [begun for _latency, begun, _ended in runs if begun is not None]
+    ended = [end for _latency, _begun, end in runs if end is not None]
+    length = max([*submitted, *started, *ended, 1.0])
+    width = bucket_seconds(length)
+    latencies: dict[int, list[float]] = {}
+    for latency, begun, _ended in runs:
+        if latency is not None and begun is not None:
+            latencies.setdefault(max(0, int(begun // width)), []).append(latency)
+    count = len(curve(submitted, width, length))
+    return {
+        "bucket_seconds": width,
+        "submitted": [round(number / width, 3) for number in curve(submitted, width, length)],
+        "started": [round(number / width, 3) for number in curve(started, width, length)],
+        "completed": [round(number / width, 3) for number in curve(ended, width, length)],
+        "start_p50": [_rounded(percentile(latencies.get(number, []), 50)) for number in range(count)],
+        "start_p95": [_rounded(percentile(latencies.get(number, []), 95)) for number in range(count)],
+    }
+
+
+def judged(result: Mapping[str, Any], objectives: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Each objective with what was seen, and whether that is good enough. What was not seen is not good enough."""
+    verdicts = []
+    for name, limit in objectives.items():
+        part, figure, kind = OBJECTIVES[name]
+        seen = result[part][figure]
+        good = seen is not None and (seen <= limit if kind == "most" else seen >= limit)
+        verdicts.append({"name": name, "limit": limit, "seen": seen, "ok": good})
+    return verdicts
+
+
+def missed(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for every objective that was missed."""
+    return [
+        f"{each['name']} is {'unknown' if each['seen'] is None else format(each['seen'], '.4g')},"
+        f" and {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g} was asked for"
+        for each in verdicts
+        if not each["ok"]
+    ]

@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""What a load test has found, put together with what machines, database and Redis have counted, and told as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+MB = 1048576
+STATEMENTS = 10  # that took the longest
+NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
+
+
+def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The result of the module, and what the machines have counted between their first reading and their last one."""
+    before, after = (_combined(readings, position) for position in (0, -1))
+    found = {**load["result"], "missed": list(load["missed"])}
+    runs = max(1, found["runs"]["submitted"])
+    seconds = max(1.0, after["moment"] - before["moment"])
+    found["between_readings_seconds"] = round(seconds, 1)
+    found["processes"] = list(_processes(before["processes"], after["processes"], runs, seconds))
+    found["postgresql"] = _database(before["database"], after["database"], runs, seconds)
+    found["pgbouncer"] = list(_poolers(before["poolers"], after["poolers"]))
+    found["redis"] = _redis(before["redis"], after["redis"], seconds)
+    found["statements"] = _statements(before["statements"], after["statements"])
+    return found
+
+
+def _combined(readings: Mapping[str, Sequence[Mapping[str, Any]]], position: int) -> dict[str, Any]:
+    """What all machines have told at one time; of the database and of Redis, one of them knows."""
+    there = {host: each[position] for host, each in readings.items() if each}
+
+    def known(name: str) -> Any:
+        return next((each[name] for each in there.values() if each.get(name)), None)
+
+    return {
+        "moment": max((float(each["moment"]) for each in there.values()), default=0.0),
+        "processes": {host: each.get("processes") or [] for host, each in there.items()},
+        "poolers": {host: each.get("pooler") or [] for host, each in there.items()},
+        "database": known("database") or {},
+        "redis": known("redis") or {},
+        "statements": known("statements"),
+    }
+
+
+def _processes(
+    before: Mapping[str, Any], after: Mapping[str, Any], runs: int, seconds: float
+) -> Iterator[dict[str, Any]]:
+    """CPU of every process; one that was restarted in between counts from its start."""
+    for host in sorted(after):
+        earlier = {each["name"]: each for each in before.get(host, [])}
+        for process in after[host]:
+            same = earlier.get(process["name"], {})
+            known = same.get("cpu_seconds", 0.0) if same.get("pid") == process["pid"] else 0.0
+            used = max(0.0, process["cpu_seconds"] - known)
+            yield {
+                "host": host,
+                "name": process["name"],
+                "group": process["group"],
+                "restarted": bool(same) and same.get("pid") != process["pid"],
+                "cpu_seconds": round(used, 2),
+                "cores": round(used / seconds, 3),
+                "cpu_seconds_per_run": round(used / runs, 4),
+                "memory_mb": round(process["memory_bytes"] / MB, 1),
+            }
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> float:
+    earlier: Any = before.get(name) or 0
+    return float(after[name]) - float(earlier)
+
+
+def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, seconds: float) -> dict[str, Any]:
+    if not before or not after:
+        return {}
+    transactions, wal = (_difference(before, after, name) for name in ("transactions", "wal_bytes"))
+    read = _difference(before, after, "blocks_read")
+    hit = _difference(before, after, "blocks_hit")
+    return {
+        "connections": int(after["connections"]),
+        "max_connections": int(after["max_connections"]),
+        "transactions_per_second": round(transactions / seconds, 1),
+        "transactions_per_run": round(transactions / runs, 1),
+        "wal_bytes_per_second": round(wal / seconds),
+        "wal_bytes_per_run": round(wal / runs),
+        "deadlocks": int(_difference(before, after, "deadlocks")),
+        "cache_hit_percent": round(100 * hit / (hit + read), 2) if hit + read else None,
+        "size_mb": round(float(after["size_bytes"]) / MB, 1),
+    }
+
+
+def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What clients had to wait for a server connection, from PgBouncer's counters in microseconds."""
+    for host in sorted(after):
+        earlier = {row["database"]: row for row in before.get(host, [])}
+        for row in after[host]:
+            same = earlier.get(row["database"], {})
+            transactions = _difference(same, row, "total_xact_count")
+            if row["database"] == "pgbouncer" or not transactions:
+                continue
+            waited = _difference(same, row, "total_wait_time") / 1e6
+            yield {
+                "host": host,
+                "database": row["database"],
+                "transactions": int(transactions),
+                "wait_seconds": round(waited, 3),
+                "wait_milliseconds_per_transaction": round(waited * 1000 / transactions, 3),
+                "busy_seconds": round(_difference(same, row, "total_xact_time") / 1e6, 2),
+            }
+
+
+def _redis(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    if not before or not after:
+        return {}
+    return {
+        "memory_mb": round(after["used_memory"] / MB, 1),
+        "memory_grown_mb": round(_difference(before, after, "used_memory") / MB, 1),
+        "memory_peak_mb": round(after["used_memory_peak"] / MB, 1),
+        "clients": int(after["connected_clients"]),
+        "commands_per_second": round(_difference(before, after, "total_commands_processed") / seconds, 1),
+    }
+
+
+def _statements(before: Any, after: Any) -> list[dict[str, Any]] | None:
+    """The statements that took the longest, in all; None where the database does not count them."""
+    if after is None:
+        return None
+    earlier = {row["queryid"]: row for row in before or []}
+    found = []
+    for row in after:
+        same = earlier.get(row["queryid"], {})
+        calls = int(_difference(same, row, "calls"))
+        spent = _difference(same, row, "milliseconds")
+        if calls > 0:
+            text = " ".join(str(row["query"]).split())
+            found.append({"query": text, "calls": calls, "seconds": round(spent / 1000, 3)})
+    return sorted(found, key=lambda each: float(str(each["seconds"])), reverse=True)[:STATEMENTS]
+
+
+def shown(value: Any, digits: int = 3) -> str:
+    """A number as one wants to read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def title(found: Mapping[str, Any]) -> str:
+    settings = found["settings"]
+    runs = f"{settings['rate']:g} runs/s for {settings['seconds']:g} s"
+    return f"{settings['mode']}, {settings['profile']}, {runs}, {settings['run_seconds']:g} s each"
+
+
+def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The figures in words, for the terminal and for the page."""
+
+    def spread(part: str) -> str:
+        return ", ".join(f"{name} {shown(value)} s" for name, value in found[part].items())
+
+    requests, generator = found["requests"], found["generator"]
+    yield "runs", ", ".join(f"{shown(count)} {name}" for name, count in found["runs"].items())
+    rate = found["rate"]
+    drained = f"the last one ended {shown(found['drain']['seconds'])} s after the last submission"
+    submitted, completed = shown(rate["submitted_per_second"]), shown(rate["completed_per_second"])
+    yield "rate", f"{submitted} runs/s submitted, {completed} ended; {drained}"
+    yield "start latency", spread("start_seconds")
+    backlog = found["backlog"]
+    yield "backlog", f"at most {shown(backlog['most'])} waiting, {shown(backlog['most_running'])} running"
+    yield (
+        "API",
+        f"{shown(requests['per_second'])} requests/s, {shown(requests['per_run'])} per run; {spread('api_seconds')};"
+        f" {shown(requests['retried'])} repeated, {shown(requests['failed'])} failed",
+    )
+    database = found["postgresql"]
+    if database:
+        connections = f"{database['connections']} of {database['max_connections']} connections"
+        transactions, per_run = (shown(database[f"transactions_per_{each}"]) for each in ("second", "run"))
+        wal = f"{shown(database['wal_bytes_per_run'] / 1024)} KiB of WAL per run"
+        yield "PostgreSQL", f"{connections}, {transactions} transactions/s ({per_run} per run), {wal}"
+    for pooler in found["pgbouncer"]:
+        waits = shown(pooler["wait_milliseconds_per_transaction"])
+        yield (
+            f"PgBouncer on {pooler['host']}",
+            f"{waits} ms of waiting per transaction, {pooler['transactions']:,} of them",
+        )
+    redis = found["redis"]
+    if redis:
+        memory = (
+            f"{shown(redis['memory_mb'])} MiB ({redis['memory_grown_mb']:+g}), peak {shown(redis['memory_peak_mb'])}"
+        )
+        yield "Redis", f"{memory}; {shown(redis['commands_per_second'])} commands/s"
+    lag = shown(generator["lag_seconds"]["p95"])
+    yield "this generator", f"{shown(generator['cores'])} cores; 95 of 100 submissions at most {lag} s late"
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """The summary for a terminal."""
+    lines = [title(found), ""]
+    lines += [f"{name:<22} {text}" for name, text in facts(found)]
+    if found["processes"]:
+        lines += ["", f"{'process':<22} {'cores':>7} {'CPU s':>8} {'per run':>8} {'MiB':>7}"]
+        for each in found["processes"]:
+            name = f"{each['name']} on {each['host']}" if _several_hosts(found) else each["name"]
+            restarted = "  restarted in between" if each["restarted"] else ""
+            lines.append(
+                f"{name:<22} {each['cores']:>7.2f} {each['cpu_seconds']:>8.1f} {each['cpu_seconds_per_run']:>8.3f}"
+                f" {each['memory_mb']:>7.0f}{restarted}"
+            )
+    if found["statements"] is None:
+        lines += ["", NO_STATEMENTS] if found["postgresql"] else []
+    else:
+        lines += ["", f"{'statement':<90} {'calls':>8} {'s':>8}"]
+        lines += [f"{row['query'][:90]:<90} {row['calls']:>8} {row['seconds']:>8.2f}" for row in found["statements"]]
+    for kind in ("troubles", "problems"):
+        lines += [f"{count:>6} x  {text}" for text, count in found["requests"][kind].items()]
+    if found["objectives"]:
+        lines.append("")
+    for each in found["objectives"]:
+        verdict = "ok    " if each["ok"] else "MISSED"
+        lines.append(f"{verdict}  {each['name']}: {shown(each['seen'])}, asked for {each['limit']:g}")
+    return "\n".join(lines)
+
+
+def _several_hosts(found: Mapping[str, Any]) -> bool:
+    return len({each["host"] for each in found["processes"]}) > 1

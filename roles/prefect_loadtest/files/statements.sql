@@ -1,0 +1,5 @@
+SELECT queryid::text, left(query, 400) AS query, calls, total_exec_time::float8 AS milliseconds
+FROM pg_stat_statements
+WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY total_exec_time DESC
+LIMIT 200

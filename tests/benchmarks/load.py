@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare what `prefect server start` gives with what site.yml deploys, under the same rising load.
+
+usage, as root, on a machine that does nothing else:
+    scripts/bootstrap.sh test
+    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/load.py [--rates 1 2 3] [--seconds 40] [--rounds 3]
+
+A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
+with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
+processes of the other one are stopped. Each gets control-plane load (docs/loadtest.md) at rising rates, until 95 of 100
+runs do not start within 5 seconds, a request fails for good, or a run is lost. Printed is a Markdown table with every
+step. The generator runs on the host, and shares its processors with the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.coefficients import cpu, machine_text
+from e2e.machine import MACHINE, Machine, run, wait_for
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+
+START_SECONDS = 5.0  # within which 95 of 100 runs have to start
+PORT_A = 4300
+HOME_A = "/srv/defaults"
+
+
+class Step(NamedTuple):
+    """One rate on one side."""
+
+    side: str
+    round: int
+    rate: float
+    start_p95: float | None
+    api_p95: float | None
+    completed: int
+    lost: int
+    failed: int
+    cpu_per_run: float
+    postgres_per_run: float
+    generator: float
+    load: float
+
+    @property
+    def sustained(self) -> bool:
+        return self.start_p95 is not None and self.start_p95 <= START_SECONDS and not self.lost and not self.failed
+
+
+class SideB:
+    """What site.yml has deployed."""
+
+    name = "B"
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.url = f"http://{machine.ip}:4200/api"
+
+    def units(self) -> str:
+        """All but PostgreSQL, which both use."""
+        listed = self.machine.sh("systemctl list-units --all --plain --no-legend 'prefect-*.service'")
+        names = [line.split()[0] for line in listed.splitlines()]
+        return " ".join(name for name in names if "postgres" not in name)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self.machine.sh(f"systemctl start {self.units()}")
+        self.machine.wait_until_ready()
+        time.sleep(20)  # the start of its processes is none of the load
+        try:
+            yield
+        finally:
+            self.machine.sh(f"systemctl stop {self.units()}")
+
+    def cpu(self) -> dict[str, float]:
+        return cpu(self.machine)
+
+
+class SideA:
+    """What Prefect gives."""
+
+    name = "A"
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.url = f"http://{machine.ip}:{PORT_A}/api"
+        # The address of the background services, which is that of PostgreSQL itself.
+        address = "grep -h ^PREFECT_SERVER_DATABASE_CONNECTION_URL= /etc/prefect/services-services.env"
+        machine.sh(
+            f"mkdir -p {HOME_A}; umask 077; {address} > {HOME_A}/env; echo PREFECT_HOME={HOME_A} >> {HOME_A}/env"
+        )
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        server = f"/opt/prefect/*/bin/prefect server start --host 0.0.0.0 --port {PORT_A}"
+        unit = f"systemd-run --unit=defaults --property=EnvironmentFile={HOME_A}/env sh -c 'exec {server}'"
+        self.machine.sh(unit)
+        try:
+            wait_for(lambda: Client(self.url, retry_timeout=0).get("health"), 180)
+            time.sleep(20)
+            yield
+        finally:
+            self.machine.sh("systemctl stop defaults; systemctl reset-failed defaults", check=False)
+
+    def cpu(self) -> dict[str, float]:
+        pid = int(self.machine.sh("systemctl show --property=MainPID --value defaults"))
+        ticks = self.machine.sh(f"cut -d')' -f2 /proc/{pid}/stat").split()
+        own = sum(int(each) for each in ticks[11:15]) / 100
+        return {"server": own, "postgres": cpu(self.machine)["postgres"]}
+
+
+def measure(side: SideA | SideB, number: int, rate: float, options: argparse.Namespace) -> Step:
+    client = Client(side.url, timeout=60)
+    before = side.cpu()
+    given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
+    given |= {"auth_string": None, "rate": rate, "seconds": options.seconds, "workers": options.workers}
+    given |= {"run_seconds": options.run_seconds, "drain_seconds": 60.0, "objectives": {}, "logs": options.logs}
+    found = _load.execute(client, given)["result"]
+    used = {name: seconds - before.get(name, 0) for name, seconds in side.cpu().items() if name != "run"}
+    runs = max(1, found["runs"]["submitted"])
+    step = Step(
+        side.name,
+        number,
+        rate,
+        found["start_seconds"]["p95"],
+        found["api_seconds"]["p95"],
+        found["runs"]["completed"],
+        found["runs"]["lost"],
+        found["requests"]["failed"],
+        sum(used.values()) / runs,
+        used["postgres"] / runs,
+        found["generator"]["cores"],
+        os.getloadavg()[0],
+    )
+    print(row(step), file=sys.stderr, flush=True)
+    for trouble, count in list(found["requests"]["troubles"].items())[:3]:
+        print(f"  {count} x {trouble}", file=sys.stderr)
+    _load.remove(client)
+    return step
+
+
+COLUMNS = (
+    *("side", "round", "runs/s", "start p95 s", "API p95 s", "completed", "lost", "failed requests"),
+    *("CPU s per run", "of PostgreSQL", "generator cores", "load"),
+)
+HEADER = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
+
+
+def row(step: Step) -> str:
+    cells: list[Any] = [step.side, step.round, step.rate, step.start_p95, step.api_p95, step.completed, step.lost]
+    cells += [
+        step.failed,
+        f"{step.cpu_per_run:.3f}",
+        f"{step.postgres_per_run:.3f}",
+        step.generator,
+        f"{step.load:.1f}",
+    ]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def highest(steps: list[Step], side: str) -> list[float]:
+    """The highest rate that was sustained in each round."""
+    rounds = sorted({step.round for step in steps})
+    return [
+        max((step.rate for step in steps if step.side == side and step.round == number and step.sustained), default=0)
+        for number in rounds
+    ]
+
+
+def climb(side: SideA | SideB, number: int, options: argparse.Namespace) -> Iterator[Step]:
+    with side.running():
+        for rate in options.rates:
+            step = measure(side, number, rate, options)
+            yield step
+            if not step.sustained:
+                return
+            time.sleep(5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=float, nargs="+", default=[1, 2, 3, 4, 5, 6, 7, 8])
+    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--run-seconds", type=float, default=5)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--logs", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--release", default="bookworm")
+    parser.add_argument("--machine", metavar="RUN", help="use the machine of this run of tests/machines, and keep it")
+    options = parser.parse_args()
+    owner = options.machine or f"load-{os.getpid()}"
+    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
+    directory.mkdir(exist_ok=True)
+    try:
+        fresh = f"{owner} load " not in run([MACHINE, "list"])
+        if fresh:
+            run([MACHINE, "--run", owner, "up", "load", "--release", options.release])
+        machine = Machine(owner, "load", directory)
+        if fresh:
+            machine.playbook("site")
+        sides = (SideA(machine), SideB(machine))
+        machine.sh(f"systemctl stop {sides[1].units()}")
+        steps: list[Step] = []
+        for number in range(1, options.rounds + 1):
+            for side in sides:
+                steps += climb(side, number, options)
+        print(f"{machine_text(options.release)}; runs of {options.run_seconds:g} s, {options.seconds:g} s per step\n")
+        print(HEADER)
+        print("\n".join(row(step) for step in steps))
+        for side in sides:
+            rates = highest(steps, side.name)
+            print(f"\n{side.name}: highest sustained {rates} runs/s, median {statistics.median(rates):g}")
+        machine.sh(f"systemctl start {sides[1].units()}")
+    finally:
+        if not options.machine:
+            run([MACHINE, "--run", owner, "down", "--all"])
+
+
+if __name__ == "__main__":
+    main()

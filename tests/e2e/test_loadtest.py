@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""loadtest.yml on the local platform: its report, its verdict, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from e2e.machine import Machine, Played
+
+NAME = "selfhosted-prefect-loadtest"
+TAG = "selfhosted.prefect.loadtest"
+
+
+@contextlib.contextmanager
+def variables(machine: Machine, **values: Any) -> Iterator[None]:
+    """In the inventory, so that the machine does not count as changed."""
+    machine.override("loadtest", {f"prefect_loadtest_{name}": value for name, value in values.items()})
+    try:
+        yield
+    finally:
+        machine.forget("loadtest")
+
+
+def play(machine: Machine, directory: Path, fails: bool = False, **values: Any) -> tuple[Played, dict[str, Any]]:
+    with variables(machine, directory=str(directory), **values):
+        played = machine.playbook("loadtest", fails=fails)
+    path = directory / "loadtest.json"
+    return played, json.loads(path.read_text()) if path.exists() else {}
+
+
+def left_behind(machine: Machine) -> tuple[int, list[str]]:
+    runs = machine.api("POST", "/flow_runs/count", {"flow_runs": {"tags": {"all_": [TAG]}}})
+    objects = machine.api("POST", "/work_pools/filter", {}) + machine.api("POST", "/flows/filter", {})
+    return runs, [each["name"] for each in objects if each["name"] == NAME]
+
+
+def test_a_load_that_nobody_executes(deployment: Machine, tmp_path: Path) -> None:
+    before = deployment.pids()
+    objectives = {"max_lost": 0, "max_duplicated": 0, "max_failed_requests": 0, "p95_start_seconds": 120}
+    played, report = play(deployment, tmp_path, rate=1, seconds=30, objectives=objectives)
+    counts = {"submitted": 30, "started": 30, "completed": 30, "failed": 0, "lost": 0, "duplicated": 0}
+    assert report["runs"] == counts
+    assert all(each["ok"] for each in report["objectives"])
+    assert {each["name"] for each in report["objectives"]} == objectives.keys()
+    assert report["generator"]["cores"] < 0.5
+    # All components carried it: each process is there, and those on the way of a request used their processor.
+    used = {each["name"]: each["cpu_seconds"] for each in report["processes"]}
+    assert used.keys() == before.keys()
+    for name in ("api-1", "api-2", "api-3", "services", "postgres", "pgbouncer", "redis", "gateway"):
+        assert used[name] > 0, name
+    assert report["postgresql"]["transactions_per_run"] > 10
+    assert report["pgbouncer"][0]["transactions"] > 300
+    assert report["redis"]["memory_mb"] > 0
+    assert report["statements"] is None
+    assert "no pg_stat_statements" in played.output
+    # Shown while it went on, and at the end.
+    assert re.search(r"^ +\d+ s  \d+ of 30 submitted, \d+ waiting, \d+ running, \d+ ended", played.output, re.M)
+    assert "30 submitted, 30 started, 30 completed, 0 failed, 0 lost, 0 duplicated" in played.output
+    page = (tmp_path / "loadtest.html").read_text()
+    assert page.count("<svg") == 4
+    assert not re.search(r"(src|href)=|url\(|<script", page)
+    # And nothing is left.
+    assert played.recap["changed"] == 0
+    assert left_behind(deployment) == (0, [])
+    assert deployment.pids() == before
+
+
+def test_runs_that_workers_execute(deployment: Machine, tmp_path: Path) -> None:
+    _played, report = play(deployment, tmp_path, mode="real", rate=0.2, seconds=20, run_seconds=1)
+    assert report["settings"]["deployment"] == "selfhosted-prefect-probe/default"
+    assert (report["runs"]["completed"], report["runs"]["lost"], report["runs"]["duplicated"]) == (4, 0, 0)
+    assert report["start_seconds"]["p50"] > 1  # a process had to start
+    assert report["backlog"]["most"] >= 1
+    assert left_behind(deployment) == (0, [])
+
+
+def test_a_missed_objective_is_a_failure(deployment: Machine, tmp_path: Path) -> None:
+    objectives = {"p95_start_seconds": 0, "max_lost": 0}
+    played, report = play(deployment, tmp_path, fails=True, rate=1, seconds=5, objectives=objectives)
+    assert played.code == 2
+    assert re.search(
+        r"Objectives were missed: p95_start_seconds is [0-9.]+, and at most 0 was asked for", played.output
+    )
+    assert {each["name"]: each["ok"] for each in report["objectives"]} == {"p95_start_seconds": False, "max_lost": True}
+    assert left_behind(deployment) == (0, [])
+
+
+def test_bad_input_is_refused_with_its_name(deployment: Machine, tmp_path: Path) -> None:
+    for values, expected in (
+        ({"rate": 100, "seconds": 3600}, "max_runs: a steady load up to 100 runs/s for 3600 s is more than 10000 runs"),
+        ({"rate": 0}, "rate: must be more than 0"),
+        ({"mode": "imaginary"}, "value of prefect_loadtest_mode must be one of"),
+        ({"objectives": {"p95_strat_seconds": 1}}, "p95_strat_seconds"),
+        ({"mode": "real", "deployment": "no/where"}, "there is no deployment 'no/where'"),
+    ):
+        played, _report = play(deployment, tmp_path, fails=True, **values)
+        assert expected in played.output
+        assert not (tmp_path / "loadtest.json").exists()
+    assert left_behind(deployment) == (0, [])

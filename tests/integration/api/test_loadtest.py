@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Synthetic workers ask for what real ones ask for: a real worker and a real run are recorded, and compared."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport import Endpoint, Meter
+from ansible_collections.selfhosted.prefect.plugins.module_utils._load_worker import Ledger, Plan, Worker
+
+from .recording import Recorded, Recorder
+from .support import ModuleFailure, PostgreSQL, Server, run_module, wait_for
+
+pytestmark = pytest.mark.deployed_versions
+RUN_SECONDS = 3.0  # longer than log messages are collected, so that they are sent at the same moments
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# When these are asked for depends on the clock, or on a thread beside the others.
+IRREGULAR = ("get_scheduled_flow_runs", "worker.heartbeat.v1", "prefect.worker.stopped", "GET /csrf-token")
+BESIDE = ("/logs/", "/csrf-token", "/events/", "/admin/version", "/work_queues/", "/work_pools/")
+
+
+class Cycle(NamedTuple):
+    """All that a worker and one of its runs have asked for."""
+
+    worker: list[Recorded]
+    run: list[Recorded]
+
+
+def told(request: Recorded) -> str:
+    """A request without what is different in every run."""
+    path = UUID.sub("{}", request.path.removeprefix("/api").partition("?")[0]).replace(_load.NAME, "{}")
+    body = request.body
+    if request.path.endswith("/set_state"):
+        return f"{request.method} {path} {body['state']['type']} {body['state']['name']}"
+    if request.method == "SEND":
+        names = body.get("filter", {}).get("event", {}).get("name") or [""]
+        return f"SEND {path} {body.get('event') or body.get('type')} {names[0]}".strip()
+    return f"{request.method} {path}"
+
+
+def regular(requests: Sequence[Recorded]) -> Counter[str]:
+    """How often each thing is asked for; of log messages, how many: how they are bundled depends on the clock."""
+    counts = Counter(text for text in map(told, requests) if not any(part in text for part in IRREGULAR))
+    assert counts.pop("POST /logs/")
+    for request in requests:
+        if told(request) == "POST /logs/":
+            counts.update(f"message of {each['name']} at level {each['level']}" for each in request.body)
+    return counts
+
+
+def in_order(requests: Sequence[Recorded]) -> list[str]:
+    """What comes one after the other: not what threads ask for beside it, as for the resources of an event."""
+    ordered = []
+    begun = False
+    for text in map(told, requests):
+        begun = begun or "RUNNING" in text
+        if not any(part in text for part in BESIDE) and not (
+            begun and text in ("GET /flows/{}", "GET /deployments/{}")
+        ):
+            ordered.append(text)
+    return ordered
+
+
+def shapes(requests: Sequence[Recorded]) -> dict[str, Any]:
+    """Which keys the bodies have, by the request; a short run sees no heartbeat, and a hello has a whole template."""
+    left_out = ("worker.hello", "worker.heartbeat", "worker.stopped")
+    return {
+        told(request): shape(request.body)
+        for request in requests
+        if request.body is not None and not any(part in told(request) for part in left_out)
+    }
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {UUID.sub("{}", key): shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return "value"
+
+
+@pytest.fixture(scope="module")
+def postgresql(version: str) -> Iterator[PostgreSQL]:
+    database = PostgreSQL()
+    yield database
+    database.stop()
+
+
+@pytest.fixture(scope="module")
+def prefect(version: str, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With PostgreSQL: SQLite lets requests fail that are then repeated."""
+    home = tmp_path_factory.mktemp("loadtest")
+    running = Server(version, home, PREFECT_SERVER_DATABASE_CONNECTION_URL=postgresql.url)
+    yield running
+    running.stop()
+
+
+def client_of(server: Server) -> Client:
+    return Client(f"http://127.0.0.1:{server.port}/api")
+
+
+def submit(client: Client, deployment: dict[str, Any], **more: Any) -> str:
+    body = {"parameters": {"seconds": RUN_SECONDS}, **more}
+    return str(client.call("POST", "deployments", deployment["id"], "create_flow_run", body=body)["id"])
+
+
+def wait_until_done(client: Client, run: str) -> None:
+    wait_for(lambda: client.get("flow_runs", run)["state_type"] == "COMPLETED", 180)
+
+
+@pytest.fixture(scope="module")
+def real(prefect: Server, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
+    """What a worker of this Prefect asks for, and the processes that it starts for a run."""
+    home: Path = tmp_path_factory.mktemp("worker")
+    client = client_of(prefect)
+    deployment = _load.prepare(client)
+    of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
+    environment = {**prefect.environment, "PREFECT_API_URL": of_worker.url, "PREFECT_WORKER_QUERY_SECONDS": "5"}
+    command = [f"{prefect.venv}/bin/prefect", "worker", "start", "--name=real", f"--pool={_load.NAME}"]
+    command += ["--type=process", "--install-policy=never", "--no-create-pool-if-not-found"]
+    log = home / "worker.log"
+
+    def recorded(text: str) -> bool:
+        return any(text in told(request) for request in of_worker.recorded)
+
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environment, cwd=home, stdout=output, stderr=output)
+    try:
+        wait_for(functools.partial(recorded, "get_scheduled_flow_runs"), 120)
+        run = submit(client, deployment, job_variables={"env": {"PREFECT_API_URL": of_run.url}})
+        wait_until_done(client, run)
+        wait_for(functools.partial(recorded, "executed-flow-run"), 60)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        of_worker.stop()
+        of_run.stop()
+    return Cycle(of_worker.recorded, of_run.recorded)
+
+
+@pytest.fixture(scope="module")
+def synthetic(prefect: Server, real: Cycle) -> Cycle:
+    client = client_of(prefect)
+    deployment = _load.prepare(client)
+    of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
+
+    async def work() -> None:
+        plan = Plan(_load.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1)
+        ledger = Ledger()
+        worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None), Meter(), plan, ledger)
+        worker.runs_endpoint = Endpoint(Client(of_run.url).address, None)
+        await worker.start()
+        run = await asyncio.to_thread(submit, client, deployment)
+        await asyncio.to_thread(wait_until_done, client, run)
+        await worker.stop(10)
+        assert not ledger.problems
+        assert ledger.taken == {run}
+
+    asyncio.run(work())
+    time.sleep(1)  # the recorders are threads
+    of_worker.stop()
+    of_run.stop()
+    assert real.worker
+    return Cycle(of_worker.recorded, of_run.recorded)
+
+
+def test_a_synthetic_worker_asks_for_what_a_real_one_asks_for(real: Cycle, synthetic: Cycle) -> None:
+    assert regular(synthetic.worker) == regular(real.worker)
+
+
+def test_a_synthetic_run_asks_for_what_a_real_one_asks_for(real: Cycle, synthetic: Cycle) -> None:
+    assert regular(synthetic.run) == regular(real.run)
+
+
+def test_a_worker_keeps_the_order(real: Cycle, synthetic: Cycle) -> None:
+    order = in_order(synthetic.worker)
+    assert order == in_order(real.worker)
+    assert [text.rpartition(" ")[2] for text in order if "set_state" in text] == ["Pending", "Submitting"]
+
+
+def test_a_run_keeps_the_order(real: Cycle, synthetic: Cycle) -> None:
+    order = in_order(synthetic.run)
+    assert order == in_order(real.run)
+    assert [text.rpartition(" ")[2] for text in order if "set_state" in text] == ["Running", "Completed"]
+
+
+@pytest.mark.parametrize("part", Cycle._fields)
+def test_what_is_sent_looks_the_same(real: Cycle, synthetic: Cycle, part: str) -> None:
+    assert shapes(getattr(synthetic, part)) == shapes(getattr(real, part))
+
+
+def test_both_ask_for_a_token_before_they_write(real: Cycle, synthetic: Cycle) -> None:
+    for part in Cycle._fields:
+        counts = [
+            sum(told(request) == "GET /csrf-token" for request in getattr(cycle, part)) for cycle in (real, synthetic)
+        ]
+        assert counts[0] == counts[1], part
+
+
+def options(server: Server, **more: Any) -> dict[str, Any]:
+    return {"api_url": f"http://127.0.0.1:{server.port}/api", **more}
+
+
+def load(given: dict[str, Any], check: bool = False) -> dict[str, Any]:
+    result = run_module("loadtest", given, check)
+    return {name: value for name, value in result.items() if name != "invocation"}
+
+
+def test_a_load_is_counted_and_removed(prefect: Server) -> None:
+    given = options(prefect, rate=1, seconds=8, workers=2, query_seconds=1, objectives={"max_lost": 0})
+    assert load(given, check=True) == {"changed": True, "planned_runs": 8}
+    done = load(given)
+    assert done["missed"] == []
+    found = done["result"]
+    assert found["runs"] == {"submitted": 8, "started": 8, "completed": 8, "failed": 0, "lost": 0, "duplicated": 0}
+    assert found["requests"]["failed"] == 0
+    assert 0 < found["start_seconds"]["p50"] <= found["start_seconds"]["most"]
+    assert found["backlog"]["series"]
+    removed = {"changed": True, "removed_runs": 8}
+    assert load(options(prefect, state="absent"), check=True) == removed
+    assert load(options(prefect, state="absent")) == removed
+    assert load(options(prefect, state="absent")) == {"changed": False, "removed_runs": 0}
+    client = client_of(prefect)
+    assert client.get("work_pools", _load.NAME, missing_ok=True) is None
+    assert client.get("flows", "name", _load.NAME, missing_ok=True) is None
+
+
+def test_runs_that_nobody_executes_are_lost(prefect: Server) -> None:
+    """In real mode, of a deployment whose pool has no worker."""
+    client = client_of(prefect)
+    client.call("POST", "work_pools", "", body={"name": "idle", "type": "process", "base_job_template": {}})
+    flow = client.call("POST", "flows", "", body={"name": "nobody"})
+    body = {"name": "nobody", "flow_id": flow["id"], "work_pool_name": "idle"}
+    client.call("POST", "deployments", "", body=body)
+    given = options(prefect, mode="real", rate=2, seconds=2, drain_seconds=5, objectives={"max_lost": 0})
+    with pytest.raises(ModuleFailure, match="deployment: there is no deployment 'no/where'"):
+        load({**given, "deployment": "no/where"})
+    done = load({**given, "deployment": "nobody/nobody"})
+    assert done["result"]["runs"]["lost"] == done["result"]["runs"]["submitted"] == 4
+    assert done["result"]["backlog"]["most"] == 4
+    assert done["missed"] == ["max_lost is 4, and at most 0 was asked for"]
+    assert load(options(prefect, state="absent"))["removed_runs"] == 4

@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a load test: what came in between two readings, the summary, and the page."""
+
+from __future__ import annotations
+
+import copy
+import math
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _load_page, _load_report
+
+SPREAD = {"p50": 0.5, "p95": 1.25, "p99": 2.0, "most": 3.0}
+LOAD: dict[str, Any] = {
+    "missed": ["p95_start_seconds is 1.25, and at most 1 was asked for"],
+    "result": {
+        "settings": {
+            "mode": "control-plane",
+            "profile": "steady",
+            "rate": 2.0,
+            "seconds": 50.0,
+            "run_seconds": 0.0,
+            "took_seconds": 52.0,
+            "begun": "2026-01-01T00:00:00+00:00",
+        },
+        "runs": {"submitted": 100, "started": 100, "completed": 99, "failed": 0, "lost": 1, "duplicated": 0},
+        "rate": {"submitted_per_second": 2.0, "completed_per_second": 1.9},
+        "start_seconds": SPREAD,
+        "drain": {"seconds": 2.5},
+        "backlog": {"most": 7, "most_running": 3, "series": [[0.0, 0, 0, 0], [2.0, 5, 2, 1], [4.0, 0, 0, 3]]},
+        "api_seconds": SPREAD,
+        "requests": {
+            "sent": 3200,
+            "per_second": 64.0,
+            "per_run": 32.0,
+            "retried": 0,
+            "failed": 0,
+            "troubles": {"GET /<script>: 503": 2},
+            "problems": {},
+            "by_request": [{"request": "GET /<b>", "count": 3, "mean": 0.1, **SPREAD}],
+        },
+        "timeline": {
+            "bucket_seconds": 1,
+            "submitted": [2.0, 2.0, 0.0],
+            "started": [1.0, 2.0, 1.0],
+            "completed": [0.0, 2.0, 2.0],
+            "start_p50": [0.5, None, 0.6],
+            "start_p95": [None, None, None],
+        },
+        "generator": {"cpu_seconds": 5.0, "cores": 0.1, "lag_seconds": SPREAD},
+        "objectives": [{"name": "p95_start_seconds", "limit": 1.0, "seen": 1.25, "ok": False}],
+    },
+}
+
+
+def process(name: str, pid: int, seconds: float) -> dict[str, Any]:
+    return {"name": name, "group": "api", "pid": pid, "cpu_seconds": seconds, "memory_bytes": 256 * 1048576}
+
+
+def database(**more: float) -> dict[str, Any]:
+    counted = dict.fromkeys(("transactions", "blocks_read", "blocks_hit", "deadlocks", "wal_bytes"), 0.0)
+    return {**counted, "connections": 12, "max_connections": 100, "size_bytes": 1048576.0, **more}
+
+
+def pooler(transactions: int, waited: int) -> dict[str, Any]:
+    times = {"total_wait_time": waited, "total_xact_time": 3_000_000}
+    return {"database": "prefect", "total_xact_count": transactions, **times}
+
+
+def redis(memory: int, commands: int) -> dict[str, int]:
+    counted = {"used_memory": memory, "used_memory_peak": memory, "total_commands_processed": commands}
+    return {**counted, "connected_clients": 9}
+
+
+BEFORE: dict[str, Any] = {
+    "moment": 1000.0,
+    "processes": [process("api-1", 7, 10.0), process("api-2", 8, 30.0)],
+    "database": database(transactions=500, wal_bytes=1e6, blocks_hit=100, blocks_read=100),
+    "pooler": [pooler(100, 1_000_000)],
+    "redis": redis(1048576, 1000),
+}
+AFTER: dict[str, Any] = {
+    "moment": 1100.0,
+    "processes": [process("api-1", 7, 60.0), process("api-2", 9, 5.0)],
+    "database": database(transactions=5500, wal_bytes=3e6, blocks_hit=1000, blocks_read=200),
+    "pooler": [pooler(5100, 2_000_000), {**pooler(9, 9), "database": "pgbouncer"}],
+    "redis": redis(3 * 1048576, 51_000),
+}
+
+
+def report(before: dict[str, Any] = BEFORE, after: dict[str, Any] = AFTER) -> dict[str, Any]:
+    return _load_report.report(LOAD, {"one": [before, after]})
+
+
+def test_cpu_is_what_was_used_in_between() -> None:
+    first, second = report()["processes"]
+    assert (first["cpu_seconds"], first["cores"], first["cpu_seconds_per_run"]) == (50.0, 0.5, 0.5)
+    assert first["memory_mb"] == 256
+    assert not first["restarted"]
+    # The counter of one that was restarted began anew.
+    assert (second["cpu_seconds"], second["restarted"]) == (5.0, True)
+
+
+def test_the_database_is_told_per_second_and_per_run() -> None:
+    found = report()["postgresql"]
+    assert (found["transactions_per_second"], found["transactions_per_run"]) == (50.0, 50.0)
+    assert found["wal_bytes_per_run"] == 20_000
+    assert found["cache_hit_percent"] == 90.0
+
+
+def test_pgbouncer_is_told_per_transaction() -> None:
+    (found,) = report()["pgbouncer"]  # its own database is none of Prefect's
+    assert found["transactions"] == 5000
+    assert found["wait_milliseconds_per_transaction"] == 0.2
+
+
+def test_redis_is_told() -> None:
+    assert report()["redis"]["memory_grown_mb"] == 2.0
+    assert report()["redis"]["commands_per_second"] == 500.0
+
+
+def test_machines_are_put_together() -> None:
+    """Processes of all of them; the database is known to one."""
+    other = [{"moment": moment, "processes": [process("worker", 3, cpu)]} for moment, cpu in ((999, 0.0), (1099, 10.0))]
+    found = _load_report.report(LOAD, {"other": other, "one": [BEFORE, AFTER], "silent": []})
+    assert [(each["host"], each["name"]) for each in found["processes"]] == [
+        ("one", "api-1"),
+        ("one", "api-2"),
+        ("other", "worker"),
+    ]
+    assert found["postgresql"]["transactions_per_run"] == 50.0
+    assert "worker on other" in _load_report.as_text(found)
+
+
+def test_statements_are_those_of_the_test() -> None:
+    def statement(number: int, calls: int, milliseconds: float) -> dict[str, Any]:
+        return {"queryid": str(number), "query": f"SELECT\n  {number}", "calls": calls, "milliseconds": milliseconds}
+
+    before = {**BEFORE, "statements": [statement(1, 10, 9e9), statement(2, 1, 5.0)]}
+    after = {**AFTER, "statements": [statement(1, 10, 9e9), statement(2, 3, 2005.0), statement(3, 1, 50.0)]}
+    assert report(before, after)["statements"] == [
+        {"query": "SELECT 2", "calls": 2, "seconds": 2.0},
+        {"query": "SELECT 3", "calls": 1, "seconds": 0.05},
+    ]
+    assert "SELECT 2" in _load_report.as_text(report(before, after))
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    assert _load_report.NO_STATEMENTS in _load_report.as_text(report())
+    nothing = report({"moment": 0}, {"moment": 100})
+    assert (nothing["processes"], nothing["postgresql"], nothing["pgbouncer"], nothing["redis"]) == ([], {}, [], {})
+    text = _load_report.as_text(nothing)
+    assert "PostgreSQL" not in text
+    assert "Redis" not in text
+    _load_page.page(nothing)
+
+
+def test_the_summary_has_the_figures() -> None:
+    text = _load_report.as_text(report())
+    assert "100 submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
+    assert "p50 0.5 s, p95 1.25 s, p99 2 s" in text
+    assert "MISSED  p95_start_seconds: 1.25, asked for 1" in text
+    assert "api-2                     0.05      5.0    0.050     256  restarted in between" in text
+    assert "2 x  GET /<script>: 503" in text
+
+
+class Page(HTMLParser):
+    """Whether all that is opened is closed, and what it would load."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else() -> None:
+    text = _load_page.page(report())
+    page = Page(text)
+    assert page.open == []
+    assert page.loads == []
+    assert "script" not in page.tags
+    assert "url(" not in text
+    assert page.tags.count("svg") == 4
+    assert "GET /&lt;b&gt;" in text
+    assert "GET /&lt;script&gt;: 503" in text
+    assert 'class="bad">missed' in text
+    assert "<b class=bad>1</b>" in text
+
+
+def curve(*values: float | None) -> _load_page.Curve:
+    return _load_page.Curve("one", [(float(number), value) for number, value in enumerate(values)])
+
+
+def svg(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text.partition("<div")[0])
+
+
+def test_a_curve_has_a_gap_where_nothing_was_seen() -> None:
+    paths = svg(_load_page.plot([curve(1, 2, None, 3, 4)], "s")).findall("path")
+    assert len(paths) == 2
+
+
+def test_a_single_point_can_be_seen() -> None:
+    (path,) = svg(_load_page.plot([curve(None, 2, None)], "s")).findall("path")
+    assert path.attrib["d"].endswith("h2")
+
+
+@given(st.lists(st.floats(0, 1e7) | st.none(), max_size=30))
+def test_curves_stay_inside_their_plot(values: list[float | None]) -> None:
+    for path in svg(_load_page.plot([curve(*values)], "s")).findall("path"):
+        for pair in path.attrib["d"].removesuffix("h2").replace("M", "L").split("L")[1:]:
+            x, y = (float(number) for number in pair.split())
+            assert _load_page.LEFT - 0.1 <= x <= _load_page.WIDTH
+            assert _load_page.TOP - 0.1 <= y <= _load_page.HEIGHT - _load_page.BOTTOM + 0.1
+
+
+@given(st.floats(0, 1e9))
+def test_an_axis_is_round_and_long_enough(most: float) -> None:
+    values = _load_page.ticks(most)
+    assert values[0] == 0
+    assert values[-1] >= most * (1 - 1e-6)
+    assert 2 <= len(values) <= 2 * _load_page.TICKS + 1
+    steps = {round((later - earlier) / values[1], 6) for earlier, later in zip(values, values[1:], strict=False)}
+    assert steps == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "-"), (0, "0"), (1234567, "1,234,567"), (0.01234, "0.0123"), ("x", "x"), (5000.4, "5,000")],
+)
+def test_numbers_are_readable(value: Any, expected: str) -> None:
+    assert _load_report.shown(value) == expected
+
+
+def test_the_report_is_not_changed_by_its_readers() -> None:
+    found = report()
+    copied = copy.deepcopy(found)
+    _load_page.page(found)
+    _load_report.as_text(found)
+    assert found == copied
+    assert not math.isnan(found["processes"][0]["cores"])
