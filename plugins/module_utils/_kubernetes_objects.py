@@ -62,11 +62,13 @@ _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTi
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _LOG_LINES = 15
 _INTERVAL = 0.5
+# A pod has 30 seconds to end, and the controller of a busy cluster takes its time.
+_GONE_SECONDS = 180
 
 
 @dataclass(frozen=True)
 class Change:
-    action: str  # create, update or delete
+    action: str  # create, update, replace or delete
     before: Manifest | None
     after: Manifest | None
 
@@ -143,13 +145,26 @@ def _unfinished_cluster(manifest: Mapping[str, Any]) -> str:
     return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
 
 
+def _conditions(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the conditions that hold."""
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    return {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
+
+
 def _unfinished_job(manifest: Mapping[str, Any]) -> str:
-    for condition in (manifest.get("status") or {}).get("conditions") or []:
-        if condition["status"] == "True" and condition["type"] == "Complete":
-            return ""
-        if condition["status"] == "True" and condition["type"] == "Failed":
-            raise KubernetesError(f"{title(manifest)} has failed: {condition.get('message', condition.get('reason'))}")
+    conditions = _conditions(manifest)
+    if "Complete" in conditions:
+        return ""
+    if "Failed" in conditions:
+        reason = conditions["Failed"].get("message", conditions["Failed"].get("reason"))
+        raise KubernetesError(f"{title(manifest)} has failed: {reason}")
     return "it is not complete"
+
+
+def _is_immutable(error: ApiError) -> bool:
+    """Whether the API server has refused nothing but to change what it never changes."""
+    causes = (error.body.get("details") or {}).get("causes") or [{"message": str(error)}]
+    return error.status == 422 and all("immutable" in (cause.get("message") or "") for cause in causes)
 
 
 def _pod_trouble(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -244,9 +259,9 @@ class ObjectSet:
             metadata.setdefault("namespace", self.namespace)
         return result
 
-    def _write(self, manifest: Manifest, manager: str) -> Manifest:
+    def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
         query = {"fieldManager": manager, "force": str(self.force).lower()}
-        if self.dry_run:
+        if self.dry_run or dry_run:
             query["dryRun"] = "All"
         written: Manifest = self.client.json(
             "PATCH", self.path_of(manifest), query, manifest, "application/apply-patch+yaml"
@@ -258,6 +273,11 @@ class ObjectSet:
         before = self.client.found(self.path_of(manifest))
         if before is not None and manifest["kind"] == "Namespace" and not self._is_ours(before):
             return None  # it is for whoever has made it, and may be shared
+        if before is not None and manifest["kind"] == "Job":
+            if "Complete" in _conditions(before):
+                return None  # its name says what it does, and that is done
+            if self._has_to_be_replaced(before, manifest):
+                return self._replace(before, manifest)
         try:
             if before is not None and not self.dry_run:
                 self._hand_over_replicas(before, manifest)
@@ -272,6 +292,27 @@ class ObjectSet:
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    def _has_to_be_replaced(self, before: Manifest, manifest: Manifest) -> bool:
+        """Whether a Job that is not complete never will be, or has pods other than described, which never change."""
+        if "Failed" in _conditions(before) or before["metadata"].get("deletionTimestamp"):
+            return True
+        try:
+            self._write(manifest, MANAGER, dry_run=True)
+        except ApiError as error:
+            return _is_immutable(error)  # anything else is reported when it is applied
+        return False
+
+    def _replace(self, before: Manifest, manifest: Manifest) -> Change:
+        if self.dry_run:  # nothing of the same name can be predicted beside it
+            return Change("replace", before, manifest)
+        # With its pods, so that two migrations never run side by side.
+        self.delete(before, wait=True)
+        self._wait_until_gone([before], _GONE_SECONDS)
+        try:
+            return Change("replace", before, self._write(manifest, MANAGER))
+        except ApiError as error:
+            raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
 
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
         labels = manifest["metadata"].get("labels") or {}
@@ -361,13 +402,16 @@ class ObjectSet:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
         found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
-        deadline = time.monotonic() + timeout
-        while found and not self.dry_run:
-            found = [item for item in found if self.client.found(self.path_of(item))]
-            if found and time.monotonic() > deadline:
-                raise KubernetesError(f"{title(found[0])} is still there after {timeout:.0f} s")
-            time.sleep(_INTERVAL if found else 0)
+        if not self.dry_run:
+            self._wait_until_gone(found, timeout)
         return changes
+
+    def _wait_until_gone(self, manifests: Sequence[Manifest], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while manifests := [item for item in manifests if self.client.found(self.path_of(item))]:
+            if time.monotonic() > deadline:
+                raise KubernetesError(f"{title(manifests[0])} is still there after {timeout:.0f} s")
+            time.sleep(_INTERVAL)
 
     def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
         """Whether an object is a namespace in which another instance runs."""

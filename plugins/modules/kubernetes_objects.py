@@ -17,6 +17,8 @@ description:
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
     task has to list all of its group.
   - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
+  - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still
+    runs with other pods than described, is deleted and made anew.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
 requirements:
@@ -107,7 +109,7 @@ changes:
   elements: dict
   contains:
     action:
-      description: V(create), V(update) or V(delete).
+      description: V(create), V(update), V(replace) or V(delete).
       type: str
       returned: always
     object:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ApiError,
+    KubernetesClient,
     KubernetesError,
     access,
     access_from_kubeconfig,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+    Change,
+    ObjectSet,
     comparable,
     presentable,
     title,
@@ -29,6 +33,115 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
 
 def made(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": "a", **metadata}, "spec": spec or {}, "status": status or {}}
+
+
+class FakeClient:
+    """An API server with a few kinds: what is put there stays, as it was put."""
+
+    KINDS = (
+        ("apps/v1", "Deployment", "deployments"),
+        ("batch/v1", "Job", "jobs"),
+    )
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self.requests: list[tuple[str, str]] = []
+
+    def json(
+        self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None, *_: str, **__: str
+    ) -> Any:
+        if path in ("/api", "/apis"):
+            return {"items": self._groups() if path == "/apis" else []}
+        dry = (query or {}).get("dryRun") == "All"
+        self.requests.append((f"{method} dry" if dry else method, path))
+        before = self.objects.get(path)
+        if before is None and method != "PATCH":
+            raise ApiError(404, "not found", {})
+        if method == "PATCH" and before and before["spec"].get("template") != body["spec"].get("template"):
+            raise ApiError(422, "field is immutable", {"details": {"causes": [{"message": "field is immutable"}]}})
+        if method == "DELETE" and not dry:
+            del self.objects[path]
+        if method == "PATCH" and not dry:
+            self.objects[path] = {**(before or {}), **body}
+        return body or before
+
+    def found(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        try:
+            return self.json("GET", path, query)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    together = staticmethod(KubernetesClient.together)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "metadata": {"name": version.partition("/")[0]},
+                "versions": [
+                    {
+                        "version": version.partition("/")[2],
+                        "resources": [{"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}],
+                    }
+                ],
+            }
+            for version, kind, plural in self.KINDS
+        ]
+
+    def writes(self) -> list[str]:
+        return [method for method, _path in self.requests if method in ("PATCH", "DELETE")]
+
+
+def objects_of(client: FakeClient, *, dry_run: bool = False) -> ObjectSet:
+    return ObjectSet(cast(KubernetesClient, client), "prefect", "migration", "home", dry_run=dry_run)
+
+
+def job(image: str, condition: str = "") -> dict[str, Any]:
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    made_job = made("Job", {"template": {"spec": {"image": image}}}, {"conditions": conditions}, namespace="home")
+    return {"apiVersion": "batch/v1", **made_job}
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "writes"),
+    [
+        (None, "create", ["PATCH"]),
+        (job("old", "Complete"), "", []),
+        (job("new", "Complete"), "", []),
+        (job("new", "Failed"), "replace", ["DELETE", "PATCH"]),
+        (job("old", "Failed"), "replace", ["DELETE", "PATCH"]),
+        (job("old"), "replace", ["DELETE", "PATCH"]),
+        (job("new"), "", ["PATCH"]),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_job_runs_until_it_is_complete_and_never_again(
+    before: dict[str, Any] | None, action: str, writes: list[str], *, dry_run: bool
+) -> None:
+    client = FakeClient()
+    path = "/apis/batch/v1/namespaces/home/jobs/a"
+    client.objects = {path: before} if before else {}
+    change = objects_of(client, dry_run=dry_run).apply(job("new"))
+    assert (change or Change("", None, None)).action == action
+    assert client.writes() == ([] if dry_run else writes)
+    if dry_run:
+        assert client.objects.get(path) == before
+
+
+def test_another_refusal_of_a_job_is_reported() -> None:
+    class Refusing(FakeClient):
+        def json(self, method: str, path: str, *rest: Any, **options: Any) -> Any:
+            if method == "PATCH":
+                causes = [{"message": "field is immutable"}, {"message": "must be positive"}]
+                raise ApiError(422, "must be positive", {"details": {"causes": causes}})
+            return super().json(method, path, *rest, **options)
+
+    client = Refusing()
+    client.objects["/apis/batch/v1/namespaces/home/jobs/a"] = job("old")
+    with pytest.raises(KubernetesError, match="Job a in home: must be positive"):
+        objects_of(client).apply(job("new"))
+    assert client.writes() == []
 
 
 @pytest.mark.parametrize(
