@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +66,8 @@ _LOG_LINES = 15
 _INTERVAL = 0.5
 # A pod has 30 seconds to end, and the controller of a busy cluster takes its time.
 _GONE_SECONDS = 180
+# A shorter one would take words and numbers out of all that a task says.
+_SECRET_CHARACTERS = 6
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,35 @@ def presentable(manifest: Manifest | None, other: Manifest | None) -> Manifest:
         others = (other or {}).get("data") or {}
         shown["data"] = {
             name: "hidden" if others.get(name) == value else "hidden, and differs"
-            for name, value in (manifest.get("data") or {}).items()
+            for name, value in {**(manifest.get("data") or {}), **(shown.pop("stringData", None) or {})}.items()
         }
     return shown
+
+
+def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> set[str]:
+    """Return what the Secrets among some objects hold, as it is sent and as it is read.
+
+    What stands in the open as well, such as the name of the database's user, is no secret.
+    """
+    in_the_open = [json.dumps(manifest, ensure_ascii=False) for manifest in manifests if manifest["kind"] != "Secret"]
+    in_the_open += [json.dumps(manifest["metadata"]) for manifest in manifests if manifest["kind"] == "Secret"]
+    in_the_open += open_words
+    values: set[str] = set()
+    for manifest in manifests:
+        if manifest["kind"] == "Secret":
+            sent = [str(value) for value in (manifest.get("data") or {}).values()]
+            read = [*map(_decoded, sent), *map(str, (manifest.get("stringData") or {}).values())]
+            values.update(sent)
+            values.update(value for value in read if not any(value in text for text in in_the_open))
+    return {value for value in values if len(value) >= _SECRET_CHARACTERS}
+
+
+def _decoded(value: str) -> str:
+    """Return what stands in a Secret, nothing where it is no text."""
+    try:
+        return base64.b64decode(value).decode()
+    except ValueError:
+        return ""
 
 
 def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:

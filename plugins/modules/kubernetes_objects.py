@@ -46,7 +46,10 @@ options:
     type: str
     required: true
   objects:
-    description: The objects. They get the labels of their group.
+    description:
+      - The objects. They get the labels of their group.
+      - Neither the log nor the result of the task has them, and what Secrets among them hold is taken out of all
+        messages.
     type: list
     elements: dict
     default: []
@@ -121,6 +124,7 @@ changes:
       object: Deployment prefect-api in prefect
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -128,6 +132,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
+    Manifest,
     access,
     has_yaml,
 )
@@ -135,10 +140,24 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
     Change,
     ObjectSet,
     presentable,
+    secret_values,
 )
 
 
-def run(module: AnsibleModule, client: KubernetesClient) -> list[Change]:
+def hide_secrets(module: AnsibleModule) -> list[Manifest]:
+    """Take the objects out of what Ansible shows of the options, and return them.
+
+    Because they have no_log, Ansible would take each of their words out of the result, too: the names of all objects,
+    and the whole diff. Only what Secrets hold has to be.
+    """
+    manifests: list[Manifest] = module.params["objects"]
+    module.params["objects"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as Ansible puts it
+    options = (module.params[name] for name in ("group", "instance", "namespace"))
+    module.no_log_values = secret_values(manifests, *options)
+    return manifests
+
+
+def run(module: AnsibleModule, client: KubernetesClient, manifests: Sequence[Manifest]) -> list[Change]:
     """Do what the options say."""
     options = module.params
     objects = ObjectSet(
@@ -151,7 +170,7 @@ def run(module: AnsibleModule, client: KubernetesClient) -> list[Change]:
     )
     if options["state"] == "absent":
         return objects.remove_all(options["namespaces"], options["wait_timeout"])
-    wanted = [objects.labelled(manifest) for manifest in options["objects"]]
+    wanted = [objects.labelled(manifest) for manifest in manifests]
     changes = objects.apply_all(wanted)
     if options["wait_timeout"] and not module.check_mode:
         objects.wait(wanted, options["wait_timeout"])
@@ -175,7 +194,7 @@ def main() -> None:
             "group": {"type": "str", "required": True},
             "instance": {"type": "str", "default": "prefect"},
             "namespace": {"type": "str", "required": True},
-            "objects": {"type": "list", "elements": "dict", "default": []},
+            "objects": {"type": "list", "elements": "dict", "default": [], "no_log": True},
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "force_conflicts": {"type": "bool", "default": False},
@@ -185,11 +204,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    manifests = hide_secrets(module)
     if not has_yaml():
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
         client = KubernetesClient(access(module.params["kubeconfig"], module.params["context"]))
-        changes = run(module, client)
+        changes = run(module, client, manifests)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
     for warning in sorted(client.warnings):
