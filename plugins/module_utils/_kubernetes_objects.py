@@ -59,6 +59,8 @@ _LAST = (
     "Cluster",
 )  # fmt: skip
 _CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
+# What says how many pods they make at least, and how many if it is not said.
+_AUTOSCALERS = {"HorizontalPodAutoscaler": ("minReplicas", 1), "ScaledObject": ("minReplicaCount", 0)}
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Cluster")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -143,13 +145,43 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
     return [[manifest for manifest in manifests if wave(manifest) == number] for number in range(3)]
 
 
-def unfinished(manifest: Mapping[str, Any]) -> str:
-    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there."""
-    unfinished_of = {"Job": _unfinished_job, "Cluster": _unfinished_cluster}
-    return unfinished_of.get(manifest["kind"], _unfinished_pods)(manifest)
+def is_workload(manifest: Mapping[str, Any]) -> bool:
+    """Whether something runs pods, which can be waited for."""
+    return manifest["kind"] in _WAITED_FOR
 
 
-def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
+def _place(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace") or "", manifest["kind"], metadata["name"]
+
+
+def fewest_pods(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], int]:
+    """Return how many pods the autoscalers among some objects make at least, by the workload's place, kind and name."""
+    fewest = {}
+    for manifest in manifests:
+        if manifest["kind"] in _AUTOSCALERS:
+            field, default = _AUTOSCALERS[manifest["kind"]]
+            target = manifest["spec"]["scaleTargetRef"]
+            namespace, _kind, _name = _place(manifest)
+            place = (namespace, target.get("kind") or "Deployment", target["name"])
+            # KEDA makes this many while there is nothing to do.
+            fewest[place] = int(manifest["spec"].get("idleReplicaCount", manifest["spec"].get(field, default)))
+    return fewest
+
+
+def unfinished(manifest: Mapping[str, Any], fewest: int = 0) -> str:
+    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there.
+
+    C(fewest) is what an autoscaler will make of a number of pods that is lower, as that of a new Deployment is.
+    """
+    if manifest["kind"] == "Job":
+        return _unfinished_job(manifest)
+    if manifest["kind"] == "Cluster":
+        return _unfinished_cluster(manifest)
+    return _unfinished_pods(manifest, fewest)
+
+
+def _unfinished_pods(manifest: Mapping[str, Any], fewest: int) -> str:
     spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
         return "the cluster has not looked at it yet"
@@ -158,6 +190,8 @@ def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
         updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
     else:
         wanted = spec.get("replicas", 1)
+        # Where somebody wants no pods at all, a HorizontalPodAutoscaler does nothing.
+        wanted = max(wanted, fewest) if wanted else 0
         updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated < wanted:
         return f"{updated} of {wanted} pods are up to date"
@@ -460,7 +494,7 @@ class ObjectSet:
     # Waiting
 
     def workloads(self, groups: Iterable[str]) -> list[Manifest]:
-        """Return what runs pods for some groups of the instance."""
+        """Return what runs pods for some groups of the instance, and what says how many."""
         selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)}),{MANAGER_LABEL}={MANAGER}"
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
@@ -469,20 +503,21 @@ class ObjectSet:
             return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in found["items"]]
 
         self.discover()
-        kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER]
+        kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER or kind[1] in _AUTOSCALERS]
         return [item for items in self.client.together(read, kinds) for item in items]
 
     def wait(self, manifests: Sequence[Manifest], timeout: float) -> None:
         """Wait until the workloads are up to date and ready, and Jobs complete."""
         deadline = time.monotonic() + timeout
-        waiting = [manifest for manifest in manifests if manifest["kind"] in _WAITED_FOR]
+        waiting = [manifest for manifest in manifests if is_workload(manifest)]
+        fewest = fewest_pods(manifests)
         while waiting:
             states = self.client.together(lambda manifest: self.client.json("GET", self.path_of(manifest)), waiting)
             lacking = []
             for manifest, answer in zip(waiting, states):
                 state = {**manifest, **answer}
                 try:
-                    problem = unfinished(state)
+                    problem = unfinished(state, fewest.get(_place(manifest), 0))
                 except KubernetesError as error:
                     raise KubernetesError(f"{error}{self._evidence(state)}") from error
                 if problem:

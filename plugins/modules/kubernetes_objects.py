@@ -19,6 +19,7 @@ description:
   - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
   - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still
     runs with other pods than described, is deleted and made anew.
+  - What an autoscaler among the objects scales has to have as many pods as that makes at least.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
 requirements:

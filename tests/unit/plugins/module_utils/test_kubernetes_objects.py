@@ -24,6 +24,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
     Change,
     ObjectSet,
     comparable,
+    fewest_pods,
     presentable,
     title,
     unfinished,
@@ -39,21 +40,28 @@ class FakeClient:
     """An API server with a few kinds: what is put there stays, as it was put."""
 
     KINDS = (
+        ("v1", "Pod", "pods"),
+        ("v1", "Secret", "secrets"),
         ("apps/v1", "Deployment", "deployments"),
         ("batch/v1", "Job", "jobs"),
+        ("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
     )
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
+        self.sees_all = True
         self.requests: list[tuple[str, str]] = []
 
     def json(
         self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None, *_: str, **__: str
     ) -> Any:
         if path in ("/api", "/apis"):
-            return {"items": self._groups() if path == "/apis" else []}
+            return {"items": self._groups(core=path == "/api")}
         dry = (query or {}).get("dryRun") == "All"
         self.requests.append((f"{method} dry" if dry else method, path))
+        if path.endswith(tuple(f"/{plural}" for _version, _kind, plural in self.KINDS)):
+            return {"items": self._listed(path, (query or {}).get("labelSelector", ""))}
         before = self.objects.get(path)
         if before is None and method != "PATCH":
             raise ApiError(404, "not found", {})
@@ -75,19 +83,31 @@ class FakeClient:
 
     together = staticmethod(KubernetesClient.together)
 
-    def _groups(self) -> list[dict[str, Any]]:
+    def _listed(self, path: str, selector: str) -> list[Any]:
+        """All objects of a kind, in one namespace or in all."""
+        if "/namespaces/" not in path and not self.sees_all:
+            raise ApiError(403, "forbidden", {})
+        base, _slash, plural = path.rpartition("/")
+        wanted = set(selector.split(","))
         return [
-            {
-                "metadata": {"name": version.partition("/")[0]},
-                "versions": [
-                    {
-                        "version": version.partition("/")[2],
-                        "resources": [{"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}],
-                    }
-                ],
-            }
-            for version, kind, plural in self.KINDS
+            item
+            for place, item in self.objects.items()
+            if place.startswith(base)
+            and place.split("/")[-2] == plural
+            and wanted <= {f"{name}={value}" for name, value in (item["metadata"].get("labels") or {}).items()}
         ]
+
+    def _groups(self, *, core: bool) -> list[dict[str, Any]]:
+        kinds: dict[str, list[Any]] = {}
+        for version, kind, plural in self.KINDS:
+            resource = {"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}
+            kinds.setdefault(version, []).append(resource)
+        groups = []
+        for version, resources in kinds.items():
+            if (version == "v1") == core:
+                name, _slash, number = version.rpartition("/")
+                groups.append({"metadata": {"name": name}, "versions": [{"version": number, "resources": resources}]})
+        return groups
 
     def writes(self) -> list[str]:
         return [method for method, _path in self.requests if method in ("PATCH", "DELETE")]
@@ -182,6 +202,51 @@ def test_what_a_workload_still_lacks(manifest: dict[str, Any], words: str) -> No
     found = unfinished(manifest)
     assert words in found
     assert bool(words) == bool(found)
+
+
+def test_an_autoscaler_says_how_many_pods_there_are_at_least() -> None:
+    target = {"kind": "Deployment", "name": "api"}
+    scalers = [
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": target, "minReplicas": 3}, namespace="home"),
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": {**target, "name": "plain"}}, namespace="home"),
+        made("ScaledObject", {"scaleTargetRef": {"name": "worker"}, "minReplicaCount": 2}, namespace="home"),
+        made("ScaledObject", {"scaleTargetRef": {"name": "eager"}}, namespace="home"),
+        made(
+            "ScaledObject",
+            {"scaleTargetRef": {"name": "idle"}, "minReplicaCount": 2, "idleReplicaCount": 0},
+            namespace="home",
+        ),
+        made("Service"),
+    ]
+    fewest = {name: number for (_namespace, _kind, name), number in fewest_pods(scalers).items()}
+    assert fewest == {"api": 3, "plain": 1, "worker": 2, "eager": 0, "idle": 0}
+    assert ("home", "Deployment", "worker") in fewest_pods(scalers)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "fewest", "words"), [(1, 3, "1 of 3 pods are up"), (1, 0, ""), (0, 3, ""), (1, 1, "")]
+)
+def test_a_new_deployment_is_waited_for_until_it_is_scaled(replicas: int, fewest: int, words: str) -> None:
+    status = {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas}
+    found = unfinished(made("Deployment", {"replicas": replicas}, status), fewest)
+    assert words in found
+    assert bool(words) == bool(found)
+
+
+def test_all_pods_that_an_autoscaler_makes_at_least_are_waited_for() -> None:
+    client = FakeClient()
+    status = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    deployment = made("Deployment", {"replicas": 1}, status, namespace="home")
+    client.objects["/apis/apps/v1/namespaces/home/deployments/a"] = deployment
+    wanted = [
+        {"apiVersion": "apps/v1", **made("Deployment", namespace="home")},
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": {"name": "a"}, "minReplicas": 2}, namespace="home"),
+    ]
+    with pytest.raises(KubernetesError, match="1 of 2 pods are up to date"):
+        objects_of(client).wait(wanted, 0)
+    status.update(replicas=2, updatedReplicas=2, availableReplicas=2)
+    deployment["spec"]["replicas"] = 2
+    objects_of(client).wait(wanted, 0)
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
