@@ -260,6 +260,7 @@ class ObjectSet:
         *,
         dry_run: bool = False,
         force: bool = False,
+        keep_databases: bool = False,
     ) -> None:
         self.client = client
         self.instance = instance
@@ -267,6 +268,8 @@ class ObjectSet:
         self.namespace = namespace
         self.dry_run = dry_run
         self.force = force
+        self.keep_databases = keep_databases
+        self.kept: list[Manifest] = []
         self._resources: dict[str, dict[str, Mapping[str, Any]]] = {}
 
     # Paths
@@ -460,11 +463,31 @@ class ObjectSet:
         """Delete what an earlier run has made and this one does not list."""
         wanted = {self._key(manifest) for manifest in manifests}
         extra = [found for found in self.owned(namespaces) if self._key(found) not in wanted]
-        return self.client.together(self.delete, extra)
+        if self.keep_databases:
+            self.kept = [found for found in extra if found["kind"] == "Cluster"]
+        return self.client.together(self.delete, [found for found in extra if found not in self.kept])
+
+    def refuse_to_lose_databases(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> None:
+        """Raise if a database would be deleted whose operator deletes the volumes with it."""
+        wanted = {self._key(manifest) for manifest in manifests}
+        for found in self.owned(namespaces, [_CLUSTER]):
+            if self._key(found) not in wanted:
+                metadata = found["metadata"]
+                where = f"-n {metadata['namespace']} clusters.postgresql.cnpg.io {metadata['name']}"
+                raise KubernetesError(
+                    f"{title(found)} is no longer in the inventory. It is not deleted, because CloudNativePG would "
+                    "delete its volumes, and with them all data. Either take it back into the inventory "
+                    "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg); or keep it and look after it "
+                    f"yourself: kubectl label {where} {MANAGER_LABEL}-; or delete it, when its data is elsewhere: "
+                    f"kubectl delete {where}"
+                )
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
         found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
+        if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
+            # With its password and with what closes it to others.
+            self.kept, found = found, []
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
         if not self.dry_run:
             self._wait_until_gone(found, timeout)

@@ -63,10 +63,20 @@ options:
     description:
       - V(present) for the group as described.
       - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
-        a namespace in which another instance runs.
+        a namespace in which another instance runs. For a database of CloudNativePG see O(database).
     type: str
     choices: [present, absent]
     default: present
+  database:
+    description:
+      - What happens to a Cluster of CloudNativePG that is no longer listed, or whose group is to be V(absent). The
+        operator deletes the volumes of one that is deleted.
+      - V(refuse) fails before anything is changed.
+      - V(keep) leaves it; with O(state=absent), everything else of its group, too.
+      - V(delete) deletes it, with all data.
+    type: str
+    choices: [refuse, keep, delete]
+    default: refuse
   force_conflicts:
     description: Take over fields that something else manages.
     type: bool
@@ -123,6 +133,12 @@ changes:
   sample:
     - action: update
       object: Deployment prefect-api in prefect
+kept:
+  description: What O(database=keep) has saved.
+  returned: success
+  type: list
+  elements: str
+  sample: [Cluster prefect-postgres in prefect]
 """
 
 from collections.abc import Sequence
@@ -142,6 +158,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
     ObjectSet,
     presentable,
     secret_values,
+    title,
 )
 
 
@@ -158,20 +175,29 @@ def hide_secrets(module: AnsibleModule) -> list[Manifest]:
     return manifests
 
 
-def run(module: AnsibleModule, client: KubernetesClient, manifests: Sequence[Manifest]) -> list[Change]:
-    """Do what the options say."""
+def object_set(module: AnsibleModule, client: KubernetesClient) -> ObjectSet:
+    """Return the objects that the options name."""
     options = module.params
-    objects = ObjectSet(
+    return ObjectSet(
         client,
         options["instance"],
         options["group"],
         options["namespace"],
         dry_run=module.check_mode,
         force=options["force_conflicts"],
+        keep_databases=options["database"] == "keep",
     )
-    if options["state"] == "absent":
+
+
+def run(module: AnsibleModule, objects: ObjectSet, manifests: Sequence[Manifest]) -> list[Change]:
+    """Do what the options say."""
+    options = module.params
+    absent = options["state"] == "absent"
+    wanted = [] if absent else [objects.labelled(manifest) for manifest in manifests]
+    if options["database"] == "refuse":
+        objects.refuse_to_lose_databases(wanted, options["namespaces"])
+    if absent:
         return objects.remove_all(options["namespaces"], options["wait_timeout"])
-    wanted = [objects.labelled(manifest) for manifest in manifests]
     changes = objects.apply_all(wanted)
     if options["wait_timeout"] and not module.check_mode:
         objects.wait(wanted, options["wait_timeout"])
@@ -198,6 +224,7 @@ def main() -> None:
             "objects": {"type": "list", "elements": "dict", "default": [], "no_log": True},
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "database": {"type": "str", "choices": ["refuse", "keep", "delete"], "default": "refuse"},
             "force_conflicts": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path"},
@@ -210,7 +237,8 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
         client = KubernetesClient(access(module.params["kubeconfig"], module.params["context"]))
-        changes = run(module, client, manifests)
+        objects = object_set(module, client)
+        changes = run(module, objects, manifests)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
     for warning in sorted(client.warnings):
@@ -218,6 +246,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changes),
         changes=[{"action": change.action, "object": change.title} for change in changes],
+        kept=[title(manifest) for manifest in objects.kept],
         diff=[diff(change) for change in changes],
     )
 

@@ -113,8 +113,16 @@ class FakeClient:
         return [method for method, _path in self.requests if method in ("PATCH", "DELETE")]
 
 
-def objects_of(client: FakeClient, *, dry_run: bool = False) -> ObjectSet:
-    return ObjectSet(cast(KubernetesClient, client), "prefect", "migration", "home", dry_run=dry_run)
+def objects_of(client: FakeClient, **options: bool) -> ObjectSet:
+    return ObjectSet(cast(KubernetesClient, client), "prefect", "migration", "home", **options)
+
+
+def put(client: FakeClient, version: str, kind: str, namespace: str = "home", **metadata: Any) -> dict[str, Any]:
+    """Put an object there that an earlier run has made."""
+    objects = objects_of(client)
+    manifest = objects.labelled({"apiVersion": version, **made(kind, namespace=namespace, **metadata)})
+    client.objects[objects.path_of(manifest)] = manifest
+    return manifest
 
 
 def job(image: str, condition: str = "") -> dict[str, Any]:
@@ -247,6 +255,40 @@ def test_all_pods_that_an_autoscaler_makes_at_least_are_waited_for() -> None:
     status.update(replicas=2, updatedReplicas=2, availableReplicas=2)
     deployment["spec"]["replicas"] = 2
     objects_of(client).wait(wanted, 0)
+
+
+CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_database_is_kept_with_what_belongs_to_it_or_deleted(*, keep: bool) -> None:
+    client = FakeClient()
+    put(client, *CLUSTER)
+    put(client, "v1", "Secret")
+    objects = objects_of(client, keep_databases=keep)
+    changes = objects.remove_all([], 1)
+    assert {change.title for change in changes} == (set() if keep else {"Cluster a in home", "Secret a in home"})
+    assert {title(item) for item in objects.kept} == ({"Cluster a in home", "Secret a in home"} if keep else set())
+    assert len(client.objects) == (2 if keep else 0)
+
+
+def test_what_is_no_longer_listed_is_deleted_and_a_kept_database_is_not() -> None:
+    client = FakeClient()
+    put(client, *CLUSTER)
+    put(client, "v1", "Secret")
+    objects = objects_of(client, keep_databases=True)
+    assert [change.title for change in objects.prune([], [])] == ["Secret a in home"]
+    assert [title(item) for item in objects.kept] == ["Cluster a in home"]
+
+
+def test_a_database_is_never_deleted_without_being_told() -> None:
+    client = FakeClient()
+    cluster = put(client, *CLUSTER)
+    objects = objects_of(client)
+    objects.refuse_to_lose_databases([cluster], [])
+    with pytest.raises(KubernetesError, match=r"kubectl delete -n home clusters\.postgresql\.cnpg\.io a"):
+        objects.refuse_to_lose_databases([], [])
+    assert client.writes() == []
 
 
 def test_a_failed_job_is_not_waited_for() -> None:

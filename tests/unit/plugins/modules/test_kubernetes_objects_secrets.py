@@ -83,6 +83,7 @@ def test_neither_the_result_nor_the_log_has_a_secret(
     assert "objects=NOT_LOGGING_PARAMETER" in syslog[0]
     assert ended["invocation"]["module_args"]["objects"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert not ended.get("warnings")
+    assert ended["kept"] == []
     # All else is there, even the word that a Secret has, too.
     assert [change["object"] for change in ended["changes"]] == ["Secret prefect-login", "Deployment prefect-api"]
     assert ended["diff"][1]["after"] == DEPLOYMENT
