@@ -26,6 +26,8 @@ INSTANCE_LABEL = "app.kubernetes.io/part-of"
 GROUP_LABEL = "app.kubernetes.io/component"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "selfhosted.prefect"
+# On what is in another namespace than the instance's: which that is. Instances elsewhere may have the same name.
+HOME_LABEL = "selfhosted.prefect/home"
 
 # What can be pruned. Kinds whose API the cluster does not have are passed over.
 KINDS = (
@@ -271,6 +273,7 @@ class ObjectSet:
         self.keep_databases = keep_databases
         self.kept: list[Manifest] = []
         self._resources: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self._sees_all_namespaces = True  # until the API server refuses
 
     # Paths
 
@@ -286,18 +289,22 @@ class ObjectSet:
                 self._resources["/".join(filter(None, (name, version["version"])))] = kinds
 
     def path(self, version: str, kind: str, namespace: str | None) -> str | None:
-        """Return where objects of a kind are, None where the cluster does not know the kind."""
+        """Return where objects of a kind are, None where the cluster does not know the kind.
+
+        Without a namespace, objects are in that of the instance; an empty one stands for all namespaces.
+        """
         self.discover()
         resource = self._resources.get(version, {}).get(kind)
         if resource is None:
             return None
         base = "/api/v1" if version == "v1" else f"/apis/{version}"
-        inside = f"/namespaces/{part(namespace or self.namespace)}" if resource["scope"] == "Namespaced" else ""
+        namespace = self.namespace if namespace is None else namespace
+        inside = f"/namespaces/{part(namespace)}" if namespace and resource["scope"] == "Namespaced" else ""
         return f"{base}{inside}/{resource['resource']}"
 
     def path_of(self, manifest: Mapping[str, Any]) -> str:
         metadata = manifest["metadata"]
-        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"))
+        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace") or None)
         if path is None:
             raise KubernetesError(
                 f"the cluster has no {manifest['kind']} in {manifest['apiVersion']}, which {metadata['name']} needs: "
@@ -324,6 +331,8 @@ class ObjectSet:
         resource = self._resources.get(result["apiVersion"], {}).get(result["kind"])
         if resource and resource["scope"] == "Namespaced":
             metadata.setdefault("namespace", self.namespace)
+            if metadata["namespace"] != self.namespace:
+                metadata["labels"][HOME_LABEL] = self.namespace
         return result
 
     def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
@@ -423,30 +432,48 @@ class ObjectSet:
     # Pruning
 
     def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
-        """Return the objects that carry the labels of this group."""
-        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
-        places = {
-            (path, version, kind)
-            for version, kind in kinds
-            for namespace in {self.namespace, *namespaces}
-            if (path := self.path(version, kind, namespace))
-        }
+        """Return the objects that carry the labels of this group, in all namespaces if the login may see those."""
+        within = {self.namespace, *namespaces}
+        kinds = [kind for kind in kinds if self.path(*kind, None)]
 
-        def read(place: tuple[str, str, str]) -> list[Manifest]:
-            path, version, kind = place
-            try:
-                answer = self.client.found(path, {"labelSelector": selector})
-            except ApiError as error:
-                # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
-                if error.status == 403 and "/namespaces/" not in path:
-                    return []
-                raise KubernetesError(self._advice(error)) from error
-            items = (answer or {}).get("items") or []
-            return [{"apiVersion": version, "kind": kind, **item} for item in items]
+        def read(kind: tuple[str, str]) -> list[Manifest]:
+            return self._owned_of_kind(kind, within)
 
-        found = [item for items in self.client.together(read, sorted(places)) for item in items]
+        # The first shows whether the login may, so that all others need not ask in vain.
+        lists = [read(kind) for kind in kinds[:1]] + self.client.together(read, kinds[1:])
         # Endpoints and the like inherit the labels of what they were made for.
-        return [item for item in found if not item["metadata"].get("ownerReferences")]
+        return [item for items in lists for item in items if not item["metadata"].get("ownerReferences")]
+
+    def _owned_of_kind(self, kind: tuple[str, str], within: set[str]) -> list[Manifest]:
+        everywhere = self.path(*kind, "") or ""
+        is_namespaced = everywhere != self.path(*kind, None)
+        if self._sees_all_namespaces or not is_namespaced:
+            try:
+                return [item for item in self._labelled_at(everywhere, kind) if self._is_of(item, within)]
+            except ApiError as error:
+                if error.status != 403:
+                    raise KubernetesError(self._advice(error)) from error
+                if not is_namespaced:
+                    # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
+                    return []
+                if kind == KINDS[0]:  # what is asked first; another kind may be closed by itself, as Secrets are
+                    self._sees_all_namespaces = False
+        try:
+            paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
+            return [item for path in paths for item in self._labelled_at(path, kind) if self._is_of(item, within)]
+        except ApiError as error:
+            raise KubernetesError(self._advice(error)) from error
+
+    def _labelled_at(self, path: str, kind: tuple[str, str]) -> list[Manifest]:
+        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+        answer = self.client.found(path, {"labelSelector": selector})
+        return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in (answer or {}).get("items") or []]
+
+    def _is_of(self, manifest: Manifest, within: set[str]) -> bool:
+        """Whether an object is of this instance, and not of one of the same name in another namespace."""
+        metadata = manifest["metadata"]
+        home = (metadata.get("labels") or {}).get(HOME_LABEL)
+        return home == self.namespace if home else metadata.get("namespace") in (None, *within)
 
     def delete(self, manifest: Manifest, *, wait: bool = False) -> Change:
         query = {"propagationPolicy": "Foreground" if wait else "Background"}
@@ -558,7 +585,7 @@ class ObjectSet:
         if workload["kind"] == "Cluster":
             labels = {"cnpg.io/cluster": workload["metadata"]["name"]}.items()
         selector = ",".join(f"{name}={value}" for name, value in labels)
-        path = self.path("v1", "Pod", workload["metadata"].get("namespace"))
+        path = self.path("v1", "Pod", workload["metadata"].get("namespace") or None)
         lines = []
         for pod in self.client.json("GET", path or "", {"labelSelector": selector})["items"][:20]:
             name = pod["metadata"]["name"]

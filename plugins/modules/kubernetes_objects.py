@@ -55,7 +55,9 @@ options:
     elements: dict
     default: []
   namespaces:
-    description: Further namespaces in which objects of the group that are no longer listed may be.
+    description:
+      - Further namespaces in which objects of the group that are no longer listed may be.
+      - A login that may list objects in all namespaces finds them without, too, in those that an earlier run has used.
     type: list
     elements: str
     default: []

@@ -51,6 +51,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
         self.sees_all = True
+        self.closed = ""
         self.requests: list[tuple[str, str]] = []
 
     def json(
@@ -85,7 +86,7 @@ class FakeClient:
 
     def _listed(self, path: str, selector: str) -> list[Any]:
         """All objects of a kind, in one namespace or in all."""
-        if "/namespaces/" not in path and not self.sees_all:
+        if ("/namespaces/" not in path and not self.sees_all) or path == self.closed:
             raise ApiError(403, "forbidden", {})
         base, _slash, plural = path.rpartition("/")
         wanted = set(selector.split(","))
@@ -289,6 +290,54 @@ def test_a_database_is_never_deleted_without_being_told() -> None:
     with pytest.raises(KubernetesError, match=r"kubectl delete -n home clusters\.postgresql\.cnpg\.io a"):
         objects.refuse_to_lose_databases([], [])
     assert client.writes() == []
+
+
+ROLE = ("rbac.authorization.k8s.io/v1", "Role")
+
+
+@pytest.mark.parametrize(
+    ("sees_all", "namespaces", "found"),
+    [
+        (True, [], {"home", "left"}),
+        (True, ["listed"], {"home", "left", "listed"}),
+        (False, [], {"home"}),
+        (False, ["listed"], {"home", "listed"}),
+    ],
+)
+def test_what_a_pool_has_left_in_another_namespace_is_found(
+    namespaces: list[str], found: set[str], *, sees_all: bool
+) -> None:
+    client = FakeClient()
+    client.sees_all = sees_all
+    put(client, *ROLE)
+    put(client, *ROLE, namespace="left")
+    # An earlier release has not said whose it is.
+    del put(client, *ROLE, namespace="listed")["metadata"]["labels"]["selfhosted.prefect/home"]
+    # Another instance has the same name, and pools of its own.
+    other = put(client, *ROLE, namespace="other")
+    del other["metadata"]["labels"]["selfhosted.prefect/home"]
+    put(client, *ROLE, namespace="others")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
+    put(client, *ROLE, namespace="listed", name="b")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
+    client.requests.clear()
+    owned = objects_of(client).owned(namespaces)
+    assert {item["metadata"]["namespace"] for item in owned} == found
+    assert {item["metadata"]["name"] for item in owned} == {"a"}
+    kinds = len(client.KINDS) - 1  # pods are not looked for
+    assert len(client.requests) == (kinds if sees_all else kinds * (1 + len(namespaces)) + 1)
+
+
+def test_a_kind_that_is_closed_by_itself_is_looked_for_where_it_is_open() -> None:
+    client = FakeClient()
+    client.closed = "/api/v1/secrets"
+    put(client, "v1", "Secret")
+    put(client, *ROLE, namespace="left")
+    assert {title(item) for item in objects_of(client).owned([])} == {"Secret a in home", "Role a in left"}
+
+
+def test_only_what_is_elsewhere_says_where_it_belongs() -> None:
+    client = FakeClient()
+    assert "selfhosted.prefect/home" not in put(client, *ROLE)["metadata"]["labels"]
+    assert put(client, *ROLE, namespace="jobs")["metadata"]["labels"]["selfhosted.prefect/home"] == "home"
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
