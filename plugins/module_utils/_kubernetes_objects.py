@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ INSTANCE_LABEL = "app.kubernetes.io/part-of"
 GROUP_LABEL = "app.kubernetes.io/component"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "selfhosted.prefect"
+# On what is in another namespace than the instance's: which that is. Instances elsewhere may have the same name.
+HOME_LABEL = "selfhosted.prefect/home"
 
 # What can be pruned. Kinds whose API the cluster does not have are passed over.
 KINDS = (
@@ -57,16 +61,22 @@ _LAST = (
     "Cluster",
 )  # fmt: skip
 _CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
+# What says how many pods they make at least, and how many if it is not said.
+_AUTOSCALERS = {"HorizontalPodAutoscaler": ("minReplicas", 1), "ScaledObject": ("minReplicaCount", 0)}
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Cluster")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _LOG_LINES = 15
 _INTERVAL = 0.5
+# A pod has 30 seconds to end, and the controller of a busy cluster takes its time.
+_GONE_SECONDS = 180
+# A shorter one would take words and numbers out of all that a task says.
+_SECRET_CHARACTERS = 6
 
 
 @dataclass(frozen=True)
 class Change:
-    action: str  # create, update or delete
+    action: str  # create, update, replace or delete
     before: Manifest | None
     after: Manifest | None
 
@@ -97,9 +107,35 @@ def presentable(manifest: Manifest | None, other: Manifest | None) -> Manifest:
         others = (other or {}).get("data") or {}
         shown["data"] = {
             name: "hidden" if others.get(name) == value else "hidden, and differs"
-            for name, value in (manifest.get("data") or {}).items()
+            for name, value in {**(manifest.get("data") or {}), **(shown.pop("stringData", None) or {})}.items()
         }
     return shown
+
+
+def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> set[str]:
+    """Return what the Secrets among some objects hold, as it is sent and as it is read.
+
+    What stands in the open as well, such as the name of the database's user, is no secret.
+    """
+    in_the_open = [json.dumps(manifest, ensure_ascii=False) for manifest in manifests if manifest["kind"] != "Secret"]
+    in_the_open += [json.dumps(manifest["metadata"]) for manifest in manifests if manifest["kind"] == "Secret"]
+    in_the_open += open_words
+    values: set[str] = set()
+    for manifest in manifests:
+        if manifest["kind"] == "Secret":
+            sent = [str(value) for value in (manifest.get("data") or {}).values()]
+            read = [*map(_decoded, sent), *map(str, (manifest.get("stringData") or {}).values())]
+            values.update(sent)
+            values.update(value for value in read if not any(value in text for text in in_the_open))
+    return {value for value in values if len(value) >= _SECRET_CHARACTERS}
+
+
+def _decoded(value: str) -> str:
+    """Return what stands in a Secret, nothing where it is no text."""
+    try:
+        return base64.b64decode(value).decode()
+    except ValueError:
+        return ""
 
 
 def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
@@ -111,13 +147,43 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
     return [[manifest for manifest in manifests if wave(manifest) == number] for number in range(3)]
 
 
-def unfinished(manifest: Mapping[str, Any]) -> str:
-    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there."""
-    unfinished_of = {"Job": _unfinished_job, "Cluster": _unfinished_cluster}
-    return unfinished_of.get(manifest["kind"], _unfinished_pods)(manifest)
+def is_workload(manifest: Mapping[str, Any]) -> bool:
+    """Whether something runs pods, which can be waited for."""
+    return manifest["kind"] in _WAITED_FOR
 
 
-def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
+def _place(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace") or "", manifest["kind"], metadata["name"]
+
+
+def fewest_pods(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], int]:
+    """Return how many pods the autoscalers among some objects make at least, by the workload's place, kind and name."""
+    fewest = {}
+    for manifest in manifests:
+        if manifest["kind"] in _AUTOSCALERS:
+            field, default = _AUTOSCALERS[manifest["kind"]]
+            target = manifest["spec"]["scaleTargetRef"]
+            namespace, _kind, _name = _place(manifest)
+            place = (namespace, target.get("kind") or "Deployment", target["name"])
+            # KEDA makes this many while there is nothing to do.
+            fewest[place] = int(manifest["spec"].get("idleReplicaCount", manifest["spec"].get(field, default)))
+    return fewest
+
+
+def unfinished(manifest: Mapping[str, Any], fewest: int = 0) -> str:
+    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there.
+
+    C(fewest) is what an autoscaler will make of a number of pods that is lower, as that of a new Deployment is.
+    """
+    if manifest["kind"] == "Job":
+        return _unfinished_job(manifest)
+    if manifest["kind"] == "Cluster":
+        return _unfinished_cluster(manifest)
+    return _unfinished_pods(manifest, fewest)
+
+
+def _unfinished_pods(manifest: Mapping[str, Any], fewest: int) -> str:
     spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
         return "the cluster has not looked at it yet"
@@ -126,6 +192,8 @@ def _unfinished_pods(manifest: Mapping[str, Any]) -> str:
         updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
     else:
         wanted = spec.get("replicas", 1)
+        # Where somebody wants no pods at all, a HorizontalPodAutoscaler does nothing.
+        wanted = max(wanted, fewest) if wanted else 0
         updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated < wanted:
         return f"{updated} of {wanted} pods are up to date"
@@ -143,13 +211,26 @@ def _unfinished_cluster(manifest: Mapping[str, Any]) -> str:
     return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
 
 
+def _conditions(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the conditions that hold."""
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    return {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
+
+
 def _unfinished_job(manifest: Mapping[str, Any]) -> str:
-    for condition in (manifest.get("status") or {}).get("conditions") or []:
-        if condition["status"] == "True" and condition["type"] == "Complete":
-            return ""
-        if condition["status"] == "True" and condition["type"] == "Failed":
-            raise KubernetesError(f"{title(manifest)} has failed: {condition.get('message', condition.get('reason'))}")
+    conditions = _conditions(manifest)
+    if "Complete" in conditions:
+        return ""
+    if "Failed" in conditions:
+        reason = conditions["Failed"].get("message", conditions["Failed"].get("reason"))
+        raise KubernetesError(f"{title(manifest)} has failed: {reason}")
     return "it is not complete"
+
+
+def _is_immutable(error: ApiError) -> bool:
+    """Whether the API server has refused nothing but to change what it never changes."""
+    causes = (error.body.get("details") or {}).get("causes") or [{"message": str(error)}]
+    return error.status == 422 and all("immutable" in (cause.get("message") or "") for cause in causes)
 
 
 def _pod_trouble(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -181,6 +262,7 @@ class ObjectSet:
         *,
         dry_run: bool = False,
         force: bool = False,
+        keep_databases: bool = False,
     ) -> None:
         self.client = client
         self.instance = instance
@@ -188,7 +270,10 @@ class ObjectSet:
         self.namespace = namespace
         self.dry_run = dry_run
         self.force = force
+        self.keep_databases = keep_databases
+        self.kept: list[Manifest] = []
         self._resources: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self._sees_all_namespaces = True  # until the API server refuses
 
     # Paths
 
@@ -204,18 +289,22 @@ class ObjectSet:
                 self._resources["/".join(filter(None, (name, version["version"])))] = kinds
 
     def path(self, version: str, kind: str, namespace: str | None) -> str | None:
-        """Return where objects of a kind are, None where the cluster does not know the kind."""
+        """Return where objects of a kind are, None where the cluster does not know the kind.
+
+        Without a namespace, objects are in that of the instance; an empty one stands for all namespaces.
+        """
         self.discover()
         resource = self._resources.get(version, {}).get(kind)
         if resource is None:
             return None
         base = "/api/v1" if version == "v1" else f"/apis/{version}"
-        inside = f"/namespaces/{part(namespace or self.namespace)}" if resource["scope"] == "Namespaced" else ""
+        namespace = self.namespace if namespace is None else namespace
+        inside = f"/namespaces/{part(namespace)}" if namespace and resource["scope"] == "Namespaced" else ""
         return f"{base}{inside}/{resource['resource']}"
 
     def path_of(self, manifest: Mapping[str, Any]) -> str:
         metadata = manifest["metadata"]
-        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"))
+        path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace") or None)
         if path is None:
             raise KubernetesError(
                 f"the cluster has no {manifest['kind']} in {manifest['apiVersion']}, which {metadata['name']} needs: "
@@ -242,11 +331,13 @@ class ObjectSet:
         resource = self._resources.get(result["apiVersion"], {}).get(result["kind"])
         if resource and resource["scope"] == "Namespaced":
             metadata.setdefault("namespace", self.namespace)
+            if metadata["namespace"] != self.namespace:
+                metadata["labels"][HOME_LABEL] = self.namespace
         return result
 
-    def _write(self, manifest: Manifest, manager: str) -> Manifest:
+    def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
         query = {"fieldManager": manager, "force": str(self.force).lower()}
-        if self.dry_run:
+        if self.dry_run or dry_run:
             query["dryRun"] = "All"
         written: Manifest = self.client.json(
             "PATCH", self.path_of(manifest), query, manifest, "application/apply-patch+yaml"
@@ -258,6 +349,11 @@ class ObjectSet:
         before = self.client.found(self.path_of(manifest))
         if before is not None and manifest["kind"] == "Namespace" and not self._is_ours(before):
             return None  # it is for whoever has made it, and may be shared
+        if before is not None and manifest["kind"] == "Job":
+            if "Complete" in _conditions(before):
+                return None  # its name says what it does, and that is done
+            if self._has_to_be_replaced(before, manifest):
+                return self._replace(before, manifest)
         try:
             if before is not None and not self.dry_run:
                 self._hand_over_replicas(before, manifest)
@@ -272,6 +368,27 @@ class ObjectSet:
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    def _has_to_be_replaced(self, before: Manifest, manifest: Manifest) -> bool:
+        """Whether a Job that is not complete never will be, or has pods other than described, which never change."""
+        if "Failed" in _conditions(before) or before["metadata"].get("deletionTimestamp"):
+            return True
+        try:
+            self._write(manifest, MANAGER, dry_run=True)
+        except ApiError as error:
+            return _is_immutable(error)  # anything else is reported when it is applied
+        return False
+
+    def _replace(self, before: Manifest, manifest: Manifest) -> Change:
+        if self.dry_run:  # nothing of the same name can be predicted beside it
+            return Change("replace", before, manifest)
+        # With its pods, so that two migrations never run side by side.
+        self.delete(before, wait=True)
+        self._wait_until_gone([before], _GONE_SECONDS)
+        try:
+            return Change("replace", before, self._write(manifest, MANAGER))
+        except ApiError as error:
+            raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
 
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
         labels = manifest["metadata"].get("labels") or {}
@@ -315,30 +432,48 @@ class ObjectSet:
     # Pruning
 
     def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
-        """Return the objects that carry the labels of this group."""
-        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
-        places = {
-            (path, version, kind)
-            for version, kind in kinds
-            for namespace in {self.namespace, *namespaces}
-            if (path := self.path(version, kind, namespace))
-        }
+        """Return the objects that carry the labels of this group, in all namespaces if the login may see those."""
+        within = {self.namespace, *namespaces}
+        kinds = [kind for kind in kinds if self.path(*kind, None)]
 
-        def read(place: tuple[str, str, str]) -> list[Manifest]:
-            path, version, kind = place
-            try:
-                answer = self.client.found(path, {"labelSelector": selector})
-            except ApiError as error:
-                # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
-                if error.status == 403 and "/namespaces/" not in path:
-                    return []
-                raise KubernetesError(self._advice(error)) from error
-            items = (answer or {}).get("items") or []
-            return [{"apiVersion": version, "kind": kind, **item} for item in items]
+        def read(kind: tuple[str, str]) -> list[Manifest]:
+            return self._owned_of_kind(kind, within)
 
-        found = [item for items in self.client.together(read, sorted(places)) for item in items]
+        # The first shows whether the login may, so that all others need not ask in vain.
+        lists = [read(kind) for kind in kinds[:1]] + self.client.together(read, kinds[1:])
         # Endpoints and the like inherit the labels of what they were made for.
-        return [item for item in found if not item["metadata"].get("ownerReferences")]
+        return [item for items in lists for item in items if not item["metadata"].get("ownerReferences")]
+
+    def _owned_of_kind(self, kind: tuple[str, str], within: set[str]) -> list[Manifest]:
+        everywhere = self.path(*kind, "") or ""
+        is_namespaced = everywhere != self.path(*kind, None)
+        if self._sees_all_namespaces or not is_namespaced:
+            try:
+                return [item for item in self._labelled_at(everywhere, kind) if self._is_of(item, within)]
+            except ApiError as error:
+                if error.status != 403:
+                    raise KubernetesError(self._advice(error)) from error
+                if not is_namespaced:
+                    # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
+                    return []
+                if kind == KINDS[0]:  # what is asked first; another kind may be closed by itself, as Secrets are
+                    self._sees_all_namespaces = False
+        try:
+            paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
+            return [item for path in paths for item in self._labelled_at(path, kind) if self._is_of(item, within)]
+        except ApiError as error:
+            raise KubernetesError(self._advice(error)) from error
+
+    def _labelled_at(self, path: str, kind: tuple[str, str]) -> list[Manifest]:
+        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+        answer = self.client.found(path, {"labelSelector": selector})
+        return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in (answer or {}).get("items") or []]
+
+    def _is_of(self, manifest: Manifest, within: set[str]) -> bool:
+        """Whether an object is of this instance, and not of one of the same name in another namespace."""
+        metadata = manifest["metadata"]
+        home = (metadata.get("labels") or {}).get(HOME_LABEL)
+        return home == self.namespace if home else metadata.get("namespace") in (None, *within)
 
     def delete(self, manifest: Manifest, *, wait: bool = False) -> Change:
         query = {"propagationPolicy": "Foreground" if wait else "Background"}
@@ -355,19 +490,42 @@ class ObjectSet:
         """Delete what an earlier run has made and this one does not list."""
         wanted = {self._key(manifest) for manifest in manifests}
         extra = [found for found in self.owned(namespaces) if self._key(found) not in wanted]
-        return self.client.together(self.delete, extra)
+        if self.keep_databases:
+            self.kept = [found for found in extra if found["kind"] == "Cluster"]
+        return self.client.together(self.delete, [found for found in extra if found not in self.kept])
+
+    def refuse_to_lose_databases(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> None:
+        """Raise if a database would be deleted whose operator deletes the volumes with it."""
+        wanted = {self._key(manifest) for manifest in manifests}
+        for found in self.owned(namespaces, [_CLUSTER]):
+            if self._key(found) not in wanted:
+                metadata = found["metadata"]
+                where = f"-n {metadata['namespace']} clusters.postgresql.cnpg.io {metadata['name']}"
+                raise KubernetesError(
+                    f"{title(found)} is no longer in the inventory. It is not deleted, because CloudNativePG would "
+                    "delete its volumes, and with them all data. Either take it back into the inventory "
+                    "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg); or keep it and look after it "
+                    f"yourself: kubectl label {where} {MANAGER_LABEL}-; or delete it, when its data is elsewhere: "
+                    f"kubectl delete {where}"
+                )
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
         found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
+        if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
+            # With its password and with what closes it to others.
+            self.kept, found = found, []
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in _LAST), found)
-        deadline = time.monotonic() + timeout
-        while found and not self.dry_run:
-            found = [item for item in found if self.client.found(self.path_of(item))]
-            if found and time.monotonic() > deadline:
-                raise KubernetesError(f"{title(found[0])} is still there after {timeout:.0f} s")
-            time.sleep(_INTERVAL if found else 0)
+        if not self.dry_run:
+            self._wait_until_gone(found, timeout)
         return changes
+
+    def _wait_until_gone(self, manifests: Sequence[Manifest], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while manifests := [item for item in manifests if self.client.found(self.path_of(item))]:
+            if time.monotonic() > deadline:
+                raise KubernetesError(f"{title(manifests[0])} is still there after {timeout:.0f} s")
+            time.sleep(_INTERVAL)
 
     def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
         """Whether an object is a namespace in which another instance runs."""
@@ -386,7 +544,7 @@ class ObjectSet:
     # Waiting
 
     def workloads(self, groups: Iterable[str]) -> list[Manifest]:
-        """Return what runs pods for some groups of the instance."""
+        """Return what runs pods for some groups of the instance, and what says how many."""
         selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)}),{MANAGER_LABEL}={MANAGER}"
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
@@ -395,20 +553,21 @@ class ObjectSet:
             return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in found["items"]]
 
         self.discover()
-        kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER]
+        kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER or kind[1] in _AUTOSCALERS]
         return [item for items in self.client.together(read, kinds) for item in items]
 
     def wait(self, manifests: Sequence[Manifest], timeout: float) -> None:
         """Wait until the workloads are up to date and ready, and Jobs complete."""
         deadline = time.monotonic() + timeout
-        waiting = [manifest for manifest in manifests if manifest["kind"] in _WAITED_FOR]
+        waiting = [manifest for manifest in manifests if is_workload(manifest)]
+        fewest = fewest_pods(manifests)
         while waiting:
             states = self.client.together(lambda manifest: self.client.json("GET", self.path_of(manifest)), waiting)
             lacking = []
             for manifest, answer in zip(waiting, states):
                 state = {**manifest, **answer}
                 try:
-                    problem = unfinished(state)
+                    problem = unfinished(state, fewest.get(_place(manifest), 0))
                 except KubernetesError as error:
                     raise KubernetesError(f"{error}{self._evidence(state)}") from error
                 if problem:
@@ -426,7 +585,7 @@ class ObjectSet:
         if workload["kind"] == "Cluster":
             labels = {"cnpg.io/cluster": workload["metadata"]["name"]}.items()
         selector = ",".join(f"{name}={value}" for name, value in labels)
-        path = self.path("v1", "Pod", workload["metadata"].get("namespace"))
+        path = self.path("v1", "Pod", workload["metadata"].get("namespace") or None)
         lines = []
         for pod in self.client.json("GET", path or "", {"labelSelector": selector})["items"][:20]:
             name = pod["metadata"]["name"]

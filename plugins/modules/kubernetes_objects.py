@@ -17,6 +17,9 @@ description:
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
     task has to list all of its group.
   - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
+  - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still
+    runs with other pods than described, is deleted and made anew.
+  - What an autoscaler among the objects scales has to have as many pods as that makes at least.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
 requirements:
@@ -44,12 +47,17 @@ options:
     type: str
     required: true
   objects:
-    description: The objects. They get the labels of their group.
+    description:
+      - The objects. They get the labels of their group.
+      - Neither the log nor the result of the task has them, and what Secrets among them hold is taken out of all
+        messages.
     type: list
     elements: dict
     default: []
   namespaces:
-    description: Further namespaces in which objects of the group that are no longer listed may be.
+    description:
+      - Further namespaces in which objects of the group that are no longer listed may be.
+      - A login that may list objects in all namespaces finds them without, too, in those that an earlier run has used.
     type: list
     elements: str
     default: []
@@ -57,10 +65,20 @@ options:
     description:
       - V(present) for the group as described.
       - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
-        a namespace in which another instance runs.
+        a namespace in which another instance runs. For a database of CloudNativePG see O(database).
     type: str
     choices: [present, absent]
     default: present
+  database:
+    description:
+      - What happens to a Cluster of CloudNativePG that is no longer listed, or whose group is to be V(absent). The
+        operator deletes the volumes of one that is deleted.
+      - V(refuse) fails before anything is changed.
+      - V(keep) leaves it; with O(state=absent), everything else of its group, too.
+      - V(delete) deletes it, with all data.
+    type: str
+    choices: [refuse, keep, delete]
+    default: refuse
   force_conflicts:
     description: Take over fields that something else manages.
     type: bool
@@ -107,7 +125,7 @@ changes:
   elements: dict
   contains:
     action:
-      description: V(create), V(update) or V(delete).
+      description: V(create), V(update), V(replace) or V(delete).
       type: str
       returned: always
     object:
@@ -117,8 +135,15 @@ changes:
   sample:
     - action: update
       object: Deployment prefect-api in prefect
+kept:
+  description: What O(database=keep) has saved.
+  returned: success
+  type: list
+  elements: str
+  sample: [Cluster prefect-postgres in prefect]
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -126,6 +151,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
+    Manifest,
     access,
     has_yaml,
 )
@@ -133,23 +159,47 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
     Change,
     ObjectSet,
     presentable,
+    secret_values,
+    title,
 )
 
 
-def run(module: AnsibleModule, client: KubernetesClient) -> list[Change]:
-    """Do what the options say."""
+def hide_secrets(module: AnsibleModule) -> list[Manifest]:
+    """Take the objects out of what Ansible shows of the options, and return them.
+
+    Because they have no_log, Ansible would take each of their words out of the result, too: the names of all objects,
+    and the whole diff. Only what Secrets hold has to be.
+    """
+    manifests: list[Manifest] = module.params["objects"]
+    module.params["objects"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as Ansible puts it
+    options = (module.params[name] for name in ("group", "instance", "namespace"))
+    module.no_log_values = secret_values(manifests, *options)
+    return manifests
+
+
+def object_set(module: AnsibleModule, client: KubernetesClient) -> ObjectSet:
+    """Return the objects that the options name."""
     options = module.params
-    objects = ObjectSet(
+    return ObjectSet(
         client,
         options["instance"],
         options["group"],
         options["namespace"],
         dry_run=module.check_mode,
         force=options["force_conflicts"],
+        keep_databases=options["database"] == "keep",
     )
-    if options["state"] == "absent":
+
+
+def run(module: AnsibleModule, objects: ObjectSet, manifests: Sequence[Manifest]) -> list[Change]:
+    """Do what the options say."""
+    options = module.params
+    absent = options["state"] == "absent"
+    wanted = [] if absent else [objects.labelled(manifest) for manifest in manifests]
+    if options["database"] == "refuse":
+        objects.refuse_to_lose_databases(wanted, options["namespaces"])
+    if absent:
         return objects.remove_all(options["namespaces"], options["wait_timeout"])
-    wanted = [objects.labelled(manifest) for manifest in options["objects"]]
     changes = objects.apply_all(wanted)
     if options["wait_timeout"] and not module.check_mode:
         objects.wait(wanted, options["wait_timeout"])
@@ -173,9 +223,10 @@ def main() -> None:
             "group": {"type": "str", "required": True},
             "instance": {"type": "str", "default": "prefect"},
             "namespace": {"type": "str", "required": True},
-            "objects": {"type": "list", "elements": "dict", "default": []},
+            "objects": {"type": "list", "elements": "dict", "default": [], "no_log": True},
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "database": {"type": "str", "choices": ["refuse", "keep", "delete"], "default": "refuse"},
             "force_conflicts": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path"},
@@ -183,11 +234,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    manifests = hide_secrets(module)
     if not has_yaml():
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
         client = KubernetesClient(access(module.params["kubeconfig"], module.params["context"]))
-        changes = run(module, client)
+        objects = object_set(module, client)
+        changes = run(module, objects, manifests)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
     for warning in sorted(client.warnings):
@@ -195,6 +248,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changes),
         changes=[{"action": change.action, "object": change.title} for change in changes],
+        kept=[title(manifest) for manifest in objects.kept],
         diff=[diff(change) for change in changes],
     )
 

@@ -14,6 +14,7 @@ author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Waits for the pods of components that M(selfhosted.prefect.kubernetes_objects) has applied with
     O(selfhosted.prefect.kubernetes_objects#module:wait_timeout=0), so that they start at the same time.
+  - What is scaled has to have as many pods as its autoscaler makes at least.
   - A late component is reported with what its pods complain about and the end of their logs.
 requirements:
   - PyYAML
@@ -77,7 +78,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import ObjectSet, title
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+    ObjectSet,
+    is_workload,
+    title,
+)
 
 
 def main() -> None:
@@ -105,7 +110,7 @@ def main() -> None:
             objects.wait(workloads, options["wait_timeout"])
     except KubernetesError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, workloads=[title(workload) for workload in workloads])
+    module.exit_json(changed=False, workloads=[title(item) for item in workloads if is_workload(item)])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from .conftest import Installed
 from .deployment import APPS, COMPLETED, Deployment, Run, wait_for
 
@@ -59,7 +61,11 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
     assert len(secrets) == 4
     text = str(development.objects("deployments", APPS)) + str(development.objects("statefulsets", APPS))
     assert not [secret for secret in secrets if secret in text]
-    assert not [secret for secret in secrets if secret in installed.run.output]
+    # Of what stands in a Secret, a task is given the base64; the most talkative run that anybody makes shows neither.
+    output = installed.run.output + development.play("site", "-vvv", "--diff").output
+    # The end of a longer text has other characters in base64, so the secret may go on there.
+    encoded = [base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] for secret in secrets]
+    assert not [secret for secret in (*secrets, *encoded) if secret in output]
 
 
 def test_the_migration_may_take_its_time(development: Deployment, installed: Installed) -> None:

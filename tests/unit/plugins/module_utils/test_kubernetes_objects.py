@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ApiError,
+    KubernetesClient,
     KubernetesError,
     access,
     access_from_kubeconfig,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+    Change,
+    ObjectSet,
     comparable,
+    fewest_pods,
     presentable,
     title,
     unfinished,
@@ -29,6 +34,143 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
 
 def made(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": "a", **metadata}, "spec": spec or {}, "status": status or {}}
+
+
+class FakeClient:
+    """An API server with a few kinds: what is put there stays, as it was put."""
+
+    KINDS = (
+        ("v1", "Pod", "pods"),
+        ("v1", "Secret", "secrets"),
+        ("apps/v1", "Deployment", "deployments"),
+        ("batch/v1", "Job", "jobs"),
+        ("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
+    )
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self.sees_all = True
+        self.closed = ""
+        self.requests: list[tuple[str, str]] = []
+
+    def json(
+        self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None, *_: str, **__: str
+    ) -> Any:
+        if path in ("/api", "/apis"):
+            return {"items": self._groups(core=path == "/api")}
+        dry = (query or {}).get("dryRun") == "All"
+        self.requests.append((f"{method} dry" if dry else method, path))
+        if path.endswith(tuple(f"/{plural}" for _version, _kind, plural in self.KINDS)):
+            return {"items": self._listed(path, (query or {}).get("labelSelector", ""))}
+        before = self.objects.get(path)
+        if before is None and method != "PATCH":
+            raise ApiError(404, "not found", {})
+        if method == "PATCH" and before and before["spec"].get("template") != body["spec"].get("template"):
+            raise ApiError(422, "field is immutable", {"details": {"causes": [{"message": "field is immutable"}]}})
+        if method == "DELETE" and not dry:
+            del self.objects[path]
+        if method == "PATCH" and not dry:
+            self.objects[path] = {**(before or {}), **body}
+        return body or before
+
+    def found(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        try:
+            return self.json("GET", path, query)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    together = staticmethod(KubernetesClient.together)
+
+    def _listed(self, path: str, selector: str) -> list[Any]:
+        """All objects of a kind, in one namespace or in all."""
+        if ("/namespaces/" not in path and not self.sees_all) or path == self.closed:
+            raise ApiError(403, "forbidden", {})
+        base, _slash, plural = path.rpartition("/")
+        wanted = set(selector.split(","))
+        return [
+            item
+            for place, item in self.objects.items()
+            if place.startswith(base)
+            and place.split("/")[-2] == plural
+            and wanted <= {f"{name}={value}" for name, value in (item["metadata"].get("labels") or {}).items()}
+        ]
+
+    def _groups(self, *, core: bool) -> list[dict[str, Any]]:
+        kinds: dict[str, list[Any]] = {}
+        for version, kind, plural in self.KINDS:
+            resource = {"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}
+            kinds.setdefault(version, []).append(resource)
+        groups = []
+        for version, resources in kinds.items():
+            if (version == "v1") == core:
+                name, _slash, number = version.rpartition("/")
+                groups.append({"metadata": {"name": name}, "versions": [{"version": number, "resources": resources}]})
+        return groups
+
+    def writes(self) -> list[str]:
+        return [method for method, _path in self.requests if method in ("PATCH", "DELETE")]
+
+
+def objects_of(client: FakeClient, **options: bool) -> ObjectSet:
+    return ObjectSet(cast(KubernetesClient, client), "prefect", "migration", "home", **options)
+
+
+def put(client: FakeClient, version: str, kind: str, namespace: str = "home", **metadata: Any) -> dict[str, Any]:
+    """Put an object there that an earlier run has made."""
+    objects = objects_of(client)
+    manifest = objects.labelled({"apiVersion": version, **made(kind, namespace=namespace, **metadata)})
+    client.objects[objects.path_of(manifest)] = manifest
+    return manifest
+
+
+def job(image: str, condition: str = "") -> dict[str, Any]:
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    made_job = made("Job", {"template": {"spec": {"image": image}}}, {"conditions": conditions}, namespace="home")
+    return {"apiVersion": "batch/v1", **made_job}
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "writes"),
+    [
+        (None, "create", ["PATCH"]),
+        (job("old", "Complete"), "", []),
+        (job("new", "Complete"), "", []),
+        (job("new", "Failed"), "replace", ["DELETE", "PATCH"]),
+        (job("old", "Failed"), "replace", ["DELETE", "PATCH"]),
+        (job("old"), "replace", ["DELETE", "PATCH"]),
+        (job("new"), "", ["PATCH"]),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_job_runs_until_it_is_complete_and_never_again(
+    before: dict[str, Any] | None, action: str, writes: list[str], *, dry_run: bool
+) -> None:
+    client = FakeClient()
+    path = "/apis/batch/v1/namespaces/home/jobs/a"
+    client.objects = {path: before} if before else {}
+    change = objects_of(client, dry_run=dry_run).apply(job("new"))
+    assert (change or Change("", None, None)).action == action
+    assert client.writes() == ([] if dry_run else writes)
+    if dry_run:
+        assert client.objects.get(path) == before
+
+
+def test_another_refusal_of_a_job_is_reported() -> None:
+    class Refusing(FakeClient):
+        def json(self, method: str, path: str, *rest: Any, **options: Any) -> Any:
+            if method == "PATCH":
+                causes = [{"message": "field is immutable"}, {"message": "must be positive"}]
+                raise ApiError(422, "must be positive", {"details": {"causes": causes}})
+            return super().json(method, path, *rest, **options)
+
+    client = Refusing()
+    client.objects["/apis/batch/v1/namespaces/home/jobs/a"] = job("old")
+    with pytest.raises(KubernetesError, match="Job a in home: must be positive"):
+        objects_of(client).apply(job("new"))
+    assert client.writes() == []
 
 
 @pytest.mark.parametrize(
@@ -69,6 +211,133 @@ def test_what_a_workload_still_lacks(manifest: dict[str, Any], words: str) -> No
     found = unfinished(manifest)
     assert words in found
     assert bool(words) == bool(found)
+
+
+def test_an_autoscaler_says_how_many_pods_there_are_at_least() -> None:
+    target = {"kind": "Deployment", "name": "api"}
+    scalers = [
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": target, "minReplicas": 3}, namespace="home"),
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": {**target, "name": "plain"}}, namespace="home"),
+        made("ScaledObject", {"scaleTargetRef": {"name": "worker"}, "minReplicaCount": 2}, namespace="home"),
+        made("ScaledObject", {"scaleTargetRef": {"name": "eager"}}, namespace="home"),
+        made(
+            "ScaledObject",
+            {"scaleTargetRef": {"name": "idle"}, "minReplicaCount": 2, "idleReplicaCount": 0},
+            namespace="home",
+        ),
+        made("Service"),
+    ]
+    fewest = {name: number for (_namespace, _kind, name), number in fewest_pods(scalers).items()}
+    assert fewest == {"api": 3, "plain": 1, "worker": 2, "eager": 0, "idle": 0}
+    assert ("home", "Deployment", "worker") in fewest_pods(scalers)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "fewest", "words"), [(1, 3, "1 of 3 pods are up"), (1, 0, ""), (0, 3, ""), (1, 1, "")]
+)
+def test_a_new_deployment_is_waited_for_until_it_is_scaled(replicas: int, fewest: int, words: str) -> None:
+    status = {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas}
+    found = unfinished(made("Deployment", {"replicas": replicas}, status), fewest)
+    assert words in found
+    assert bool(words) == bool(found)
+
+
+def test_all_pods_that_an_autoscaler_makes_at_least_are_waited_for() -> None:
+    client = FakeClient()
+    status = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    deployment = made("Deployment", {"replicas": 1}, status, namespace="home")
+    client.objects["/apis/apps/v1/namespaces/home/deployments/a"] = deployment
+    wanted = [
+        {"apiVersion": "apps/v1", **made("Deployment", namespace="home")},
+        made("HorizontalPodAutoscaler", {"scaleTargetRef": {"name": "a"}, "minReplicas": 2}, namespace="home"),
+    ]
+    with pytest.raises(KubernetesError, match="1 of 2 pods are up to date"):
+        objects_of(client).wait(wanted, 0)
+    status.update(replicas=2, updatedReplicas=2, availableReplicas=2)
+    deployment["spec"]["replicas"] = 2
+    objects_of(client).wait(wanted, 0)
+
+
+CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_database_is_kept_with_what_belongs_to_it_or_deleted(*, keep: bool) -> None:
+    client = FakeClient()
+    put(client, *CLUSTER)
+    put(client, "v1", "Secret")
+    objects = objects_of(client, keep_databases=keep)
+    changes = objects.remove_all([], 1)
+    assert {change.title for change in changes} == (set() if keep else {"Cluster a in home", "Secret a in home"})
+    assert {title(item) for item in objects.kept} == ({"Cluster a in home", "Secret a in home"} if keep else set())
+    assert len(client.objects) == (2 if keep else 0)
+
+
+def test_what_is_no_longer_listed_is_deleted_and_a_kept_database_is_not() -> None:
+    client = FakeClient()
+    put(client, *CLUSTER)
+    put(client, "v1", "Secret")
+    objects = objects_of(client, keep_databases=True)
+    assert [change.title for change in objects.prune([], [])] == ["Secret a in home"]
+    assert [title(item) for item in objects.kept] == ["Cluster a in home"]
+
+
+def test_a_database_is_never_deleted_without_being_told() -> None:
+    client = FakeClient()
+    cluster = put(client, *CLUSTER)
+    objects = objects_of(client)
+    objects.refuse_to_lose_databases([cluster], [])
+    with pytest.raises(KubernetesError, match=r"kubectl delete -n home clusters\.postgresql\.cnpg\.io a"):
+        objects.refuse_to_lose_databases([], [])
+    assert client.writes() == []
+
+
+ROLE = ("rbac.authorization.k8s.io/v1", "Role")
+
+
+@pytest.mark.parametrize(
+    ("sees_all", "namespaces", "found"),
+    [
+        (True, [], {"home", "left"}),
+        (True, ["listed"], {"home", "left", "listed"}),
+        (False, [], {"home"}),
+        (False, ["listed"], {"home", "listed"}),
+    ],
+)
+def test_what_a_pool_has_left_in_another_namespace_is_found(
+    namespaces: list[str], found: set[str], *, sees_all: bool
+) -> None:
+    client = FakeClient()
+    client.sees_all = sees_all
+    put(client, *ROLE)
+    put(client, *ROLE, namespace="left")
+    # An earlier release has not said whose it is.
+    del put(client, *ROLE, namespace="listed")["metadata"]["labels"]["selfhosted.prefect/home"]
+    # Another instance has the same name, and pools of its own.
+    other = put(client, *ROLE, namespace="other")
+    del other["metadata"]["labels"]["selfhosted.prefect/home"]
+    put(client, *ROLE, namespace="others")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
+    put(client, *ROLE, namespace="listed", name="b")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
+    client.requests.clear()
+    owned = objects_of(client).owned(namespaces)
+    assert {item["metadata"]["namespace"] for item in owned} == found
+    assert {item["metadata"]["name"] for item in owned} == {"a"}
+    kinds = len(client.KINDS) - 1  # pods are not looked for
+    assert len(client.requests) == (kinds if sees_all else kinds * (1 + len(namespaces)) + 1)
+
+
+def test_a_kind_that_is_closed_by_itself_is_looked_for_where_it_is_open() -> None:
+    client = FakeClient()
+    client.closed = "/api/v1/secrets"
+    put(client, "v1", "Secret")
+    put(client, *ROLE, namespace="left")
+    assert {title(item) for item in objects_of(client).owned([])} == {"Secret a in home", "Role a in left"}
+
+
+def test_only_what_is_elsewhere_says_where_it_belongs() -> None:
+    client = FakeClient()
+    assert "selfhosted.prefect/home" not in put(client, *ROLE)["metadata"]["labels"]
+    assert put(client, *ROLE, namespace="jobs")["metadata"]["labels"]["selfhosted.prefect/home"] == "home"
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
