@@ -14,6 +14,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems impo
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
 from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
 from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
+from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
 from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
 
 SHARED = {"instance": "prefect", "image_pull_policy": "IfNotPresent", "image_pull_secrets": ["registry"]}
@@ -85,6 +86,19 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
     assert proxy["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod_of(made)["nodeSelector"] == {"pool": "prefect"}
     assert made["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
+
+
+def test_the_migration_gets_no_sidecar_that_would_keep_it_from_ending() -> None:
+    patch = {
+        "metadata": {"annotations": {"a": "b"}},
+        "spec": {"nodeSelector": {"pool": "prefect"}, "containers": [{"name": "proxy", "image": "proxy:1"}]},
+    }
+    assert without_containers(patch) == {
+        "metadata": {"annotations": {"a": "b"}},
+        "spec": {"nodeSelector": {"pool": "prefect"}},
+    }
+    assert "containers" in patch["spec"]
+    assert without_containers({}) == {}
 
 
 def checksum(value: str, **pod: Any) -> str | None:
