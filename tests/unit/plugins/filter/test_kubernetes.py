@@ -191,6 +191,32 @@ def test_workers_scale_between_their_bounds(options: dict[str, Any], metric: str
     assert (made["metric"], made["target"]) == (metric, target)
 
 
+@pytest.mark.parametrize(
+    ("pool", "limit"),
+    [
+        ({"concurrency_limit": 10, "workers": {"min": 2, "max": 4}}, 3),
+        ({"concurrency_limit": 10, "workers": {"min": 2}}, 5),
+        ({"concurrency_limit": 10}, 10),
+        ({"concurrency_limit": 2, "workers": {"min": 4}}, 1),
+        ({"concurrency_limit": 10, "workers": {"min": 2, "limit": 7}}, 7),
+        ({"concurrency_limit": 0}, None),
+        ({}, None),
+        ({"concurrency_limit": 10, "type": "kubernetes"}, None),
+        ({"concurrency_limit": 10, "workers": {"limit": 7}, "type": "kubernetes"}, 7),
+    ],
+)
+def test_the_limit_of_a_process_pool_is_dealt_out(pool: dict[str, Any], limit: int | None) -> None:
+    (made,) = worker_deployments([{"name": "a", **pool}], "flows")
+    assert made["limit"] == limit
+
+
+@pytest.mark.parametrize(("kind", "target"), [("process", 5), ("kubernetes", 15)])
+def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) -> None:
+    options = {"min": 2, "max": 20, "autoscaling": {"metric": "backlog"}}
+    (made,) = worker_deployments([{"name": "a", "type": kind, "concurrency_limit": 100, "workers": options}], "flows")
+    assert made["target"] == target
+
+
 def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
