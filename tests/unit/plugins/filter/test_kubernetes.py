@@ -243,6 +243,7 @@ CLUSTER: dict[str, Any] = {
 }
 NEEDS: dict[str, Any] = {
     "create_namespaces": False,
+    "namespace": "prefect",
     "pull_secrets": ["registry"],
     "volumes": True,
     "storage_class": "",
@@ -356,6 +357,12 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def test_a_secret_of_the_server_is_not_needed_where_jobs_run() -> None:
+    jobs = {"prefect": NAMESPACE, "flows": {**NAMESPACE, "missing_secrets": ["mine", "registry"]}}
+    (problem,) = cluster_problems({**CLUSTER, "namespaces": jobs}, NEEDS)
+    assert problem["problem"] == "There is no Secret registry in the namespace flows."
 
 
 def test_nodes_that_come_by_themselves_are_not_counted() -> None:
