@@ -53,7 +53,7 @@ _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FORBIDDEN_IN_NAMES = "/%&<>"
 _OWNED_BY_OTHERS = ("tag:", "deployment:")
-_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
 _SECRETS = (
     "prefect_database_password",
     "prefect_pgbouncer_stats_password",
@@ -127,7 +127,7 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_redis_url",
             f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
-            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel://).",
+            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel:// or rediss+sentinel://).",
         )
     elif scheme not in _REDIS_SCHEMES:
         yield problem(
