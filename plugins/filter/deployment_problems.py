@@ -232,6 +232,13 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
     if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
         yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+    scaling = workers.get("autoscaling") or {}
+    if scaling.get("prometheus") and scaling.get("metric") != "backlog":
+        yield problem(
+            f"{where}.workers.autoscaling.prometheus",
+            "It tells the backlog, and that is not what the workers follow.",
+            "Set the metric to backlog, or leave prometheus out.",
+        )
     queues = pool.get("queues") or []
     for queue in queues:
         queue_where = f"{where}.queues[{queue['name']}]"

@@ -37,9 +37,9 @@ RETURN = r"""
 _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
-      C(metric) (null where the number is fixed), C(target), C(behavior), C(queues), C(limit), C(query_seconds),
-      C(prefetch_seconds), C(resources), C(job_namespace), C(image), C(pre_pull) and C(template), which is another text
-      whenever the pool's job template is another one.
+      C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
+      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace), C(image),
+      C(pre_pull) and C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
@@ -95,6 +95,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         "max": most,
         "metric": metric,
         "target": _target(pool, metric, most),
+        "prometheus": scaling.get("prometheus") if metric == "backlog" else None,
         "behavior": scaling.get("behavior"),
         "queues": list(workers.get("queues") or []),
         "limit": _limit(pool, most),

@@ -210,6 +210,18 @@ def test_the_limit_of_a_process_pool_is_dealt_out(pool: dict[str, Any], limit: i
     assert made["limit"] == limit
 
 
+PROMETHEUS = {"address": "http://prometheus:9090", "query": "sum(runs)"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "most", "wanted"), [("backlog", 8, PROMETHEUS), ("cpu", 8, None), ("backlog", 2, None)]
+)
+def test_a_prometheus_tells_the_backlog(metric: str, most: int, wanted: Any) -> None:
+    made = workers(min=2, max=most, autoscaling={"metric": metric, "prometheus": PROMETHEUS})
+    assert made["prometheus"] == wanted
+    assert workers(min=2, max=8, autoscaling={"metric": "backlog"})["prometheus"] is None
+
+
 @pytest.mark.parametrize(("kind", "target"), [("process", 5), ("kubernetes", 15)])
 def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) -> None:
     options = {"min": 2, "max": 20, "autoscaling": {"metric": "backlog"}}

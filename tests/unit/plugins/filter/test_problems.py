@@ -127,6 +127,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (pool(workers={"limit": -1}), f"{POOL}.workers.limit", "negative"),
     (pool(workers={"min": 3, "max": 2}), f"{POOL}.workers.max", "below"),
     (pool(workers={"max": 0}), f"{POOL}.workers.max", "below"),
+    (
+        pool(workers={"autoscaling": {"prometheus": {"address": "http://a", "query": "sum(a)"}}}),
+        f"{POOL}.workers.autoscaling.prometheus",
+        "not what the workers follow",
+    ),
     (pool(queues=[{"name": "a/b"}]), f"{POOL}.queues[a/b].name", "contains /"),
     (pool(queues=[{"name": "a", "concurrency_limit": -2}]), f"{POOL}.queues[a].concurrency_limit", "-2"),
     (pool(queues=[{"name": "a", "priority": 0}]), f"{POOL}.queues[a].priority", "less than 1"),
