@@ -21,9 +21,10 @@ options:
   needs:
     description:
       - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
-        that images are pulled with), C(volumes), C(storage_class), C(metrics) (what workers scale by), C(http_route),
-        C(cloudnative_pg), C(node_port), C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each
-        with C(option), C(what), C(namespace), C(count) and C(resources).
+        that images are pulled with, in all namespaces), C(namespace) (where the others have to be), C(volumes),
+        C(storage_class), C(metrics) (what workers scale by), C(http_route), C(cloudnative_pg), C(node_port),
+        C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option), C(what),
+        C(namespace), C(count) and C(resources).
     type: dict
     required: true
 """
@@ -89,6 +90,8 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
                 "Make it, or set prefect_create_namespaces to true.",
             )
         for secret in found["missing_secrets"]:
+            if secret not in needs["pull_secrets"] and name != needs["namespace"]:
+                continue  # only the server's own pods read it
             yield problem(
                 "prefect_image_pull_secrets" if secret in needs["pull_secrets"] else "prefect_server_existing_secret",
                 f"There is no Secret {secret} in the namespace {name}.",

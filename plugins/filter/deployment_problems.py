@@ -53,7 +53,7 @@ _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FORBIDDEN_IN_NAMES = "/%&<>"
 _OWNED_BY_OTHERS = ("tag:", "deployment:")
-_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
 _SECRETS = (
     "prefect_database_password",
     "prefect_pgbouncer_stats_password",
@@ -127,7 +127,7 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_redis_url",
             f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
-            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel://).",
+            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel:// or rediss+sentinel://).",
         )
     elif scheme not in _REDIS_SCHEMES:
         yield problem(
@@ -232,6 +232,13 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
     if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
         yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+    scaling = workers.get("autoscaling") or {}
+    if scaling.get("prometheus") and scaling.get("metric") != "backlog":
+        yield problem(
+            f"{where}.workers.autoscaling.prometheus",
+            "It tells the backlog, and that is not what the workers follow.",
+            "Set the metric to backlog, or leave prometheus out.",
+        )
     queues = pool.get("queues") or []
     for queue in queues:
         queue_where = f"{where}.queues[{queue['name']}]"

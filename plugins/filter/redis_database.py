@@ -16,7 +16,7 @@ description:
 positional: database
 options:
   _input:
-    description: A C(redis://), C(rediss://) or C(redis+sentinel://) URL.
+    description: A C(redis://), C(rediss://), C(redis+sentinel://) or C(rediss+sentinel://) URL.
     type: str
     required: true
   database:

@@ -12,6 +12,8 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - A pool whose C(state) is V(absent), or which has neither C(workers.min) nor C(workers.max), gets none.
+  - A process pool's C(concurrency_limit) is dealt out to as many workers as it may have, unless C(workers.limit) says
+    what each of them may run, because its runs share the memory of their worker's pod.
 positional: namespace
 options:
   _input:
@@ -35,15 +37,16 @@ RETURN = r"""
 _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
-      C(metric) (null where the number is fixed), C(target), C(behavior), C(queues), C(limit), C(query_seconds),
-      C(prefetch_seconds), C(resources), C(job_namespace), C(image), C(pre_pull) and C(template), which is another text
-      whenever the pool's job template is another one.
+      C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
+      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace), C(image),
+      C(pre_pull) and C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,6 +59,25 @@ TARGETS = {"cpu": 70, "backlog": 15}
 
 def _checksum(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _limit(pool: Mapping[str, Any], most: int) -> int | None:
+    """Return how many runs each worker may have at a time. Jobs do not run in the worker's pod: it needs no limit."""
+    own = (pool.get("workers") or {}).get("limit")
+    limit = int(pool.get("concurrency_limit") or 0)
+    if own is not None or not limit or not most or (pool.get("type") or "process") != "process":
+        return own
+    # Pods of one Deployment are alike, so all get the largest part; the server holds the limit of the pool.
+    return math.ceil(limit / most)
+
+
+def _target(pool: Mapping[str, Any], metric: str | None, most: int) -> int | None:
+    """Return what the number of workers follows: of the backlog, no more than a worker may run at a time."""
+    target = ((pool.get("workers") or {}).get("autoscaling") or {}).get("target")
+    if target or metric is None:
+        return target or TARGETS["cpu"]
+    limit = _limit(pool, most) if metric == "backlog" and (pool.get("type") or "process") == "process" else None
+    return min(TARGETS[metric], limit or TARGETS[metric])
 
 
 def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
@@ -72,10 +94,11 @@ def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         "min": least,
         "max": most,
         "metric": metric,
-        "target": scaling.get("target") or TARGETS.get(metric or "cpu"),
+        "target": _target(pool, metric, most),
+        "prometheus": scaling.get("prometheus") if metric == "backlog" else None,
         "behavior": scaling.get("behavior"),
         "queues": list(workers.get("queues") or []),
-        "limit": workers.get("limit"),
+        "limit": _limit(pool, most),
         "query_seconds": workers.get("query_seconds"),
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),

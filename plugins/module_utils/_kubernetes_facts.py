@@ -90,13 +90,16 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
             raise
         found = {"metadata": {}}  # it may be there; the review of permissions tells what is denied
     if found is None:
-        return {"exists": False, "labels": {}, "missing_secrets": list(secrets), "quotas": []}
+        return {"exists": False, "labels": {}, "missing_secrets": list(secrets), "secret_versions": {}, "quotas": []}
     quotas = [item.get("status") or {} for item in _items(client, f"{path}/resourcequotas")]
-    missing = []
+    missing, versions = [], {}
     for secret in secrets:
         try:
-            if client.found(f"{path}/secrets/{part(secret)}") is None:
+            there = client.found(f"{path}/secrets/{part(secret)}")
+            if there is None:
                 missing.append(secret)
+            else:
+                versions[secret] = there["metadata"].get("resourceVersion", "")
         except ApiError as error:
             if error.status != 403:
                 raise
@@ -104,6 +107,7 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
         "exists": True,
         "labels": found["metadata"].get("labels") or {},
         "missing_secrets": missing,
+        "secret_versions": versions,
         "quotas": quotas,
     }
 

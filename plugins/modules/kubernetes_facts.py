@@ -59,7 +59,7 @@ options:
         default: []
         suboptions: *permission
   secrets:
-    description: Names of Secrets that have to be in each of O(namespaces).
+    description: Names of Secrets to look for in each of O(namespaces).
     type: list
     elements: str
     default: []
@@ -108,7 +108,7 @@ ansible_facts:
           returned: always
           sample: v1.37.2
         namespaces:
-          description: Labels, quotas and missing Secrets of each namespace that is there, by name.
+          description: Labels, quotas, missing Secrets and versions of the others, of each namespace by name.
           type: dict
           returned: always
         denied:

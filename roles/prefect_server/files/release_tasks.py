@@ -12,8 +12,14 @@ its heartbeats have ended; one that is just being stopped gets the time to finis
 import os
 import socket
 import time
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
 STREAM, GROUP, LEASE = f"{NAME}:stream", "docket-workers", f"{NAME}:leases:redelivery-sweep"
@@ -21,6 +27,31 @@ HEARTBEATS = f"{NAME}:workers"
 SILENT_SECONDS = 12  # a heartbeat is sent every two seconds, and Docket itself gives up after five of them
 PATIENCE_SECONDS = 45  # as long as a pod has to end
 IDLE_MS = 3_600_000  # anything above Docket's five minutes
+
+
+def connect(url: str, **options: Any) -> redis.Redis:
+    """Return a client of a Redis, or of the master that Sentinel names, from a URL as Prefect and Docket read it.
+
+    Stands in each script that needs it, because each is run as a single file, without Prefect.
+    """
+    scheme, _, rest = url.partition("://")
+    if not scheme.endswith("+sentinel"):
+        return redis.Redis.from_url(url, **options)
+    login, _, nodes = rest.partition("/")[0].rpartition("@")
+    parts = urlsplit("/" + rest.partition("/")[2])
+    master, _, database = parts.path.strip("/").partition("/")
+    query = parse_qs(parts.query)
+    own = {name: query.pop(f"sentinel_{name}", [None])[0] for name in ("username", "password")}
+    # The rest means what it does without Sentinel. A pool of Sentinel's wants to be told of TLS in another way.
+    plain = f"{scheme.partition('+')[0]}://{login}{'@' if login else ''}h/{database}?{urlencode(query, doseq=True)}"
+    options = {**options, **parse_url(plain), "ssl": scheme.startswith("rediss")}
+    options = {name: value for name, value in options.items() if name not in ("host", "connection_class")}
+    tls = {name: value for name, value in options.items() if name.startswith("ssl") and options["ssl"]}
+    # Soon enough for a probe, when several nodes do not answer.
+    patience = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+    each = [urlsplit(f"//{node.strip()}") for node in nodes.split(",")]
+    addresses = [(node.hostname, node.port or 26379) for node in each]
+    return Sentinel(addresses, sentinel_kwargs={**own, **tls, **patience}, **options).master_for(master)
 
 
 def is_dead(client: redis.Redis, consumer: str) -> bool:
@@ -62,9 +93,10 @@ def release_all(client: redis.Redis) -> None:
 
 
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
-if url.startswith(("redis://", "rediss://")):
+if url.startswith("redis"):  # memory:// is the other one
     try:
-        release_all(redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
+        release_all(connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
     except redis.RedisError as error:
         # Then the process that starts now will not get far either, and says so itself.
-        print(f"release_tasks: {error}")
+        # What follows describes Sentinel's nodes, some of the client's versions with the password.
+        print(f"release_tasks: {str(error).partition(' : ')[0]}")

@@ -8,21 +8,47 @@ import json
 import os
 import sys
 import time
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 
-def connect(url: str, database: int) -> redis.Redis:
-    parts = urlsplit(url)
-    if not parts.scheme.startswith("redis+sentinel"):
-        # A number in the URL wins over an argument.
-        return redis.Redis.from_url(parts._replace(path=f"/{database}").geturl(), decode_responses=True)
-    nodes = [tuple(node.rsplit(":", 1)) for node in parts.netloc.rpartition("@")[2].split(",")]
-    master = parts.path.split("/")[1]
-    login = {"username": parts.username, "password": unquote(parts.password)} if parts.password else {}
-    return Sentinel(nodes, **login).master_for(master, db=database, decode_responses=True, **login)
+def connect(url: str, **options: Any) -> redis.Redis:
+    """Return a client of a Redis, or of the master that Sentinel names, from a URL as Prefect and Docket read it.
+
+    Stands in each script that needs it, because each is run as a single file, without Prefect.
+    """
+    scheme, _, rest = url.partition("://")
+    if not scheme.endswith("+sentinel"):
+        return redis.Redis.from_url(url, **options)
+    login, _, nodes = rest.partition("/")[0].rpartition("@")
+    parts = urlsplit("/" + rest.partition("/")[2])
+    master, _, database = parts.path.strip("/").partition("/")
+    query = parse_qs(parts.query)
+    own = {name: query.pop(f"sentinel_{name}", [None])[0] for name in ("username", "password")}
+    # The rest means what it does without Sentinel. A pool of Sentinel's wants to be told of TLS in another way.
+    plain = f"{scheme.partition('+')[0]}://{login}{'@' if login else ''}h/{database}?{urlencode(query, doseq=True)}"
+    options = {**options, **parse_url(plain), "ssl": scheme.startswith("rediss")}
+    options = {name: value for name, value in options.items() if name not in ("host", "connection_class")}
+    tls = {name: value for name, value in options.items() if name.startswith("ssl") and options["ssl"]}
+    # Soon enough for a probe, when several nodes do not answer.
+    patience = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+    each = [urlsplit(f"//{node.strip()}") for node in nodes.split(",")]
+    addresses = [(node.hostname, node.port or 26379) for node in each]
+    return Sentinel(addresses, sentinel_kwargs={**own, **tls, **patience}, **options).master_for(master)
+
+
+def database_of(url: str, database: int) -> redis.Redis:
+    # The number in the URL wins over an argument. With Sentinel, it follows the name of the master.
+    address, _, query = url.partition("?")
+    kept = 4 if "+sentinel" in address else 3
+    path = "/".join([*address.rstrip("/").split("/")[:kept], str(database)])
+    return connect(f"{path}?{query}", decode_responses=True)
 
 
 def streams(client: redis.Redis) -> dict:
@@ -52,18 +78,21 @@ def docket(client: redis.Redis, name: str) -> dict:
     }
 
 
-url = os.environ["PREFECT_REDIS_MESSAGING_URL"]
-main = connect(url, 0)
-memory = main.info("memory")
-print(
-    json.dumps(
-        {
-            "streams": streams(main),
-            "api_docket": docket(connect(url, 1), "prefect-server"),
-            "services_dockets": [docket(connect(url, number), "prefect") for number in range(1, int(sys.argv[1]) + 1)],
-            "used_memory": memory["used_memory"],
-            "maxmemory": memory["maxmemory"],
-            "dead_letters": main.scard("dlq"),
-        }
+if __name__ == "__main__":
+    url = os.environ["PREFECT_REDIS_MESSAGING_URL"]
+    main = database_of(url, 0)
+    memory = main.info("memory")
+    print(
+        json.dumps(
+            {
+                "streams": streams(main),
+                "api_docket": docket(database_of(url, 1), "prefect-server"),
+                "services_dockets": [
+                    docket(database_of(url, number), "prefect") for number in range(1, int(sys.argv[1]) + 1)
+                ],
+                "used_memory": memory["used_memory"],
+                "maxmemory": memory["maxmemory"],
+                "dead_letters": main.scard("dlq"),
+            }
+        )
     )
-)

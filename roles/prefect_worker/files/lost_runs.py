@@ -5,7 +5,13 @@ killed while it starts a run, when both are killed, or when the API is away at t
 or Running for ever and hold a slot of its pool. So this looks at the runs of this machine's workers. One without a
 process for a minute, all through which the API could be asked, is lost.
 
+usage: lost_runs.py [--others=SECONDS] WORKER POOL...
+
 The arguments are this machine's workers, each name followed by its pool. The environment is that of the workers.
+
+In a cluster, the machine is a worker's pod, which may never come back. There, --others has the runs of all workers of
+the pool watched: one is lost, too, when its worker has been offline for SECONDS, more than a pod has to stop. A worker
+that stops sends no heartbeats any more while it waits for its runs.
 """
 
 import base64
@@ -19,8 +25,11 @@ import urllib.request
 import uuid
 from http.client import HTTPException
 from urllib.error import HTTPError
+from urllib.parse import quote
 
 INTERVAL = 10
+# In a cluster, every worker's pod asks for the runs of all of them.
+OTHERS_INTERVAL = 60
 # A worker needs a moment between taking a run and starting its process, and between its end and the report.
 PATIENCE = 60
 PAGE = 200
@@ -66,9 +75,20 @@ class Api:
             "sort": "ID_DESC",
             "limit": PAGE,
         }
+        return self.all_of("/flow_runs/filter", wanted)
+
+    def state_of(self, run):
+        return self.call("GET", f"/flow_runs/{run['id']}")["state_id"]
+
+    def workers_online(self, pools):
+        wanted = {"workers": {"status": {"any_": ["ONLINE"]}}, "limit": PAGE}
+        paths = [f"/work_pools/{quote(pool, safe='')}/workers/filter" for pool in pools]
+        return {worker["name"] for path in paths for worker in self.all_of(path, wanted)}
+
+    def all_of(self, path, wanted):
         found = []
         while True:
-            page = self.post("/flow_runs/filter", {**wanted, "offset": len(found)})
+            page = self.post(path, {**wanted, "offset": len(found)})
             found += page
             if len(page) < PAGE:
                 return found
@@ -86,14 +106,33 @@ def environments():
     return found
 
 
+def worker_of(run):
+    return (run["labels"] or {}).get("prefect.worker.name")
+
+
 def is_ours(run, workers):
     """Whether it is up to this machine: one that its worker had not even marked as its own is up to any machine."""
-    worker = (run["labels"] or {}).get("prefect.worker.name")
+    worker = worker_of(run)
     return worker in workers if worker else run["state_type"] == "PENDING"
 
 
-def crash(api, run):
-    message = f"Its process on {socket.gethostname()} is gone, and nobody has reported how it ended."
+def lost_runs(runs, workers, alive, online, others):
+    """Return the runs that nobody executes, each with the seconds that this has to last."""
+    found = []
+    for run in runs:
+        if is_ours(run, workers):
+            if f"PREFECT__FLOW_RUN_ID={run['id']}".encode() not in alive:
+                found.append((run, PATIENCE))
+        elif others and worker_of(run) and worker_of(run) not in online:
+            found.append((run, others))
+    return found
+
+
+def crash(api, run, workers):
+    if api.state_of(run) != run["state_id"]:
+        return  # another pod was faster, or the run has gone on
+    place = f"process on {socket.gethostname()}" if is_ours(run, workers) else f"worker {worker_of(run)}"
+    message = f"Its {place} is gone, and nobody has reported how it ended."
     state = {"type": "CRASHED", "name": "Crashed", "message": message}
     # The server refuses when the run has come to an end meanwhile.
     answer = api.post(f"/flow_runs/{run['id']}/set_state", {"state": state})
@@ -101,27 +140,30 @@ def crash(api, run):
 
 
 def main():
-    workers, pools = sys.argv[1::2], sorted(set(sys.argv[2::2]))
+    arguments, others = sys.argv[1:], 0
+    if arguments[0].startswith("--others="):
+        others = int(arguments.pop(0).partition("=")[2])
+    workers, pools = arguments[::2], sorted(set(arguments[1::2]))
     api = Api(os.environ)
     problem = None
-    suspects = {}  # when a run was first seen without a process, by the state that it was in
+    suspects = {}  # when a run was first found to be lost, by the state that it was in
     print(f"watching the runs of {', '.join(workers)}", flush=True)
     while True:
         try:
-            runs = [run for run in api.runs_under_way(pools) if is_ours(run, workers)]
-            alive = environments()
+            runs = api.runs_under_way(pools)
+            online = api.workers_online(pools) if others else set()
             now = time.monotonic()
-            lost = [run for run in runs if f"PREFECT__FLOW_RUN_ID={run['id']}".encode() not in alive]
-            suspects = {run["state_id"]: suspects.get(run["state_id"], now) for run in lost}
-            for run in lost:
-                if now - suspects[run["state_id"]] >= PATIENCE:
-                    crash(api, run)
+            lost = lost_runs(runs, workers, environments(), online, others)
+            suspects = {run["state_id"]: suspects.get(run["state_id"], now) for run, _patience in lost}
+            for run, patience in lost:
+                if now - suspects[run["state_id"]] >= patience:
+                    crash(api, run, workers)
             problem = None
         except (OSError, ValueError, HTTPException) as error:
             if str(error) != problem:
                 print(f"cannot ask the API: {error}", flush=True)
             problem, suspects = str(error), {}
-        time.sleep(INTERVAL)
+        time.sleep(OTHERS_INTERVAL if others else INTERVAL)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,12 @@ GOOD: dict[str, Any] = {
             "queues": [{"name": "default", "priority": 1}],
             "job": {"anything": 1},
             "storage_configuration": {"bundle_upload_step": {"anything": 1}},
-            "workers": {"min": 2, "max": None, "autoscaling": {"metric": "backlog"}, "query_seconds": 0.5},
+            "workers": {
+                "min": 2,
+                "max": None,
+                "autoscaling": {"metric": "backlog", "prometheus": {"address": "http://a:9090", "query": "sum(a)"}},
+                "query_seconds": 0.5,
+            },
         }
     ],
     "prefect_global_concurrency_limits": [{"name": "a", "limit": 1}],
@@ -177,7 +182,7 @@ def test_a_typo_is_refused_in_every_nested_option() -> None:
             assert "concurency_limit" in error
             assert name in error
             count += 1
-    assert count == 8
+    assert count == 9
 
 
 @pytest.mark.parametrize(

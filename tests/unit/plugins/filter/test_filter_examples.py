@@ -53,6 +53,7 @@ EXPECTED: dict[str, list[Any]] = {
     ],
     "sizing": ["208, 300"],
     "spread": [[1, 2, 3]],
+    "without_containers": [{"spec": {"nodeSelector": {"pool": "prefect"}}}],
     "without_keys": [[{"name": "default", "type": "process"}]],
     "workers_of": [2],
     "workload_problems": ["All assertions passed"],

@@ -14,6 +14,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems impo
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
 from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
 from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
+from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
 from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
 
 SHARED = {"instance": "prefect", "image_pull_policy": "IfNotPresent", "image_pull_secrets": ["registry"]}
@@ -85,6 +86,19 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
     assert proxy["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod_of(made)["nodeSelector"] == {"pool": "prefect"}
     assert made["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
+
+
+def test_the_migration_gets_no_sidecar_that_would_keep_it_from_ending() -> None:
+    patch = {
+        "metadata": {"annotations": {"a": "b"}},
+        "spec": {"nodeSelector": {"pool": "prefect"}, "containers": [{"name": "proxy", "image": "proxy:1"}]},
+    }
+    assert without_containers(patch) == {
+        "metadata": {"annotations": {"a": "b"}},
+        "spec": {"nodeSelector": {"pool": "prefect"}},
+    }
+    assert "containers" in patch["spec"]
+    assert without_containers({}) == {}
 
 
 def checksum(value: str, **pod: Any) -> str | None:
@@ -177,6 +191,44 @@ def test_workers_scale_between_their_bounds(options: dict[str, Any], metric: str
     assert (made["metric"], made["target"]) == (metric, target)
 
 
+@pytest.mark.parametrize(
+    ("pool", "limit"),
+    [
+        ({"concurrency_limit": 10, "workers": {"min": 2, "max": 4}}, 3),
+        ({"concurrency_limit": 10, "workers": {"min": 2}}, 5),
+        ({"concurrency_limit": 10}, 10),
+        ({"concurrency_limit": 2, "workers": {"min": 4}}, 1),
+        ({"concurrency_limit": 10, "workers": {"min": 2, "limit": 7}}, 7),
+        ({"concurrency_limit": 0}, None),
+        ({}, None),
+        ({"concurrency_limit": 10, "type": "kubernetes"}, None),
+        ({"concurrency_limit": 10, "workers": {"limit": 7}, "type": "kubernetes"}, 7),
+    ],
+)
+def test_the_limit_of_a_process_pool_is_dealt_out(pool: dict[str, Any], limit: int | None) -> None:
+    (made,) = worker_deployments([{"name": "a", **pool}], "flows")
+    assert made["limit"] == limit
+
+
+PROMETHEUS = {"address": "http://prometheus:9090", "query": "sum(runs)"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "most", "wanted"), [("backlog", 8, PROMETHEUS), ("cpu", 8, None), ("backlog", 2, None)]
+)
+def test_a_prometheus_tells_the_backlog(metric: str, most: int, wanted: Any) -> None:
+    made = workers(min=2, max=most, autoscaling={"metric": metric, "prometheus": PROMETHEUS})
+    assert made["prometheus"] == wanted
+    assert workers(min=2, max=8, autoscaling={"metric": "backlog"})["prometheus"] is None
+
+
+@pytest.mark.parametrize(("kind", "target"), [("process", 5), ("kubernetes", 15)])
+def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) -> None:
+    options = {"min": 2, "max": 20, "autoscaling": {"metric": "backlog"}}
+    (made,) = worker_deployments([{"name": "a", "type": kind, "concurrency_limit": 100, "workers": options}], "flows")
+    assert made["target"] == target
+
+
 def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
@@ -203,6 +255,7 @@ CLUSTER: dict[str, Any] = {
 }
 NEEDS: dict[str, Any] = {
     "create_namespaces": False,
+    "namespace": "prefect",
     "pull_secrets": ["registry"],
     "volumes": True,
     "storage_class": "",
@@ -316,6 +369,12 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def test_a_secret_of_the_server_is_not_needed_where_jobs_run() -> None:
+    jobs = {"prefect": NAMESPACE, "flows": {**NAMESPACE, "missing_secrets": ["mine", "registry"]}}
+    (problem,) = cluster_problems({**CLUSTER, "namespaces": jobs}, NEEDS)
+    assert problem["problem"] == "There is no Secret registry in the namespace flows."
 
 
 def test_nodes_that_come_by_themselves_are_not_counted() -> None:

@@ -82,6 +82,7 @@ def test_redis_url_as_text() -> None:
         ("rediss://u:p@h:1/5?ssl_cert_reqs=none", "rediss://u:p@h:1/3?ssl_cert_reqs=none"),
         ("redis+sentinel://a:26379,b:26379/mymaster", "redis+sentinel://a:26379,b:26379/mymaster/3"),
         ("redis+sentinel://a:26379/mymaster/0", "redis+sentinel://a:26379/mymaster/3"),
+        ("rediss+sentinel://a,b/mymaster", "rediss+sentinel://a,b/mymaster/3"),
     ],
 )
 def test_redis_database(url: str, other: str) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access,
     access_from_kubeconfig,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _namespace, quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
     Change,
     ObjectSet,
@@ -440,3 +440,18 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     user = {"client-certificate-data": base64.b64encode(b"nonsense").decode()}
     with pytest.raises(KubernetesError, match="cannot be used"):
         access_from_kubeconfig(kubeconfig(tmp_path / "config", user, "https://10.0.0.1"), "")
+
+
+class Secrets:
+    """A cluster with one namespace and one Secret in it."""
+
+    def found(self, path: str) -> dict[str, Any] | None:
+        if path.endswith("/secrets/other"):
+            return None
+        return {"metadata": {"resourceVersion": "7"}, "data": {"key": "c2VjcmV0"}}
+
+
+def test_a_secret_has_a_version_and_stays_secret() -> None:
+    found = _namespace(cast(KubernetesClient, Secrets()), "prefect", ["mine", "other"])
+    assert (found["missing_secrets"], found["secret_versions"]) == (["other"], {"mine": "7"})
+    assert "c2VjcmV0" not in str(found)

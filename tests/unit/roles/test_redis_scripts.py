@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the scripts that run in Prefect's environment reach Redis. Its client is not in this one: a stand-in notes what
+it is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+SCRIPTS = [
+    "prefect_server/files/check_tasks.py",
+    "prefect_server/files/release_tasks.py",
+    "prefect_verify/files/redis_report.py",
+]
+
+
+class Redis:
+    @staticmethod
+    def from_url(url: str, **options: Any) -> dict[str, Any]:
+        return {"url": url, **options}
+
+
+class Sentinel:
+    def __init__(self, nodes: Any, **options: Any) -> None:
+        self.told = {"nodes": nodes, **options}
+
+    def master_for(self, master: str) -> dict[str, Any]:
+        return {"master": master, **self.told}
+
+
+def stand_ins() -> dict[str, Any]:
+    return {
+        "redis": SimpleNamespace(Redis=Redis, RedisError=OSError),
+        "redis.backoff": SimpleNamespace(NoBackoff=lambda: None),
+        "redis.connection": SimpleNamespace(parse_url=lambda url: {"plain": url, "host": "h", "connection_class": 1}),
+        "redis.retry": SimpleNamespace(Retry=lambda _backoff, retries: retries),
+        "redis.sentinel": SimpleNamespace(Sentinel=Sentinel),
+    }
+
+
+@pytest.fixture(params=SCRIPTS)
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for name, stand_in in stand_ins().items():
+        monkeypatch.setitem(sys.modules, name, stand_in)
+    monkeypatch.setenv("PREFECT_SERVER_DOCKET_URL", "memory://")
+    monkeypatch.setattr(sys, "argv", ["script"])
+    spec = importlib.util.spec_from_file_location("script", ROLES / request.param)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_redis_is_reached_by_its_url(script: ModuleType) -> None:
+    assert script.connect("rediss://:p@h/1", a=1) == {"url": "rediss://:p@h/1", "a": 1}
+
+
+def test_sentinel_is_asked_for_the_master(script: ModuleType) -> None:
+    told = script.connect("redis+sentinel://u:p%40@a,b:7,[::1]/mymaster/2?sentinel_password=s%40&health=1", a=1)
+    assert (told["master"], told["nodes"]) == ("mymaster", [("a", 26379), ("b", 7), ("::1", 26379)])
+    assert (told["plain"], told["ssl"], told["a"]) == ("redis://u:p%40@h/2?health=1", False, 1)
+    assert not {"host", "connection_class"} & told.keys()
+    nodes = told["sentinel_kwargs"]
+    assert (nodes["username"], nodes["password"], nodes["retry"]) == (None, "s@", 0)
+    assert "ssl" not in nodes
+
+
+def test_sentinel_and_its_master_speak_tls(script: ModuleType) -> None:
+    told = script.connect("rediss+sentinel://a/mymaster")
+    assert (told["plain"], told["ssl"], told["sentinel_kwargs"]["ssl"]) == ("rediss://h/?", True, True)
+
+
+def test_all_scripts_do_the_same() -> None:
+    texts = [(ROLES / name).read_text().partition("\ndef connect(")[2].partition("\n\n\n")[0] for name in SCRIPTS]
+    assert texts[0]
+    assert len(set(texts)) == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS[2:], indirect=True)
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("redis://:s%40@h:1/0", "redis://:s%40@h:1/3?"),
+        ("redis://h", "redis://h/3?"),
+        ("rediss://h/5?ssl_cert_reqs=none", "rediss://h/3?ssl_cert_reqs=none"),
+        ("redis+sentinel://a,b/m", "redis://h/3?"),
+        ("redis+sentinel://a,b/m/0", "redis://h/3?"),
+    ],
+)
+def test_the_report_looks_at_each_database(script: ModuleType, url: str, other: str) -> None:
+    told = script.database_of(url, 3)
+    assert (told.get("plain") or told["url"]) == other
+    assert told["decode_responses"] is True
