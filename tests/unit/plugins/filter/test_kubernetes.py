@@ -133,6 +133,15 @@ def test_jobs_run_where_the_worker_may_start_them_and_go_away() -> None:
     assert (job["cpu_request"], job["memory_request"]) == ("100m", "256Mi")
 
 
+def test_labels_are_those_of_the_pods() -> None:
+    labels = {"selfhosted.prefect/runs-of": "prefect"}
+    patch = {"job_manifest": {"spec": {"template": {"metadata": {"labels": {"team": "data"}}}}}}
+    entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
+    (made,) = kubernetes_pools([entry], "flows", "prefect:1", labels=labels)
+    manifest = made["job_manifest_patch"]["job_manifest"]
+    assert manifest["spec"]["template"]["metadata"]["labels"] == {**labels, "team": "data"}
+
+
 def test_what_a_pool_states_itself_wins() -> None:
     made = pool(
         job={"namespace": "other", "env": {"Y": "2"}},
