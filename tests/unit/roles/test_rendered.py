@@ -24,6 +24,20 @@ def peers(namespace: str) -> list[dict[str, Any]]:
     ]
 
 
+PREFLIGHT = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
+
+
+def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
+    """The inventory for production has its secrets from the environment, where nothing is set."""
+    found = evaluated(tmp_path, "production", {"problems": PREFLIGHT}, prefect_version="3.9.1")
+    assert {problem["option"] for problem in found["problems"]} == {
+        "prefect_database_password",
+        "prefect_pgbouncer_stats_password",
+        "prefect_redis_password",
+        "prefect_api_auth_string",
+    }
+
+
 def test_runs_reach_the_api(tmp_path: Path) -> None:
     expressions = {
         "objects": template("prefect_server", "kubernetes_api.yml.j2"),
