@@ -25,8 +25,17 @@ def _variables(kind: str) -> dict[str, Any]:
     return {name: value for path in paths if path.exists() for name, value in yaml.safe_load(path.read_text()).items()}
 
 
+def _link_templates(directory: Path) -> None:
+    """Those that another template reads are looked for beside the playbook."""
+    directory.mkdir(exist_ok=True)
+    for path in sorted((ROOT / "roles").glob("*/templates/*")):
+        if not (directory / path.name).is_symlink():
+            (directory / path.name).symlink_to(path)
+
+
 def evaluated(directory: Path, inventory: str, expressions: Mapping[str, str], **variables: Any) -> dict[str, Any]:
     """Return the values of expressions, with the roles' variables and an inventory's on top of their defaults."""
+    _link_templates(directory / "templates")
     defaults = directory / "defaults"
     (defaults / "group_vars").mkdir(parents=True, exist_ok=True)
     (defaults / "hosts.yml").write_text("all: {}\n")

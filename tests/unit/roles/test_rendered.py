@@ -8,7 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rendering import evaluated, template
+import pytest
+from rendering import ROOT, evaluated, template
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
 
 LABEL = "selfhosted.prefect/runs-of"
 
@@ -54,3 +57,37 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
         assert pod["metadata"]["labels"] == {LABEL: "prefect"}
         assert pool["job"]["namespace"] == namespace
+
+
+@pytest.mark.parametrize(
+    ("variables", "request_mb", "limit_mb"),
+    [
+        ({}, 1024, 2048),
+        ({"postgres_memory_mb": 512}, 1024, 2048),
+        ({"postgres_memory_mb": 8192}, 8192, 8192),
+        ({"prefect_workload": {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}}, None, None),
+    ],
+)
+def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
+    tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int | None
+) -> None:
+    expressions = {
+        "planned": "postgres_memory_mb",
+        "objects": template("postgres", "statefulset.yml.j2"),
+        "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
+    }
+    given = {
+        "prefect_platform": "kubernetes",
+        "prefect_postgres_hosts": ["cluster"],
+        "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
+        "role_path": str(ROOT / "roles" / "prefect_preflight"),
+    }
+    found = evaluated(tmp_path, "local", expressions, **given, **variables)
+    planned = int(found["planned"])
+    (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
+    resources = pod["containers"][0]["resources"]
+    assert quantity(resources["requests"]["memory"]) == (request_mb or planned) * 2**20
+    assert quantity(resources["limits"]["memory"]) == (limit_mb or planned) * 2**20
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "postgres_resources"] == [resources]
+    if not request_mb:
+        assert planned > 2048
