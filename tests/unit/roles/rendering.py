@@ -25,17 +25,19 @@ def _variables(kind: str) -> dict[str, Any]:
     return {name: value for path in paths if path.exists() for name, value in yaml.safe_load(path.read_text()).items()}
 
 
-def _link_templates(directory: Path) -> None:
-    """Those that another template reads are looked for beside the playbook."""
+def _link_templates(directory: Path, role: str) -> None:
+    """Those that a role names without a path are looked for beside the playbook."""
     directory.mkdir(exist_ok=True)
-    for path in sorted((ROOT / "roles").glob("*/templates/*")):
+    for path in (ROOT / "roles" / role / "templates").iterdir():
         if not (directory / path.name).is_symlink():
             (directory / path.name).symlink_to(path)
 
 
-def evaluated(directory: Path, inventory: str, expressions: Mapping[str, str], **variables: Any) -> dict[str, Any]:
-    """Return the values of expressions, with the roles' variables and an inventory's on top of their defaults."""
-    _link_templates(directory / "templates")
+def evaluated(
+    directory: Path, inventory: str, role: str, expressions: Mapping[str, str], **variables: Any
+) -> dict[str, Any]:
+    """Return the values of expressions in a role, with the variables of all roles and an inventory."""
+    _link_templates(directory / "templates", role)
     defaults = directory / "defaults"
     (defaults / "group_vars").mkdir(parents=True, exist_ok=True)
     (defaults / "hosts.yml").write_text("all: {}\n")
@@ -67,7 +69,6 @@ def evaluated(directory: Path, inventory: str, expressions: Mapping[str, str], *
     return dict(json.loads(found.read_text()))
 
 
-def template(role: str, name: str) -> str:
-    """Return the expression for the documents of a role's template."""
-    path = ROOT / "roles" / role / "templates" / name
-    return f"lookup('ansible.builtin.template', '{path}') | from_yaml_all | select | list"
+def template(name: str) -> str:
+    """Return the expression for the documents of a template of the role."""
+    return f"lookup('ansible.builtin.template', '{name}') | from_yaml_all | select | list"

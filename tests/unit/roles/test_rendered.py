@@ -32,7 +32,7 @@ PREFLIGHT = "__prefect_preflight_variables | selfhosted.prefect.deployment_probl
 
 def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
     """The inventory for production has its secrets from the environment, where nothing is set."""
-    found = evaluated(tmp_path, "production", {"problems": PREFLIGHT}, prefect_version="3.9.1")
+    found = evaluated(tmp_path, "production", "prefect_preflight", {"problems": PREFLIGHT}, prefect_version="3.9.1")
     assert {problem["option"] for problem in found["problems"]} == {
         "prefect_database_password",
         "prefect_pgbouncer_stats_password",
@@ -43,14 +43,14 @@ def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
 
 def test_runs_reach_the_api(tmp_path: Path) -> None:
     expressions = {
-        "objects": template("prefect_server", "kubernetes_api.yml.j2"),
+        "objects": template("kubernetes_api.yml.j2"),
         "pools": "__prefect_api_config_pools",
     }
     for namespace, variables in (
         ("prefect", {}),
         ("flows", {"prefect_work_pools": [{"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}]}),
     ):
-        found = evaluated(tmp_path, "production", expressions, **variables)
+        found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
         (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
         assert policy["spec"]["ingress"] == [{"from": peers(namespace), "ports": [{"port": "http"}]}]
         (pool,) = found["pools"]
@@ -73,7 +73,7 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
 ) -> None:
     expressions = {
         "planned": "postgres_memory_mb",
-        "objects": template("postgres", "statefulset.yml.j2"),
+        "objects": template("statefulset.yml.j2"),
         "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
     }
     given = {
@@ -82,7 +82,7 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
         "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
         "role_path": str(ROOT / "roles" / "prefect_preflight"),
     }
-    found = evaluated(tmp_path, "local", expressions, **given, **variables)
+    found = evaluated(tmp_path, "local", "postgres", expressions, **given, **variables)
     planned = int(found["planned"])
     (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
     resources = pod["containers"][0]["resources"]
@@ -91,3 +91,33 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
     assert [item["resources"] for item in found["preflight"] if item["option"] == "postgres_resources"] == [resources]
     if not request_mb:
         assert planned > 2048
+
+
+def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
+    pod = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"key": "runs", "operator": "Exists"}]}
+    pool = {
+        "name": "a",
+        "type": "kubernetes",
+        "pre_pull": True,
+        "job_manifest_patch": {"job_manifest": {"spec": {"template": {"spec": pod}}}},
+    }
+    proxy = {"name": "proxy", "image": "proxy:1"}
+    patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"nodeSelector": {"x": "y"}, "containers": [proxy]}}
+    variables = {
+        "prefect_work_pools": [pool],
+        "prefect_worker_pod_patch": patch,
+        "prefect_image_pull_secrets": ["registry"],
+    }
+    found = evaluated(tmp_path, "development", "prefect_worker", {"objects": "__prefect_worker_objects"}, **variables)
+    templates = {
+        item["kind"]: item["spec"]["template"]
+        for item in found["objects"]
+        if item["kind"] in ("DaemonSet", "Deployment")
+    }
+    image, worker = templates["DaemonSet"], templates["Deployment"]
+    assert image["spec"] | pod == image["spec"]
+    assert image["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert [container["name"] for container in image["spec"]["containers"]] == ["image"]
+    assert "annotations" not in image["metadata"]
+    assert worker["spec"]["nodeSelector"] == {"x": "y"}
+    assert [container["name"] for container in worker["spec"]["containers"]] == ["worker", "proxy"]

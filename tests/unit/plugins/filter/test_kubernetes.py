@@ -190,6 +190,21 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
 
+def placement(spec: Any) -> dict[str, Any]:
+    patch = {"job_manifest": {"spec": {"template": {"spec": spec}}}}
+    entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
+    return dict(worker_deployments([entry], "flows", ["registry"])[0]["placement"])
+
+
+def test_the_placement_is_that_of_the_runs() -> None:
+    registry = [{"name": "registry"}]
+    spec = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"operator": "Exists"}], "affinity": {"nodeAffinity": {}}}
+    assert placement({**spec, "containers": []}) == {**spec, "imagePullSecrets": registry}
+    assert placement({"imagePullSecrets": [{"name": "own"}]}) == {"imagePullSecrets": [*registry, {"name": "own"}]}
+    assert placement(None) == placement({"nodeSelector": None}) == {"imagePullSecrets": registry}
+    assert workers()["placement"] == {}
+
+
 NAMESPACE: dict[str, Any] = {
     "exists": True,
     "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
