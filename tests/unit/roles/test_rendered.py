@@ -121,3 +121,16 @@ def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
     assert "annotations" not in image["metadata"]
     assert worker["spec"]["nodeSelector"] == {"x": "y"}
     assert [container["name"] for container in worker["spec"]["containers"]] == ["worker", "proxy"]
+
+
+def test_a_database_that_does_not_answer_changes_no_number_of_workers(tmp_path: Path) -> None:
+    """KEDA keeps what there is where it is more than the fallback."""
+    pools = [
+        {"name": name, "type": "kubernetes", "workers": {"min": least, "max": 40, "autoscaling": {"metric": "backlog"}}}
+        for name, least in (("a", 0), ("b", 3))
+    ]
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, prefect_work_pools=pools)
+    fallbacks = [item["spec"]["fallback"] for item in found["objects"] if item["kind"] == "ScaledObject"]
+    common = {"failureThreshold": 3, "behavior": "currentReplicasIfHigher"}
+    assert fallbacks == [{**common, "replicas": 1}, {**common, "replicas": 3}]
