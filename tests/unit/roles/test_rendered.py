@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rendering import ROOT, evaluated, template
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _resource, _reviews, quantity
 
+VERBS = ["get", "list", "create", "patch", "delete"]
 LABEL = "selfhosted.prefect/runs-of"
 
 
@@ -134,3 +136,39 @@ def test_a_database_that_does_not_answer_changes_no_number_of_workers(tmp_path: 
     fallbacks = [item["spec"]["fallback"] for item in found["objects"] if item["kind"] == "ScaledObject"]
     common = {"failureThreshold": 3, "behavior": "currentReplicasIfHigher"}
     assert fallbacks == [{**common, "replicas": 1}, {**common, "replicas": 3}]
+
+
+def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
+    path = ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2"
+    expressions = {"objects": template(str(path)), "permissions": "__prefect_preflight_permissions.namespaced"}
+    pool = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
+    variables = {"prefect_work_pools": [pool], "prefect_separate_observer": True}
+    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    namespaces = ["prefect", "flows"]
+    # Verbs that are asked for by default.
+    asked = _reviews(namespaces, {"namespaced": [{"verbs": VERBS, **entry} for entry in found["permissions"]]})
+    roles = [item for item in found["objects"] if item["kind"] == "Role"]
+    assert len(roles) == 2
+    for role in roles:
+        for rule in role["rules"]:
+            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                review = {"namespace": "flows", "verb": verb, "group": group, **_resource(resource)}
+                assert role["metadata"]["namespace"] == "flows"
+                assert review in asked
+    # Where no Jobs are, no worker has a Role.
+    assert {"namespace": "prefect", "verb": "watch", "group": "", "resource": "events"} not in asked
+    assert len(asked) == len({str(review) for review in asked})
+
+
+@pytest.mark.parametrize(
+    ("variables", "secret"),
+    [
+        ({}, "prefect-tls"),
+        ({"prefect_gateway_host": ""}, ""),
+        ({"prefect_gateway_annotations": {"cert-manager.io/cluster-issuer": "acme"}}, ""),
+    ],
+)
+def test_the_certificate_is_looked_for(tmp_path: Path, variables: dict[str, Any], secret: str) -> None:
+    needs = {name: f"__prefect_preflight_needs.{name}" for name in ("tls_secret", "secrets")}
+    found = evaluated(tmp_path, "production", "prefect_preflight", needs, **variables)
+    assert found == {"tls_secret": secret, "secrets": [secret] if secret else []}

@@ -227,11 +227,14 @@ CLUSTER: dict[str, Any] = {
 }
 NEEDS: dict[str, Any] = {
     "create_namespaces": False,
+    "namespace": "prefect",
     "pull_secrets": ["registry"],
+    "tls_secret": "certificate",
     "volumes": True,
     "storage_class": "",
     "metrics": ["cpu", "backlog"],
     "http_route": True,
+    "gateway_parent": {"name": "public"},
     "cloudnative_pg": True,
     "instance": "prefect",
     "pod_security": "restricted",
@@ -294,6 +297,13 @@ def test_a_good_cluster_has_no_problem() -> None:
             "prefect_server_existing_secret",
             "no Secret mine",
         ),
+        (
+            namespace(missing_secrets=["certificate"]),
+            {},
+            "prefect_gateway_tls_secret",
+            "no Secret certificate in the namespace prefect",
+        ),
+        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "names no Gateway"),
         ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "no storage class fast"),
         (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
@@ -340,6 +350,16 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def test_a_namespace_of_jobs_needs_the_secrets_of_its_pods_only() -> None:
+    flows = {**NAMESPACE, "missing_secrets": ["certificate", "mine", "registry"], "quotas": []}
+    (problem,) = cluster_problems({**CLUSTER, "namespaces": {"prefect": NAMESPACE, "flows": flows}}, NEEDS)
+    assert problem["option"] == "prefect_image_pull_secrets"
+
+
+def test_an_ingress_needs_no_gateway() -> None:
+    assert cluster_problems(CLUSTER, {**NEEDS, "http_route": False, "gateway_parent": {}}) == []
 
 
 def test_nodes_that_come_by_themselves_are_not_counted() -> None:
