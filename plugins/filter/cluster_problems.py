@@ -20,11 +20,12 @@ options:
     required: true
   needs:
     description:
-      - What the inventory needs. C(namespaces), C(create_namespaces), C(secrets), C(pull_secrets) (those of them
-        that images are pulled with, in all namespaces), C(namespace) (where the others have to be), C(volumes),
-        C(storage_class), C(metrics) (what workers scale by), C(http_route), C(cloudnative_pg), C(node_port),
-        C(instance), C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option), C(what),
-        C(namespace), C(count) and C(resources).
+      - What the inventory needs. C(namespaces), C(create_namespaces), C(namespace) (that of the instance, where all
+        Secrets but those for pulling have to be), C(secrets), C(pull_secrets) (those of them that images are pulled
+        with, in each namespace), C(tls_secret) (that of the Ingress), C(volumes), C(storage_class), C(metrics) (what
+        workers scale by), C(http_route), C(gateway_parent), C(cloudnative_pg), C(node_port), C(instance),
+        C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option), C(what), C(namespace),
+        C(count) and C(resources).
     type: dict
     required: true
 """
@@ -81,6 +82,12 @@ def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _secret_option(secret: str, needs: Mapping[str, Any]) -> str:
+    if secret in needs["pull_secrets"]:
+        return "prefect_image_pull_secrets"
+    return "prefect_gateway_tls_secret" if secret == needs["tls_secret"] else "prefect_server_existing_secret"
+
+
 def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
     for name, found in cluster["namespaces"].items():
         if not found["exists"] and not needs["create_namespaces"]:
@@ -91,9 +98,9 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
             )
         for secret in found["missing_secrets"]:
             if secret not in needs["pull_secrets"] and name != needs["namespace"]:
-                continue  # only the server's own pods read it
+                continue  # only pods of the instance and its Ingress use it
             yield problem(
-                "prefect_image_pull_secrets" if secret in needs["pull_secrets"] else "prefect_server_existing_secret",
+                _secret_option(secret, needs),
                 f"There is no Secret {secret} in the namespace {name}.",
                 "Make it first, or take its name out of the inventory.",
             )
@@ -139,6 +146,12 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
             "prefect_gateway_kind",
             "It is http_route, and the cluster has no Gateway API.",
             "Install the Gateway API and a controller for it, or set it to ingress.",
+        )
+    if needs["http_route"] and not needs["gateway_parent"].get("name"):
+        yield problem(
+            "prefect_gateway_parent",
+            "It names no Gateway, and an HTTPRoute without one lets nobody in.",
+            "Set its name, and its namespace where that is another one; or set prefect_gateway_kind to ingress.",
         )
 
 

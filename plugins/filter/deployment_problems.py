@@ -153,6 +153,32 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
             "It is not of the form user:password.",
             "Write a user name, a colon and a password. The password may contain colons.",
         )
+    # A URL with a place for a password, and nothing there.
+    if not v["prefect_redis_hosts"] and urlsplit(str(v["prefect_redis_url"])).password == "":
+        yield problem(
+            "prefect_redis_password",
+            "prefect_redis_url has a password in it, which is empty.",
+            "Set the password, or take the part before the @ out of the URL of a Redis that asks for none.",
+        )
+    yield from _public(v)
+
+
+def _public(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """A forgotten login is empty, as one that nobody wants."""
+    if v["prefect_api_auth_string"] or v["prefect_api_open"]:
+        return
+    where = ""
+    if v["prefect_gateway_host"]:
+        where = f"under {v['prefect_gateway_host']} (prefect_gateway_host)"
+    elif v["prefect_gateway_service_type"] == "LoadBalancer":
+        where = "through a load balancer (prefect_gateway_service_type)"
+    if where:
+        yield problem(
+            "prefect_api_auth_string",
+            f"It is empty, and the API is public {where}: whoever reaches it could do everything.",
+            "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_open to true if "
+            "nobody has to log in.",
+        )
 
 
 def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:

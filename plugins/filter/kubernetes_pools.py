@@ -43,7 +43,9 @@ options:
     elements: str
     default: []
   labels:
-    description: Labels of every Job and pod.
+    description:
+      - Labels of every pod of a Job, by which a NetworkPolicy knows it. A pool with C(base_job_template) states them
+        itself.
     type: dict
     default: {}
 """

@@ -25,6 +25,11 @@ options:
     description: Namespace of the Jobs of a Kubernetes pool that names none itself.
     type: str
     required: true
+  image_pull_secrets:
+    description: Names of the Secrets that the pods of runs pull their image with, beside those that a pool names.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -39,7 +44,8 @@ _value:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
       C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace), C(image),
-      C(pre_pull) and C(template), which is another text whenever the pool's job template is another one.
+      C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about its node and its pull) and
+      C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
@@ -51,8 +57,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
+from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
+_PLACEMENT = ("nodeSelector", "tolerations", "affinity", "imagePullSecrets")
 # Percent of the CPU that a worker requests; due and active runs of the pool for each worker.
 TARGETS = {"cpu": 70, "backlog": 15}
 
@@ -80,7 +88,16 @@ def _target(pool: Mapping[str, Any], metric: str | None, most: int) -> int | Non
     return min(TARGETS[metric], limit or TARGETS[metric])
 
 
-def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+def _placement(pool: Mapping[str, Any], pull_secrets: Sequence[str]) -> dict[str, Any]:
+    """Return where the pool's job pods may run, and with what they pull their image."""
+    spec: Any = pool.get("job_manifest_patch")
+    for key in ("job_manifest", "spec", "template", "spec"):
+        spec = (spec or {}).get(key)
+    merged = merge({"imagePullSecrets": [{"name": name} for name in pull_secrets]}, spec or {})
+    return {name: merged[name] for name in _PLACEMENT if merged.get(name)}
+
+
+def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
     workers = pool.get("workers") or {}
     scaling = workers.get("autoscaling") or {}
     least = worker_count(pool)
@@ -105,14 +122,17 @@ def _deployment(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         "job_namespace": job.get("namespace") or namespace,
         "image": job.get("image"),
         "pre_pull": bool(pool.get("pre_pull")),
+        "placement": _placement(pool, pull_secrets),
         "template": _checksum([pool.get(name) for name in _TEMPLATE]),
     }
 
 
-def worker_deployments(pools: Sequence[Mapping[str, Any]], namespace: str) -> list[dict[str, Any]]:
+def worker_deployments(
+    pools: Sequence[Mapping[str, Any]], namespace: str, image_pull_secrets: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Return one entry per worker Deployment of C(pools)."""
     present = [pool for pool in pools if pool.get("state") != "absent"]
-    entries = [_deployment(pool, namespace) for pool in present]
+    entries = [_deployment(pool, namespace, image_pull_secrets) for pool in present]
     return [entry for entry in entries if entry["max"] > 0]
 
 

@@ -35,6 +35,7 @@ def _reviews(namespaces: Sequence[str], permissions: Mapping[str, Any]) -> list[
         {"namespace": namespace, "verb": verb, "group": entry["group"], **_resource(entry["resource"])}
         for namespace, kind in places
         for entry in permissions.get(kind) or []
+        if not namespace or not entry.get("namespaces") or namespace in entry["namespaces"]
         for verb in entry["verbs"]
     ]
 

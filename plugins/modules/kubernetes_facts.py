@@ -52,6 +52,10 @@ options:
             type: list
             elements: str
             default: [get, list, create, patch, delete]
+          namespaces:
+            description: Where, by default in each of O(namespaces). Of no meaning for the whole cluster.
+            type: list
+            elements: str
       cluster:
         description: For the whole cluster.
         type: list
@@ -157,6 +161,7 @@ _PERMISSION = {
     "group": {"type": "str", "required": True},
     "resource": {"type": "str", "required": True},
     "verbs": {"type": "list", "elements": "str", "default": ["get", "list", "create", "patch", "delete"]},
+    "namespaces": {"type": "list", "elements": "str"},
 }
 
 

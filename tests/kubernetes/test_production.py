@@ -40,6 +40,7 @@ def production(cluster: Cluster) -> Iterator[Deployment]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     path = f"/api/v1/namespaces/{NAME}"
     cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": {"name": NAME, "labels": labels}})
+    cluster.client.json("POST", f"{path}/secrets", body={"metadata": {"name": "prefect-tls"}})
     yield deployment
     cluster.client.json("DELETE", path)
     wait_for("the namespace to be gone", lambda: cluster.client.found(path) is None)

@@ -147,6 +147,15 @@ def test_jobs_run_where_the_worker_may_start_them_and_go_away() -> None:
     assert (job["cpu_request"], job["memory_request"]) == ("100m", "256Mi")
 
 
+def test_labels_are_those_of_the_pods() -> None:
+    labels = {"selfhosted.prefect/runs-of": "prefect"}
+    patch = {"job_manifest": {"spec": {"template": {"metadata": {"labels": {"team": "data"}}}}}}
+    entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
+    (made,) = kubernetes_pools([entry], "flows", "prefect:1", labels=labels)
+    manifest = made["job_manifest_patch"]["job_manifest"]
+    assert manifest["spec"]["template"]["metadata"]["labels"] == {**labels, "team": "data"}
+
+
 def test_what_a_pool_states_itself_wins() -> None:
     made = pool(
         job={"namespace": "other", "env": {"Y": "2"}},
@@ -233,6 +242,21 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
 
+def placement(spec: Any) -> dict[str, Any]:
+    patch = {"job_manifest": {"spec": {"template": {"spec": spec}}}}
+    entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
+    return dict(worker_deployments([entry], "flows", ["registry"])[0]["placement"])
+
+
+def test_the_placement_is_that_of_the_runs() -> None:
+    registry = [{"name": "registry"}]
+    spec = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"operator": "Exists"}], "affinity": {"nodeAffinity": {}}}
+    assert placement({**spec, "containers": []}) == {**spec, "imagePullSecrets": registry}
+    assert placement({"imagePullSecrets": [{"name": "own"}]}) == {"imagePullSecrets": [*registry, {"name": "own"}]}
+    assert placement(None) == placement({"nodeSelector": None}) == {"imagePullSecrets": registry}
+    assert workers()["placement"] == {}
+
+
 NAMESPACE: dict[str, Any] = {
     "exists": True,
     "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
@@ -257,10 +281,12 @@ NEEDS: dict[str, Any] = {
     "create_namespaces": False,
     "namespace": "prefect",
     "pull_secrets": ["registry"],
+    "tls_secret": "certificate",
     "volumes": True,
     "storage_class": "",
     "metrics": ["cpu", "backlog"],
     "http_route": True,
+    "gateway_parent": {"name": "public"},
     "cloudnative_pg": True,
     "instance": "prefect",
     "pod_security": "restricted",
@@ -323,6 +349,13 @@ def test_a_good_cluster_has_no_problem() -> None:
             "prefect_server_existing_secret",
             "no Secret mine",
         ),
+        (
+            namespace(missing_secrets=["certificate"]),
+            {},
+            "prefect_gateway_tls_secret",
+            "no Secret certificate in the namespace prefect",
+        ),
+        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "names no Gateway"),
         ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "no storage class fast"),
         (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
@@ -371,10 +404,14 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["remedy"]
 
 
-def test_a_secret_of_the_server_is_not_needed_where_jobs_run() -> None:
-    jobs = {"prefect": NAMESPACE, "flows": {**NAMESPACE, "missing_secrets": ["mine", "registry"]}}
-    (problem,) = cluster_problems({**CLUSTER, "namespaces": jobs}, NEEDS)
-    assert problem["problem"] == "There is no Secret registry in the namespace flows."
+def test_a_namespace_of_jobs_needs_the_secrets_of_its_pods_only() -> None:
+    flows = {**NAMESPACE, "missing_secrets": ["certificate", "mine", "registry"], "quotas": []}
+    (problem,) = cluster_problems({**CLUSTER, "namespaces": {"prefect": NAMESPACE, "flows": flows}}, NEEDS)
+    assert problem["option"] == "prefect_image_pull_secrets"
+
+
+def test_an_ingress_needs_no_gateway() -> None:
+    assert cluster_problems(CLUSTER, {**NEEDS, "http_route": False, "gateway_parent": {}}) == []
 
 
 def test_nodes_that_come_by_themselves_are_not_counted() -> None:

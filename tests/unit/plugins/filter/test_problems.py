@@ -38,6 +38,9 @@ GOOD: dict[str, Any] = {
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_api_auth_string": "admin:pass:word",
+    "prefect_api_open": False,
+    "prefect_gateway_host": "prefect.example.com",
+    "prefect_gateway_service_type": "ClusterIP",
     "prefect_server_replicas": 3,
     "prefect_server_api_pool_size": 5,
     "prefect_server_api_max_overflow": 10,
@@ -100,6 +103,16 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_api_auth_string": "secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": ":secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": "user:"}, "prefect_api_auth_string", "user:password"),
+    ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_open"),
+    (
+        {"prefect_api_auth_string": "", "prefect_gateway_host": "", "prefect_gateway_service_type": "LoadBalancer"},
+        "prefect_api_auth_string",
+        "public through a load balancer",
+    ),
+    *[
+        ({"prefect_redis_hosts": [], "prefect_redis_url": url}, "prefect_redis_password", "prefect_redis_url has")
+        for url in ("rediss://:@redis.example.com:6380/0", "redis+sentinel://:@a:26379,b:26379/mymaster")
+    ],
     *[({option: least - 1}, option, f"less than {least}") for option, least in LEAST.items()],
     ({"prefect_server_api_max_overflow": -1}, "prefect_server_api_max_overflow", "no limit"),
     ({"prefect_database_max_connections": 48}, "prefect_database_max_connections", "49 connections"),
@@ -197,7 +210,9 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "rediss://h:1/0"},
         {"prefect_redis_url": "redis+sentinel://h:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster"},
-        {"prefect_api_auth_string": ""},
+        {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "redis://user@h:1/0"},
+        {"prefect_api_auth_string": "", "prefect_gateway_host": ""},
+        {"prefect_api_auth_string": "", "prefect_api_open": True},
         {"prefect_work_pools": [], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         groups({"name": "a", "services": ["triggers"]}, {"name": "b", "services": ["scheduler"]}),

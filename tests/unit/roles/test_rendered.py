@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inventories for clusters become, where no test on a cluster can see it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rendering import ROOT, evaluated, template
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _resource, _reviews, quantity
+
+VERBS = ["get", "list", "create", "patch", "delete"]
+LABEL = "selfhosted.prefect/runs-of"
+
+
+def peers(namespace: str) -> list[dict[str, Any]]:
+    """Who reaches the API beside its gateway's clients, in the inventory for production."""
+    return [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "prefect"}}},
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "podSelector": {"matchLabels": {LABEL: "prefect"}},
+        },
+    ]
+
+
+PREFLIGHT = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
+
+
+def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
+    """The inventory for production has its secrets from the environment, where nothing is set."""
+    found = evaluated(tmp_path, "production", "prefect_preflight", {"problems": PREFLIGHT}, prefect_version="3.9.1")
+    assert {problem["option"] for problem in found["problems"]} == {
+        "prefect_database_password",
+        "prefect_pgbouncer_stats_password",
+        "prefect_redis_password",
+        "prefect_api_auth_string",
+    }
+
+
+def test_runs_reach_the_api(tmp_path: Path) -> None:
+    expressions = {
+        "objects": template("kubernetes_api.yml.j2"),
+        "pools": "__prefect_api_config_pools",
+    }
+    for namespace, variables in (
+        ("prefect", {}),
+        ("flows", {"prefect_work_pools": [{"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}]}),
+    ):
+        found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+        (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
+        assert policy["spec"]["ingress"] == [{"from": peers(namespace), "ports": [{"port": "http"}]}]
+        (pool,) = found["pools"]
+        pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
+        assert pod["metadata"]["labels"] == {LABEL: "prefect"}
+        assert pool["job"]["namespace"] == namespace
+
+
+@pytest.mark.parametrize(
+    ("variables", "request_mb", "limit_mb"),
+    [
+        ({}, 1024, 2048),
+        ({"postgres_memory_mb": 512}, 1024, 2048),
+        ({"postgres_memory_mb": 8192}, 8192, 8192),
+        ({"prefect_workload": {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}}, None, None),
+    ],
+)
+def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
+    tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int | None
+) -> None:
+    expressions = {
+        "planned": "postgres_memory_mb",
+        "objects": template("statefulset.yml.j2"),
+        "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
+    }
+    given = {
+        "prefect_platform": "kubernetes",
+        "prefect_postgres_hosts": ["cluster"],
+        "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
+        "role_path": str(ROOT / "roles" / "prefect_preflight"),
+    }
+    found = evaluated(tmp_path, "local", "postgres", expressions, **given, **variables)
+    planned = int(found["planned"])
+    (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
+    resources = pod["containers"][0]["resources"]
+    assert quantity(resources["requests"]["memory"]) == (request_mb or planned) * 2**20
+    assert quantity(resources["limits"]["memory"]) == (limit_mb or planned) * 2**20
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "postgres_resources"] == [resources]
+    if not request_mb:
+        assert planned > 2048
+
+
+def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
+    pod = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"key": "runs", "operator": "Exists"}]}
+    pool = {
+        "name": "a",
+        "type": "kubernetes",
+        "pre_pull": True,
+        "job_manifest_patch": {"job_manifest": {"spec": {"template": {"spec": pod}}}},
+    }
+    proxy = {"name": "proxy", "image": "proxy:1"}
+    patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"nodeSelector": {"x": "y"}, "containers": [proxy]}}
+    variables = {
+        "prefect_work_pools": [pool],
+        "prefect_worker_pod_patch": patch,
+        "prefect_image_pull_secrets": ["registry"],
+    }
+    found = evaluated(tmp_path, "development", "prefect_worker", {"objects": "__prefect_worker_objects"}, **variables)
+    templates = {
+        item["kind"]: item["spec"]["template"]
+        for item in found["objects"]
+        if item["kind"] in ("DaemonSet", "Deployment")
+    }
+    image, worker = templates["DaemonSet"], templates["Deployment"]
+    assert image["spec"] | pod == image["spec"]
+    assert image["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert [container["name"] for container in image["spec"]["containers"]] == ["image"]
+    assert "annotations" not in image["metadata"]
+    assert worker["spec"]["nodeSelector"] == {"x": "y"}
+    assert [container["name"] for container in worker["spec"]["containers"]] == ["worker", "proxy"]
+
+
+def test_a_database_that_does_not_answer_changes_no_number_of_workers(tmp_path: Path) -> None:
+    """KEDA keeps what there is where it is more than the fallback."""
+    pools = [
+        {"name": name, "type": "kubernetes", "workers": {"min": least, "max": 40, "autoscaling": {"metric": "backlog"}}}
+        for name, least in (("a", 0), ("b", 3))
+    ]
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, prefect_work_pools=pools)
+    fallbacks = [item["spec"]["fallback"] for item in found["objects"] if item["kind"] == "ScaledObject"]
+    common = {"failureThreshold": 3, "behavior": "currentReplicasIfHigher"}
+    assert fallbacks == [{**common, "replicas": 1}, {**common, "replicas": 3}]
+
+
+def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
+    path = ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2"
+    expressions = {"objects": template(str(path)), "permissions": "__prefect_preflight_permissions.namespaced"}
+    pool = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
+    variables = {"prefect_work_pools": [pool], "prefect_separate_observer": True}
+    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    namespaces = ["prefect", "flows"]
+    # Verbs that are asked for by default.
+    asked = _reviews(namespaces, {"namespaced": [{"verbs": VERBS, **entry} for entry in found["permissions"]]})
+    roles = [item for item in found["objects"] if item["kind"] == "Role"]
+    assert len(roles) == 2
+    for role in roles:
+        for rule in role["rules"]:
+            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                review = {"namespace": "flows", "verb": verb, "group": group, **_resource(resource)}
+                assert role["metadata"]["namespace"] == "flows"
+                assert review in asked
+    # Where no Jobs are, no worker has a Role.
+    assert {"namespace": "prefect", "verb": "watch", "group": "", "resource": "events"} not in asked
+    assert len(asked) == len({str(review) for review in asked})
+
+
+@pytest.mark.parametrize(
+    ("variables", "secret"),
+    [
+        ({}, "prefect-tls"),
+        ({"prefect_gateway_host": ""}, ""),
+        ({"prefect_gateway_annotations": {"cert-manager.io/cluster-issuer": "acme"}}, ""),
+    ],
+)
+def test_the_certificate_is_looked_for(tmp_path: Path, variables: dict[str, Any], secret: str) -> None:
+    needs = {name: f"__prefect_preflight_needs.{name}" for name in ("tls_secret", "secrets")}
+    found = evaluated(tmp_path, "production", "prefect_preflight", needs, **variables)
+    assert found == {"tls_secret": secret, "secrets": [secret] if secret else []}
