@@ -125,6 +125,17 @@ def molecule(scenario: str) -> Command:
     return Command(scenario, line, count_molecule, minutes=20)
 
 
+def halves(path: str, *first: str) -> tuple[Command, Command]:
+    """Two sessions side by side, each with machines of its own: those files, and all others."""
+    files = [f"{path}/test_{name}.py" for name in first]
+    begin = "pytest --junitxml={report}/pytest.xml "
+    others = " ".join([path, *(f"--ignore={file}" for file in files)])
+    return (
+        Command("first", begin + " ".join(files), count_junit, minutes=50),
+        Command("others", begin + others, count_junit, minutes=50),
+    )
+
+
 CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 GIT = {"git": "git"}
 STAGES = (
@@ -180,7 +191,7 @@ STAGES = (
         round=2,
     ),
     pytest("machines", round=2, minutes=30),
-    pytest("e2e", round=2, minutes=65),
+    Stage("e2e", halves("tests/e2e", "changes", "load", "loadtest", "site"), "tests/e2e", round=2),
     pytest("kubernetes", round=3, minutes=75, on_request=True, prepare="tests/cluster/cluster build"),
 )
 
