@@ -41,12 +41,12 @@ def connect(url: str, **options: Any) -> redis.Redis:
 
     Stands in each script that needs it, because each is run as a single file, without Prefect.
     """
-    scheme, _, rest = url.partition("://")
+    scheme, _mark, rest = url.partition("://")
     if not scheme.endswith("+sentinel"):
         return redis.Redis.from_url(url, **options)
-    login, _, nodes = rest.partition("/")[0].rpartition("@")
+    login, _mark, nodes = rest.partition("/")[0].rpartition("@")
     parts = urlsplit("/" + rest.partition("/")[2])
-    master, _, database = parts.path.strip("/").partition("/")
+    master, _mark, database = parts.path.strip("/").partition("/")
     query = parse_qs(parts.query)
     own = {name: query.pop(f"sentinel_{name}", [None])[0] for name in ("username", "password")}
     # The rest means what it does without Sentinel. A pool of Sentinel's wants to be told of TLS in another way.

@@ -23,12 +23,12 @@ def connect(url: str, **options: Any) -> redis.Redis:
 
     Stands in each script that needs it, because each is run as a single file, without Prefect.
     """
-    scheme, _, rest = url.partition("://")
+    scheme, _mark, rest = url.partition("://")
     if not scheme.endswith("+sentinel"):
         return redis.Redis.from_url(url, **options)
-    login, _, nodes = rest.partition("/")[0].rpartition("@")
+    login, _mark, nodes = rest.partition("/")[0].rpartition("@")
     parts = urlsplit("/" + rest.partition("/")[2])
-    master, _, database = parts.path.strip("/").partition("/")
+    master, _mark, database = parts.path.strip("/").partition("/")
     query = parse_qs(parts.query)
     own = {name: query.pop(f"sentinel_{name}", [None])[0] for name in ("username", "password")}
     # The rest means what it does without Sentinel. A pool of Sentinel's wants to be told of TLS in another way.
@@ -45,7 +45,7 @@ def connect(url: str, **options: Any) -> redis.Redis:
 
 def database_of(url: str, database: int) -> redis.Redis:
     # The number in the URL wins over an argument. With Sentinel, it follows the name of the master.
-    address, _, query = url.partition("?")
+    address, _mark, query = url.partition("?")
     kept = 4 if "+sentinel" in address else 3
     path = "/".join([*address.rstrip("/").split("/")[:kept], str(database)])
     return connect(f"{path}?{query}", decode_responses=True)

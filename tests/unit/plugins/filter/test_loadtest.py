@@ -95,8 +95,8 @@ AFTER: dict[str, Any] = {
 }
 
 
-def report(before: dict[str, Any] = BEFORE, after: dict[str, Any] = AFTER) -> dict[str, Any]:
-    return _load_report.report(LOAD, {"one": [before, after]})
+def report(before: dict[str, Any] | None = None, after: dict[str, Any] | None = None) -> dict[str, Any]:
+    return _load_report.report(LOAD, {"one": [before or BEFORE, after or AFTER]})
 
 
 def test_cpu_is_what_was_used_in_between() -> None:
