@@ -5,7 +5,7 @@
 ARGS ?=
 STAGES = sanity lint docs unit package contract molecule machines e2e kubernetes
 
-.PHONY: help site test $(STAGES) build lock clean
+.PHONY: help site test test-all $(STAGES) build lock clean
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -13,9 +13,13 @@ site: ## deploy everything on this machine (inventories/local) and run a flow th
 	@scripts/bootstrap.sh control
 	.venv/bin/ansible-playbook playbooks/site.yml $(ARGS)
 
-test: ## all of the stages below but kubernetes, then one line that sums them up
+test: ## what every change has to pass, of each stage below, then one line that sums it up
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py
+
+test-all: ## all of every stage, for a release: hours
+	@scripts/bootstrap.sh test
+	@.venv/bin/python tests/run.py --all
 
 sanity: ## ansible-test sanity, on a copy of this checkout
 lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, changelog fragments

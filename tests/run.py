@@ -1,9 +1,11 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the test stages, all of them or those named, and sum them up in one line.
+"""Run the test stages and sum them up in one line.
 
-usage: .venv/bin/python tests/run.py [STAGE ...] [-- words to add to each command]
+usage: .venv/bin/python tests/run.py [--all | STAGE ...] [-- words to add to each command]
+
+Without --all or names, what runs of each stage is quick enough for every change.
 
 Every command runs, whether or not an earlier one failed. Its output goes to tests/output/<stage>/<command>.log
 and is shown if it failed, or while it runs if it is the only one. A command counts as many tests as its
@@ -24,7 +26,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -99,8 +101,8 @@ class Stage:
     commands: tuple[Command, ...]
     needs: str = "."  # the path in the checkout that it tests with
     tools: Tools = field(default_factory=dict)
+    quick: tuple[Command, ...] | None = None  # what runs of it on every change, if that is not all
     round: int = 1  # stages of a round share the machine; the rounds come one after the other
-    on_request: bool = False  # runs when it is named, and not with all others
     # Makes beforehand what the stage needs and what takes long; runs beside the other stages, and gives way to them.
     prepare: str = ""
 
@@ -125,18 +127,22 @@ def molecule(scenario: str) -> Command:
     return Command(scenario, line, count_molecule, minutes=20)
 
 
-def halves(path: str, *first: str) -> tuple[Command, Command]:
-    """Two sessions side by side, each with machines of its own: those files, and all others."""
-    files = [f"{path}/test_{name}.py" for name in first]
-    begin = "pytest --junitxml={report}/pytest.xml "
-    others = " ".join([path, *(f"--ignore={file}" for file in files)])
-    return (
-        Command("first", begin + " ".join(files), count_junit, minutes=50),
-        Command("others", begin + others, count_junit, minutes=50),
-    )
+def modules(name: str, path: str, *modules: str, minutes: int) -> Command:
+    """Those modules of a directory of tests."""
+    words = " ".join(f"{path}/test_{module}.py" for module in modules)
+    return Command(name, f"pytest --junitxml={{report}}/pytest.xml {words}", count_junit, minutes)
+
+
+def others(name: str, path: str, *modules: str, minutes: int) -> Command:
+    """All modules of it but those."""
+    words = " ".join(f"--ignore={path}/test_{module}.py" for module in modules)
+    return Command(name, f"pytest --junitxml={{report}}/pytest.xml {path} {words}", count_junit, minutes)
 
 
 CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
+NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
+HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
+FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
 GIT = {"git": "git"}
 STAGES = (
     Stage(
@@ -178,21 +184,36 @@ STAGES = (
         "contract",
         (
             Command("oldest", f"PREFECT_TEST_VERSIONS=oldest {CONTRACT}/api", count_junit, minutes=35),
-            Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35),
-            Command("host", f"{CONTRACT}/host", count_junit, minutes=20),
+            NEWEST,
+            HOST_MODULES,
         ),
+        quick=(NEWEST, HOST_MODULES),
         needs="tests/integration",
         tools={"pg_createcluster": "postgresql"},
     ),
     Stage(
         "molecule",
         (molecule("default"), molecule("machines")),  # tests/kubernetes runs the one called kubernetes
+        quick=(molecule("default"),),
         needs="extensions/molecule",
         round=2,
     ),
-    pytest("machines", round=2, minutes=30),
-    Stage("e2e", halves("tests/e2e", "changes", "load", "loadtest", "site"), "tests/e2e", round=2),
-    pytest("kubernetes", round=3, minutes=75, on_request=True, prepare="tests/cluster/cluster build"),
+    pytest("machines", round=2, minutes=30, quick=()),
+    Stage(
+        "e2e",
+        # Two sessions side by side, each with machines of its own.
+        (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
+        "tests/e2e",
+        quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=20),),
+        round=2,
+    ),
+    pytest(
+        "kubernetes",
+        round=3,
+        minutes=90,
+        quick=(modules("install", "tests/kubernetes", "install", "isolation", minutes=30),),
+        prepare="tests/cluster/cluster build",
+    ),
 )
 
 
@@ -348,11 +369,17 @@ def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, 
 def main(arguments: list[str]) -> int:
     names = list(itertools.takewhile(lambda word: word != "--", arguments))
     extra = arguments[len(names) + 1 :]
+    everything = names == ["--all"]
+    if everything:
+        names = []
     known = {stage.name: stage for stage in STAGES}
     if unknown := set(names) - set(known):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    chosen = [known[name] for name in names] or [stage for stage in STAGES if not stage.on_request]
+    chosen = [known[name] for name in names] or list(STAGES)
+    if not names and not everything:
+        chosen = [replace(stage, commands=stage.commands if stage.quick is None else stage.quick) for stage in chosen]
+        chosen = [stage for stage in chosen if stage.commands]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
     # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.
     for number in (signal.SIGINT, signal.SIGTERM):

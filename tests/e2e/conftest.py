@@ -55,27 +55,29 @@ INTERRUPTIONS = {
 
 
 class Converged:
-    """A machine after its first site.yml, which is killed several times, and what the run that finished it showed.
+    """A machine after its first site.yml, and what that showed.
 
-    So every test that uses the machine also says that the next run makes up for what an interrupted one has left.
+    Where test_interrupted.py takes part, runs that were killed came first; then every test that uses the machine also
+    says that the next run makes up for what an interrupted one has left.
     """
 
     INTERRUPTED = "/srv/interrupted"  # on the machine, because it may be kept for another run
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, interruptions: dict[str, int]) -> None:
         self.machine = machine
         machine.override("planted", SECRETS)
         with Sampler() as self.sampler:
             if not machine.pids():
-                for task, seconds in INTERRUPTIONS.items():
+                for task, seconds in interruptions.items():
                     machine.interrupt("site", task, seconds, "-vvv", "--diff")
                     machine.sh(f"cat >> {self.INTERRUPTED}", input=task + "\n")
             self.first = machine.playbook("site", "-vvv", "--diff")
 
 
 @pytest.fixture(scope="session")
-def converged(make_machine: MakeMachine) -> Converged:
-    return Converged(make_machine("shared", "--share-cache"))
+def converged(make_machine: MakeMachine, request: pytest.FixtureRequest) -> Converged:
+    interrupted = any(item.path.stem == "test_interrupted" for item in request.session.items)
+    return Converged(make_machine("shared", "--share-cache"), INTERRUPTIONS if interrupted else {})
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_make_has_a_target_for_each_stage_and_no_other() -> None:
     command = ["make", "--no-print-directory", "help"]  # the tests themselves run under make
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = [line.split()[0] for line in listed.splitlines()]
-    others = {"help", "site", "test", "core-2.%", "build", "lock", "clean"}
+    others = {"help", "site", "test", "test-all", "core-2.%", "build", "lock", "clean"}
     assert [target for target in targets if target not in others] == [stage.name for stage in run.STAGES]
 
 
@@ -119,6 +119,19 @@ def test_words_may_leave_a_command_without_tests(
     none, one = run.Command("a", "exit 5; :", run.count_junit), run.Command("b", "true")
     drive([run.Stage("one", (none, one))], tmp_path, monkeypatch, *words)
     assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(("words", "passed"), [([], 2), (["--all"], 4), (["both"], 2), (["never"], 1)])
+def test_what_is_not_quick_runs_on_request(
+    words: list[str], passed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = [
+        run.Stage("always", (run.Command("a", "true"),)),
+        run.Stage("both", (run.Command("b", "true"), run.Command("c", "true")), quick=(run.Command("b", "true"),)),
+        run.Stage("never", (run.Command("d", "true"),), quick=()),
+    ]
+    assert drive(stages, tmp_path, monkeypatch, *words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{passed} passed, 0 failed"
 
 
 def test_an_unknown_stage_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
