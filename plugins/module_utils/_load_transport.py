@@ -291,7 +291,8 @@ class Socket:
         if opcode == PING:
             self._send(PONG, content)
         elif opcode == CLOSE:
-            raise ConnectionError("closed by the server")
+            reason = f"{int.from_bytes(content[:2], 'big')} {content[2:].decode(errors='replace')}".strip()
+            raise ConnectionError(f"closed by the server: {reason}")
 
     async def _frame(self) -> tuple[int, bytes]:
         first, length = await self._connection.read(2)

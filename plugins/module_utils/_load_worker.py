@@ -29,6 +29,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport
     Socket,
 )
 
+CHANNEL_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to join the channel of a worker
 LOG_SECONDS = 2.0  # after which log messages are sent together
 EVENTS_IN, EVENTS_OUT = "/events/in", "/events/out"
 STEP = "prefect.deployments.steps.run_shell_script"
@@ -160,9 +161,23 @@ class Worker:
             {"work_queues": None, "limit": None, "offset": None},
         )
         command_line.close()
-        await self._join_channel()
+        await self._connect_channel()
         for loop in (self._poll, self._heartbeats, self._send_logs):
             self._loops.append(asyncio.ensure_future(self._guarded(loop())))
+
+    async def _connect_channel(self) -> None:
+        """Join it, and like a real worker again when the server closes it, as it does when its database is busy."""
+        for pause in (*CHANNEL_PAUSES, None):
+            try:
+                await self._join_channel()
+                return
+            except (LoadError, OSError) as error:
+                self.meter.trouble(f"the channel of a worker: {error}")
+                self._channel.close()
+                self._channel = Socket(self.endpoint, self.meter)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
 
     async def _join_channel(self) -> None:
         await self._channel.open(f"/work_pools/{self.plan.pool}/workers/connect", "/work_pools/{}/workers/connect")
@@ -196,7 +211,7 @@ class Worker:
             if not self._channel.usable:
                 self._channel.close()
                 self._channel = Socket(self.endpoint, self.meter)
-                await self._join_channel()
+                await self._connect_channel()
             payload = {
                 "consumer_id": self._consumer,
                 "worker_name": self.name,

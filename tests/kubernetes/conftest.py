@@ -98,7 +98,7 @@ def installed(development: Deployment, request: pytest.FixtureRequest, record_te
             for pod in pods
             for container in pod["status"].get("containerStatuses", [])
         },
-        max(ready_at(pod) for pod in pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "api") - begun,
+        max(ready_at(pod) for pod in development.pods("api")) - begun,
     )
     record_testsuite_property("first install, seconds", round(run.seconds, 1))
     record_testsuite_property("first install until every API pod is ready, seconds", round(found.api_ready_seconds, 1))

@@ -49,7 +49,7 @@ def test_the_namespace_enforces_the_restricted_level(development: Deployment, in
 
 def test_only_workers_have_a_token(development: Deployment, installed: Installed) -> None:
     with_token = {
-        pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        pod["metadata"]["labels"].get("app.kubernetes.io/component")
         for pod in development.pods()
         if pod["spec"].get("automountServiceAccountToken") is not False
     }
