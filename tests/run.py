@@ -158,7 +158,9 @@ STAGES = (
             Command(
                 "mypy-scripts",
                 "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/kubernetes"
-                " scripts",
+                " scripts tests/benchmarks/coefficients.py tests/benchmarks/faults.py tests/benchmarks/host.py"
+                " tests/benchmarks/jobs.py tests/benchmarks/load.py tests/benchmarks/local.py"
+                " tests/benchmarks/tuning.py",
             ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),

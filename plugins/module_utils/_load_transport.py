@@ -148,26 +148,38 @@ class Http:
             await self._look_for_csrf()
         name = f"{method} {path}"
         target = self._endpoint.at.base + path.replace("{}", value)
+        status, answer = await self._repeated(name, method, target, body)
+        if 200 <= status < 300:
+            return json.loads(answer) if answer else None
+        raise self._failure(name, status, answer)
+
+    async def _repeated(self, name: str, method: str, target: str, body: Any) -> tuple[int, bytes]:
+        """The answer that Prefect's client would take, after as many tries as it makes; the status is 0 without any."""
         for attempt in range(1, TRIES + 1):
             try:
                 async with self._places:
                     status, answer = await self._once(name, method, target, body)
             except (OSError, asyncio.TimeoutError) as error:
                 status, answer = 0, (str(error) or type(error).__name__).encode()
-            if 200 <= status < 300:
-                return json.loads(answer) if answer else None
-            self._meter.trouble(f"{name}: {status or answer.decode()}")
             if (status and status not in REPEATED) or attempt == TRIES:
                 break
+            self._meter.trouble(f"{name}: {status or answer.decode()}")
             self._meter.retried += 1
             await asyncio.sleep(2**attempt * random.uniform(0.8, 1.2))
+        return status, answer
+
+    def _failure(self, name: str, status: int, answer: bytes) -> LoadError:
+        self._meter.trouble(f"{name}: {status or answer.decode()}")
         self._meter.failed += 1
-        raise LoadError(f"{name}: {status} {answer[:200].decode(errors='replace')}")
+        return LoadError(f"{name}: {status} {answer[:200].decode(errors='replace')}")
 
     async def _look_for_csrf(self) -> None:
-        client = str(uuid.uuid4())
+        name, client = "GET /csrf-token", str(uuid.uuid4())
         target = f"{self._endpoint.at.base}/csrf-token?client={client}"
-        status, answer = await self._once("GET /csrf-token", "GET", target, None)
+        status, answer = await self._repeated(name, "GET", target, None)
+        if not status or status in REPEATED:
+            raise self._failure(name, status, answer)
+        # Any other answer says that the server wants no token.
         found = json.loads(answer).get("token") if status == 200 else None
         self._csrf = {"Prefect-Csrf-Token": found, "Prefect-Csrf-Client": client} if found else {}
 

@@ -17,21 +17,16 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import os
 import re
-import shlex
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import date
-from pathlib import Path
 
-from e2e.machine import MACHINE, ROOT, Machine, run, wait_for
+from benchmarks.local import REDIS, add_options, deployed, difference, machine_text, read
+from e2e.machine import ROOT, Machine, wait_for
 from e2e.runs import Flows, State
 
 DATA = ROOT / "plugins/plugin_utils/sizing.yml"
@@ -60,32 +55,6 @@ POOL_LIMIT = 20  # of its pool
 QUERY_SECONDS = 5
 ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
 EVENTS, LOG = ("events", "event_resources"), ("log",)
-# What the queries of this program cost is nothing beside the runs.
-COUNTERS = """SELECT json_build_object(
-  'transactions', xact_commit + xact_rollback,
-  'busy', (active_time + idle_in_transaction_time) / 1000,
-  'wal', pg_current_wal_lsn() - '0/0',
-  'flushes', (SELECT wal_sync FROM pg_stat_wal),
-  'rows', (SELECT json_object_agg(relname, n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'public'))
-FROM pg_stat_database WHERE datname = 'prefect'"""
-# Seconds of the process and of its children that have ended, and its parent; /proc counts hundredths.
-PROCESSES = r"""for stat in /proc/[0-9]*/stat; do
-  sed 's/^\([0-9]*\) (.*) /\1 /' $stat 2>/dev/null
-done | awk '{print $1, $3, ($12 + $13) / 100, ($14 + $15) / 100}'"""
-GATEWAY = "python3 -c " + shlex.quote(
-    """import csv, socket
-with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect('/run/prefect/gateway/admin.sock')
-    connection.sendall(b'show stat\\n')
-    text = b''.join(iter(lambda: connection.recv(65536), b'')).decode()
-for row in csv.DictReader(text.lstrip('# ').splitlines()):
-    if row['svname'] == 'FRONTEND' and row['req_tot']:
-        print(row['req_tot'])"""
-)
-REDIS = (
-    "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/prefect/redis.conf | tr -d '\"') redis-cli"
-    " -h $(sed -n 's/^bind //p' /etc/prefect/redis.conf)"
-)
 
 
 class Work(Flows):
@@ -122,40 +91,6 @@ class Work(Flows):
 
 
 # --- Reading ---
-
-
-def cpu(machine: Machine) -> dict[str, float]:
-    """CPU seconds so far by component; those of runs, which a worker starts, apart from the worker's own."""
-    table = {}
-    children = defaultdict(list)
-    for line in machine.sh(PROCESSES).splitlines():
-        pid, parent, own, ended = line.split()
-        table[int(pid)] = (float(own), float(ended))
-        children[int(parent)].append(int(pid))
-
-    def below(pid: int) -> float:
-        return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
-
-    found: dict[str, float] = defaultdict(float)
-    for name, main in machine.pids().items():
-        component = re.sub(r"-.*", "", name)
-        found[component] += table[main][0]
-        found["run" if component == "worker" else component] += below(main)
-    return found
-
-
-def read(machine: Machine) -> dict[str, float]:
-    """All counters; the differences between two readings are what happened in between."""
-    time.sleep(1.5)  # PostgreSQL's sessions report what they did once a second
-    counters = json.loads(machine.sql(COUNTERS)[0][0])
-    rows = {f"rows {table}": count for table, count in counters.pop("rows").items()}
-    requests = sum(int(line) for line in machine.sh(GATEWAY).split())
-    used = {f"cpu {component}": seconds for component, seconds in cpu(machine).items()}
-    return {"time": time.monotonic(), "requests": requests, **counters, **rows, **used}
-
-
-def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    return {name: after[name] - before.get(name, 0) for name in after}
 
 
 def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
@@ -402,12 +337,6 @@ def lines(results: Results) -> Iterator[str]:
         yield f"    spread: {shown} ({len(values)} value{'s' if values[1:] else ''})"
 
 
-def machine_text(system: str) -> str:
-    model = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    load = os.getloadavg()[2]
-    return f"{system}, {os.cpu_count()} cores ({model[0] if model else 'unknown'}), load {load:.1f} of 15 minutes"
-
-
 def write(text: list[str], command: str, machine: str) -> None:
     data = DATA.read_text(encoding="utf-8")
     block = "  # begin measured\n" + "\n".join(text) + "\n  # end measured\n"
@@ -425,32 +354,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--release", default="bookworm")
-    parser.add_argument("--machine", metavar="RUN", help="use the machine of this run of tests/machines, and keep it")
     parser.add_argument("--write", action="store_true")
+    add_options(parser)
     options = parser.parse_args()
-    owner = options.machine or f"coefficients-{os.getpid()}"
-    # A machine that is kept needs its passwords again.
-    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
-    directory.mkdir(exist_ok=True)
-    try:
-        fresh = f"{owner} coeff " not in run([MACHINE, "list"])
-        if fresh:
-            run([MACHINE, "--run", owner, "up", "coeff", "--release", options.release])
-        machine = Machine(owner, "coeff", directory)
-        if fresh:
-            machine.playbook("site")
+    with deployed(options, "coefficients") as machine:
         results = Results()
         for number in range(1, options.rounds + 1):
             measure(machine, results, options.runs)
             if options.write:  # after every round: it takes minutes, and a later one may fail
                 command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {number}"
-                write(list(lines(results)), command, machine_text(options.release))
+                write(list(lines(results)), command, machine_text(machine))
         print("\n".join(lines(results)))
-    finally:
-        if not options.machine:
-            shutil.rmtree(directory)
-            run([MACHINE, "--run", owner, "down", "--all"])
 
 
 if __name__ == "__main__":

@@ -21,14 +21,12 @@ import contextlib
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.coefficients import cpu, machine_text
-from e2e.machine import MACHINE, Machine, run, wait_for
+from benchmarks.local import add_options, cpu, deployed, machine_text
+from e2e.machine import Machine, wait_for
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
@@ -121,13 +119,33 @@ class SideA:
         return {"server": own, "postgres": cpu(self.machine)["postgres"]}
 
 
+def add_load_options(parser: argparse.ArgumentParser, seconds: float) -> None:
+    parser.add_argument("--seconds", type=float, default=seconds)
+    parser.add_argument("--run-seconds", type=float, default=5)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--logs", action=argparse.BooleanOptionalAction, default=True)
+
+
+def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """Control-plane load; the figures of the module loadtest, whose runs are still there."""
+    given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
+    given |= {"auth_string": None, "drain_seconds": 60.0}
+    given |= {name: getattr(options, name) for name in ("seconds", "run_seconds", "workers", "logs")}
+    found: dict[str, Any] = _load.execute(client, {**given, **more})["result"]
+    return found
+
+
+def print_troubles(found: dict[str, Any]) -> None:
+    """What was repeated or failed most often, and why runs were given up."""
+    for kind in ("troubles", "problems"):
+        for text, count in list(found["requests"][kind].items())[:3]:
+            print(f"  {count} x {text}", file=sys.stderr)
+
+
 def measure(side: SideA | SideB, number: int, rate: float, options: argparse.Namespace) -> Step:
     client = Client(side.url, timeout=60)
     before = side.cpu()
-    given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
-    given |= {"auth_string": None, "rate": rate, "seconds": options.seconds, "workers": options.workers}
-    given |= {"run_seconds": options.run_seconds, "drain_seconds": 60.0, "objectives": {}, "logs": options.logs}
-    found = _load.execute(client, given)["result"]
+    found = load(client, options, rate=rate)
     used = {name: seconds - before.get(name, 0) for name, seconds in side.cpu().items() if name != "run"}
     runs = max(1, found["runs"]["submitted"])
     step = Step(
@@ -145,8 +163,7 @@ def measure(side: SideA | SideB, number: int, rate: float, options: argparse.Nam
         os.getloadavg()[0],
     )
     print(row(step), file=sys.stderr, flush=True)
-    for trouble, count in list(found["requests"]["troubles"].items())[:3]:
-        print(f"  {count} x {trouble}", file=sys.stderr)
+    print_troubles(found)
     _load.remove(client)
     return step
 
@@ -192,40 +209,24 @@ def climb(side: SideA | SideB, number: int, options: argparse.Namespace) -> Iter
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[1, 2, 3, 4, 5, 6, 7, 8])
-    parser.add_argument("--seconds", type=float, default=40)
-    parser.add_argument("--run-seconds", type=float, default=5)
-    parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--logs", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--release", default="bookworm")
-    parser.add_argument("--machine", metavar="RUN", help="use the machine of this run of tests/machines, and keep it")
+    add_load_options(parser, seconds=40)
+    add_options(parser)
     options = parser.parse_args()
-    owner = options.machine or f"load-{os.getpid()}"
-    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
-    directory.mkdir(exist_ok=True)
-    try:
-        fresh = f"{owner} load " not in run([MACHINE, "list"])
-        if fresh:
-            run([MACHINE, "--run", owner, "up", "load", "--release", options.release])
-        machine = Machine(owner, "load", directory)
-        if fresh:
-            machine.playbook("site")
+    with deployed(options, "load") as machine:
         sides = (SideA(machine), SideB(machine))
         machine.sh(f"systemctl stop {sides[1].units()}")
         steps: list[Step] = []
         for number in range(1, options.rounds + 1):
             for side in sides:
                 steps += climb(side, number, options)
-        print(f"{machine_text(options.release)}; runs of {options.run_seconds:g} s, {options.seconds:g} s per step\n")
+        print(f"{machine_text(machine)}; runs of {options.run_seconds:g} s, {options.seconds:g} s per step\n")
         print(HEADER)
         print("\n".join(row(step) for step in steps))
         for side in sides:
             rates = highest(steps, side.name)
             print(f"\n{side.name}: highest sustained {rates} runs/s, median {statistics.median(rates):g}")
         machine.sh(f"systemctl start {sides[1].units()}")
-    finally:
-        if not options.machine:
-            run([MACHINE, "--run", owner, "down", "--all"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine with the local inventory to measure on, and what its parts have used.
+
+A machine of tests/machines, made for one benchmark and removed afterwards, or one that is kept from one to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from e2e.machine import MACHINE, Machine, run
+
+NAME = "bench"
+# What the queries of this program cost is nothing beside the runs.
+COUNTERS = """SELECT json_build_object(
+  'transactions', xact_commit + xact_rollback,
+  'busy', (active_time + idle_in_transaction_time) / 1000,
+  'wal', pg_current_wal_lsn() - '0/0',
+  'flushes', (SELECT wal_sync FROM pg_stat_wal),
+  'rows', (SELECT json_object_agg(relname, n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'public'))
+FROM pg_stat_database WHERE datname = 'prefect'"""
+# Seconds of the process and of its children that have ended, and its parent; /proc counts hundredths.
+PROCESSES = r"""for stat in /proc/[0-9]*/stat; do
+  sed 's/^\([0-9]*\) (.*) /\1 /' $stat 2>/dev/null
+done | awk '{print $1, $3, ($13 + $14) / 100, ($15 + $16) / 100}'"""
+GATEWAY = "python3 -c " + shlex.quote(
+    """import csv, socket
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect('/run/prefect/gateway/admin.sock')
+    connection.sendall(b'show stat\\n')
+    text = b''.join(iter(lambda: connection.recv(65536), b'')).decode()
+for row in csv.DictReader(text.lstrip('# ').splitlines()):
+    if row['svname'] == 'FRONTEND' and row['req_tot']:
+        print(row['req_tot'])"""
+)
+REDIS = (
+    "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/prefect/redis.conf | tr -d '\"') redis-cli"
+    " -h $(sed -n 's/^bind //p' /etc/prefect/redis.conf)"
+)
+
+
+# --- The machine ---
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--release", default="bookworm")
+    parser.add_argument("--machine", metavar="RUN", help="use the machine of this run of tests/machines, and keep it")
+
+
+@contextlib.contextmanager
+def deployed(options: argparse.Namespace, benchmark: str) -> Iterator[Machine]:
+    """The machine after site.yml."""
+    owner = options.machine or f"{benchmark}-{os.getpid()}"
+    # A machine that is kept needs its passwords again.
+    directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
+    directory.mkdir(exist_ok=True)
+    try:
+        listed = [line.split() for line in run([MACHINE, "list"]).splitlines()]
+        names = [words[1] for words in listed if words[0] == owner]
+        if not names:
+            run([MACHINE, "--run", owner, "up", NAME, "--release", options.release])
+        machine = Machine(owner, (names or [NAME])[0], directory)
+        if not machine.pids():
+            print(f"site.yml on {owner}/{machine.name} took {machine.playbook('site').seconds:.0f} s", file=sys.stderr)
+        yield machine
+    finally:
+        if not options.machine:
+            shutil.rmtree(directory)
+            run([MACHINE, "--run", owner, "down", "--all"])
+
+
+def release(machine: Machine) -> str:
+    return machine.sh('. /etc/os-release; echo "$VERSION_CODENAME"').strip()
+
+
+def machine_text(machine: Machine) -> str:
+    """For whoever reads the figures."""
+    models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    processors = f"{os.cpu_count()} cores ({models[0] if models else 'unknown'})"
+    return f"{release(machine)}, {processors}, load {os.getloadavg()[2]:.1f} of 15 minutes"
+
+
+# --- What was used ---
+
+
+def cpu(machine: Machine) -> dict[str, float]:
+    """CPU seconds so far by component; those of runs, which a worker starts, apart from the worker's own."""
+    table = {}
+    children = defaultdict(list)
+    for line in machine.sh(PROCESSES).splitlines():
+        pid, parent, own, ended = line.split()
+        table[int(pid)] = (float(own), float(ended))
+        children[int(parent)].append(int(pid))
+
+    def below(pid: int) -> float:
+        return table[pid][1] + sum(table[child][0] + below(child) for child in children[pid])
+
+    found: dict[str, float] = defaultdict(float)
+    for name, main in machine.pids().items():
+        if main not in table:  # it is stopped, or has just ended
+            continue
+        component = re.sub(r"-.*", "", name)
+        found[component] += table[main][0]
+        found["run" if component == "worker" else component] += below(main)
+    return found
+
+
+def read(machine: Machine) -> dict[str, float]:
+    """All counters; the differences between two readings are what happened in between."""
+    time.sleep(1.5)  # PostgreSQL's sessions report what they did once a second
+    counters = json.loads(machine.sql(COUNTERS)[0][0])
+    rows = {f"rows {table}": count for table, count in counters.pop("rows").items()}
+    requests = sum(int(line) for line in machine.sh(GATEWAY).split())
+    used = {f"cpu {component}": seconds for component, seconds in cpu(machine).items()}
+    return {"time": time.monotonic(), "requests": requests, **counters, **rows, **used}
+
+
+def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    return {name: after[name] - before.get(name, 0) for name in after}

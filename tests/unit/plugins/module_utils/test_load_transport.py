@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the clients of a load test repeat, against a server that hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _load_transport as transport
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address
+
+REFUSAL = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 2\r\n\r\n{}"
+CREATED = b'HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{"id":1}'
+
+
+async def post(hang_ups: int) -> tuple[object, list[str], transport.Meter]:
+    """The answer to a POST, the requests that arrived, and what was measured; the first ones are not answered."""
+    arrived: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            except asyncio.IncompleteReadError:
+                break
+            arrived.append(head.split("?")[0].split(" HTTP")[0])
+            if len(arrived) <= hang_ups:
+                break
+            if head.startswith("POST"):
+                await reader.readexactly(2)
+            writer.write(REFUSAL if head.startswith("GET") else CREATED)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    meter = transport.Meter()
+    http = transport.Http(transport.Endpoint(Address("127.0.0.1", port, "/api", None, {}), None), meter)
+    try:
+        return await http.call("POST", "/flows/", "", {}), arrived, meter
+    finally:
+        http.close()
+        server.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport.random, "uniform", lambda _least, _most: 0)
+
+
+def test_the_look_for_a_csrf_token_is_repeated_as_any_request() -> None:
+    answer, arrived, meter = asyncio.run(post(2))
+    assert answer == {"id": 1}
+    assert arrived == ["GET /api/csrf-token"] * 3 + ["POST /api/flows/"]
+    assert (meter.retried, meter.failed) == (2, 0)
+    assert meter.statuses == {"GET /csrf-token: hung up": 2}
+
+
+def test_a_server_that_is_away_for_good_is_a_failure() -> None:
+    with pytest.raises(transport.LoadError, match="GET /csrf-token: 0 hung up"):
+        asyncio.run(post(transport.TRIES))
