@@ -25,6 +25,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._client import 
 REPEATED = frozenset((408, 429, 502, 503))  # by Prefect's client
 TRIES = 6
 REQUEST_SECONDS = 60
+SOCKET_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to open a websocket
 # Connections of one client of Prefect: at once, kept without a request, and for how many seconds.
 AT_ONCE, KEPT, KEPT_SECONDS = 16, 8, 25
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes of a websocket
@@ -243,16 +244,23 @@ class Socket:
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self, path: str, label: str = "") -> None:
-        """Connect and log in, as all of Prefect's clients do."""
-        begun = time.perf_counter()
-        try:
-            await asyncio.wait_for(self._open(path), REQUEST_SECONDS)
-        except (OSError, asyncio.TimeoutError, ValueError) as error:
-            self._meter.failed += 1
-            self._meter.trouble(f"websocket {label or path}: {error or type(error).__name__}")
-            self.close()
-            raise LoadError(f"websocket {label or path}: {error or type(error).__name__}") from error
-        self._meter.note(f"websocket {label or path}", time.perf_counter() - begun)
+        """Connect and log in, as all of Prefect's clients do, which try again for a while when it fails."""
+        label = f"websocket {label or path}"
+        for pause in (*SOCKET_PAUSES, None):
+            begun = time.perf_counter()
+            try:
+                await asyncio.wait_for(self._open(path), REQUEST_SECONDS)
+            except (OSError, asyncio.TimeoutError, ValueError) as error:
+                self._connection.close()
+                trouble = f"{label}: {error or type(error).__name__}"
+                self._meter.trouble(trouble)
+                if pause is None:
+                    self._meter.failed += 1
+                    raise LoadError(trouble) from error
+                await asyncio.sleep(pause)
+            else:
+                self._meter.note(label, time.perf_counter() - begun)
+                return
 
     async def _open(self, path: str) -> None:
         at = self._endpoint.at
@@ -278,7 +286,9 @@ class Socket:
             raise ValueError(f"the login was answered with {answer}")
 
     def say(self, message: Any) -> None:
-        self._send(TEXT, json.dumps(message).encode())
+        """Send it; what cannot be sent any more is lost, and nobody waits for it."""
+        if self.usable:
+            self._send(TEXT, json.dumps(message).encode())
 
     async def hear(self) -> Any:
         """The next message."""

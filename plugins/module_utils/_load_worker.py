@@ -13,6 +13,7 @@ Prefect's life cycle shows there, and is followed here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 import uuid
@@ -22,6 +23,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport import (
+    SOCKET_PAUSES,
     Endpoint,
     Http,
     LoadError,
@@ -29,7 +31,6 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport
     Socket,
 )
 
-CHANNEL_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to join the channel of a worker
 LOG_SECONDS = 2.0  # after which log messages are sent together
 EVENTS_IN, EVENTS_OUT = "/events/in", "/events/out"
 STEP = "prefect.deployments.steps.run_shell_script"
@@ -167,7 +168,7 @@ class Worker:
 
     async def _connect_channel(self) -> None:
         """Join it, and like a real worker again when the server closes it, as it does when its database is busy."""
-        for pause in (*CHANNEL_PAUSES, None):
+        for pause in (*SOCKET_PAUSES, None):
             try:
                 await self._join_channel()
                 return
@@ -205,19 +206,21 @@ class Worker:
         return {"type": kind, "id": str(uuid.uuid4()), "sent_at": now(), "payload": payload}
 
     async def _heartbeats(self) -> None:
-        seconds = self.plan.worker_heartbeat_seconds
         while True:
-            await asyncio.sleep(seconds)
-            if not self._channel.usable:
-                self._channel.close()
-                self._channel = Socket(self.endpoint, self.meter)
-                await self._connect_channel()
-            payload = {
-                "consumer_id": self._consumer,
-                "worker_name": self.name,
-                "heartbeat_interval_seconds": int(seconds),
-            }
-            self._channel.say(self._frame("worker.heartbeat.v1", payload))
+            await asyncio.sleep(self.plan.worker_heartbeat_seconds)
+            await self._guarded(self._beat())
+
+    async def _beat(self) -> None:
+        if not self._channel.usable:
+            self._channel.close()
+            self._channel = Socket(self.endpoint, self.meter)
+            await self._connect_channel()
+        payload = {
+            "consumer_id": self._consumer,
+            "worker_name": self.name,
+            "heartbeat_interval_seconds": int(self.plan.worker_heartbeat_seconds),
+        }
+        self._channel.say(self._frame("worker.heartbeat.v1", payload))
 
     async def _poll(self) -> None:
         await asyncio.sleep(random.uniform(0, self.plan.query_seconds))  # workers do not start all at once
@@ -251,6 +254,10 @@ class Worker:
         await self._emit(event("prefect.worker.started", self.resource, [self._pool_resource()]))
 
     async def _emit(self, what: dict[str, Any]) -> None:
+        """A worker goes on when an event gets lost."""
+        await self._guarded(self._say(what))
+
+    async def _say(self, what: dict[str, Any]) -> None:
         async with self._connecting:
             if not self._events.usable:
                 self._events.close()
@@ -271,9 +278,10 @@ class Worker:
             await asyncio.sleep(LOG_SECONDS)
             if self._messages:
                 messages, self._messages = self._messages, []
-                await self._log_client.call("POST", "/logs/", "", messages)
+                await self._guarded(self._log_client.call("POST", "/logs/", "", messages))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
+        """What fails is noted, and nothing else fails with it."""
         try:
             await work
         except (LoadError, OSError) as error:
@@ -368,12 +376,14 @@ class Closing:
         return client
 
     async def open(self, endpoint: Endpoint, meter: Meter, path: str, *messages: Any) -> Socket:
+        """A websocket; a run goes on without it, as a real one does, when it cannot be opened."""
         socket = Socket(endpoint, meter)
         self._open.append(socket)
-        await socket.open(path)
-        for one in messages:
-            socket.say(one)
-        socket.listen()
+        with contextlib.suppress(LoadError):  # which the meter has counted
+            await socket.open(path)
+            for one in messages:
+                socket.say(one)
+            socket.listen()
         return socket
 
     def close(self) -> None:
@@ -507,6 +517,8 @@ class Engine:
             resource("work-pool", self.worker._pool["id"], pool),
         ]
         while True:
+            if not events.usable:
+                events = await held.open(self.endpoint, self.meter, EVENTS_IN)
             events.say(event("prefect.flow-run.heartbeat", itself, related))
             self._beaten.set()
             await asyncio.sleep(self.plan.run_heartbeat_seconds)

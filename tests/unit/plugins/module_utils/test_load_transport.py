@@ -61,3 +61,46 @@ def test_the_look_for_a_csrf_token_is_repeated_as_any_request() -> None:
 def test_a_server_that_is_away_for_good_is_a_failure() -> None:
     with pytest.raises(transport.LoadError, match="GET /csrf-token: 0 hung up"):
         asyncio.run(post(transport.TRIES))
+
+
+UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+WELCOME = b'\x81\x17{"type":"auth_success"}'
+GOODBYE = b"\x88\x0b\x03\xf4try again"
+
+
+async def join(answers: list[bytes]) -> tuple[bool, transport.Meter]:
+    """Whether a websocket could be opened, and what was measured; each connection gets the next answer, then an end."""
+    left = iter(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(left))
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    meter = transport.Meter()
+    socket = transport.Socket(transport.Endpoint(Address("127.0.0.1", port, "/api", None, {}), None), meter)
+    try:
+        await socket.open("/events/in")
+        return socket.usable, meter
+    except transport.LoadError:
+        return False, meter
+    finally:
+        socket.close()
+        server.close()
+
+
+def test_a_websocket_that_is_closed_at_once_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "SOCKET_PAUSES", (0.0, 0.0))
+    broken = [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", UPGRADED + GOODBYE]
+    _usable, meter = asyncio.run(join([*broken, UPGRADED + WELCOME]))
+    assert meter.failed == 0
+    assert meter.statuses == {
+        "websocket /events/in: HTTP 503": 1,
+        "websocket /events/in: closed by the server: 1012 try again": 1,
+    }
+    assert list(meter.seconds) == ["websocket /events/in"]
+    usable, meter = asyncio.run(join([*broken, broken[0]]))
+    assert (usable, meter.failed, meter.seconds) == (False, 1, {})
