@@ -158,8 +158,8 @@ STAGES = (
             Command(
                 "mypy-scripts",
                 "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/kubernetes"
-                " scripts tests/benchmarks/coefficients.py tests/benchmarks/faults.py tests/benchmarks/host.py"
-                " tests/benchmarks/jobs.py tests/benchmarks/load.py tests/benchmarks/local.py"
+                " scripts tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"
+                " tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py tests/benchmarks/local.py"
                 " tests/benchmarks/tuning.py",
             ),
             Command("ruff-check", "ruff check ."),
