@@ -21,7 +21,8 @@ options:
   readings:
     description:
       - The readings of each machine, at least two, each with C(moment) in seconds. May have C(processes), C(pooler),
-        C(database), C(statements) and C(redis).
+        C(database), C(statements), C(redis) and C(unread).
+      - In a cluster, whose readings are those of one host, a process or a row of C(pooler) has its own C(host).
     type: dict
     required: true
 positional: readings

@@ -195,6 +195,14 @@ def access(kubeconfig: str | None, context: str | None) -> Access:
     return access_from_kubeconfig(path, context or "")
 
 
+def _refusal(status: int, answer: bytes) -> ApiError:
+    try:
+        reason = json.loads(answer)
+    except ValueError:
+        reason = {}
+    return ApiError(status, reason.get("message") or answer.decode(errors="replace")[:500], reason)
+
+
 class KubernetesClient:
     """Requests to one API server, from several threads."""
 
@@ -204,24 +212,32 @@ class KubernetesClient:
         self.warnings: set[str] = set()
         self._local = threading.local()
 
+    def _connect(self) -> http.client.HTTPConnection:
+        """Return a new connection; its first request opens it."""
+        parts = urlsplit(self.way.server)
+        host, port = parts.hostname or "", parts.port or (443 if self.way.tls else 80)
+        proxy = self.way.proxy
+        if not proxy and not urllib.request.proxy_bypass(host):
+            proxy = urllib.request.getproxies().get(parts.scheme, "")
+        through = urlsplit(proxy) if proxy else parts
+        target = (through.hostname or "", through.port or port)
+        connection: http.client.HTTPConnection
+        if self.way.tls:
+            connection = http.client.HTTPSConnection(*target, timeout=TIMEOUT, context=self.way.tls)
+        else:
+            connection = http.client.HTTPConnection(*target, timeout=TIMEOUT)
+        if proxy:
+            connection.set_tunnel(host, port)
+        return connection
+
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            parts = urlsplit(self.way.server)
-            host, port = parts.hostname or "", parts.port or (443 if self.way.tls else 80)
-            proxy = self.way.proxy
-            if not proxy and not urllib.request.proxy_bypass(host):
-                proxy = urllib.request.getproxies().get(parts.scheme, "")
-            through = urlsplit(proxy) if proxy else parts
-            target = (through.hostname or "", through.port or port)
-            if self.way.tls:
-                connection = http.client.HTTPSConnection(*target, timeout=TIMEOUT, context=self.way.tls)
-            else:
-                connection = http.client.HTTPConnection(*target, timeout=TIMEOUT)
-            if proxy:
-                connection.set_tunnel(host, port)
-            self._local.connection = connection
+            connection = self._local.connection = self._connect()
         return connection
+
+    def _unreachable(self, error: Exception) -> KubernetesError:
+        return KubernetesError(f"the API server {self.way.server} cannot be reached: {error or type(error).__name__}")
 
     def _send(self, method: str, path: str, body: bytes | None, kind: str, accept: str) -> tuple[int, str, bytes]:
         """Send a request, once more on a new connection if the old one was closed meanwhile."""
@@ -238,9 +254,7 @@ class KubernetesClient:
                 connection.close()
                 self._local.connection = None
                 if attempt == 2 or isinstance(error, (ssl.SSLError, TimeoutError)):
-                    raise KubernetesError(
-                        f"the API server {self.way.server} cannot be reached: {error or type(error).__name__}"
-                    ) from error
+                    raise self._unreachable(error) from error
         raise AssertionError
 
     def text(
@@ -262,11 +276,7 @@ class KubernetesClient:
             if status not in RETRIED or attempt == ATTEMPTS:
                 break
             time.sleep(min(float(later) if later.isdigit() else 1.0, 10))
-        try:
-            reason = json.loads(answer)
-        except ValueError:
-            reason = {}
-        raise ApiError(status, reason.get("message") or answer.decode(errors="replace")[:500], reason)
+        raise _refusal(status, answer)
 
     def json(
         self,
@@ -287,6 +297,33 @@ class KubernetesClient:
             if error.status == 404:
                 return None
             raise
+
+    def websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocol: str
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Return a connection of its own that has become a websocket, and the answer, from which it is read."""
+        headers = {
+            **self.way.headers,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": protocol,
+        }
+        connection = self._connect()
+        try:
+            target = f"{urlsplit(self.way.server).path}{path}?{urlencode(query)}"
+            connection.request("GET", target, headers=headers)
+            answer = connection.getresponse()
+            if answer.status != 101:
+                raise _refusal(answer.status, answer.read())
+        except (http.client.HTTPException, OSError) as error:
+            connection.close()
+            raise self._unreachable(error) from error
+        except ApiError:
+            connection.close()
+            raise
+        return connection, answer
 
     @staticmethod
     def together(work: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:

@@ -43,8 +43,9 @@ class Endpoint(NamedTuple):
 
     @property
     def host(self) -> str:
-        """As a request names it."""
-        return f"[{self.at.host}]:{self.at.port}" if ":" in self.at.host else f"{self.at.host}:{self.at.port}"
+        """As a request names it; a port that goes without saying is left out, for not every gateway looks past it."""
+        name = f"[{self.at.host}]" if ":" in self.at.host else self.at.host
+        return name if self.at.port == (443 if self.at.tls else 80) else f"{name}:{self.at.port}"
 
 
 class Meter:

@@ -107,7 +107,9 @@ def _paths(curve: Curve, place: Any) -> Iterable[str]:
 def bars(rows: Sequence[tuple[str, float, str]]) -> str:
     """Values as lines of different lengths, with their text behind them."""
     most = max((value for _name, value, _text in rows), default=0) or 1
-    height, label, room = 22, 150, WIDTH - 150 - 130
+    longest = max((len(name) for name, _value, _text in rows), default=0)
+    label = min(max(150, 7 * longest + 12), WIDTH // 2)
+    height, room = 22, WIDTH - label - 130
     parts = [f'<svg viewBox="0 0 {WIDTH} {height * len(rows) + 4}" role="img">']
     for number, (name, value, text) in enumerate(rows):
         y = number * height

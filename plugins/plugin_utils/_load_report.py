@@ -6,12 +6,42 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MB = 1048576
 STATEMENTS = 10  # that took the longest
 NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
+
+
+def reading(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What was read of the pods of a cluster, by the programs of prefect_loadtest, as it is read on a machine."""
+    if "processes" not in found:
+        return {"unread": [f"pods: {found['msg']}"]} if found.get("msg") else {}
+    printed = {
+        name: [(answer["pod"], answer["stdout"]) for answer in answers if answer["rc"] == 0]
+        for name, answers in found["programs"].items()
+    }
+
+    def document(name: str) -> dict[str, Any]:
+        return next((dict(json.loads(text)) for _pod, text in printed.get(name, [])), {})
+
+    told = document("PostgreSQL")
+    return {
+        "moment": found["moment"],
+        "processes": found["processes"],
+        "pooler": [
+            {"host": pod, **{name: int(value) if value.isdigit() else value for name, value in row.items()}}
+            for pod, text in printed.get("PgBouncer", [])
+            for row in csv.DictReader(text.splitlines())
+        ],
+        "database": told.get("database") or {},
+        "statements": told.get("statements"),
+        "redis": document("Redis"),
+        "unread": found["unread"],
+    }
 
 
 def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -26,6 +56,7 @@ def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str,
     found["pgbouncer"] = list(_poolers(before["poolers"], after["poolers"]))
     found["redis"] = _redis(before["redis"], after["redis"], seconds)
     found["statements"] = _statements(before["statements"], after["statements"])
+    found["unread"] = list(dict.fromkeys((*before["unread"], *after["unread"])))
     return found
 
 
@@ -43,21 +74,22 @@ def _combined(readings: Mapping[str, Sequence[Mapping[str, Any]]], position: int
         "database": known("database") or {},
         "redis": known("redis") or {},
         "statements": known("statements"),
+        "unread": [text for each in there.values() for text in each.get("unread") or []],
     }
 
 
 def _processes(
     before: Mapping[str, Any], after: Mapping[str, Any], runs: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    """CPU of every process; one that was restarted in between counts from its start."""
-    for host in sorted(after):
-        earlier = {each["name"]: each for each in before.get(host, [])}
+    """CPU of every process, or pod; one that was restarted in between counts from its start."""
+    for host in sorted(host for host in after if before.get(host)):  # else all that they have ever used would count
+        earlier = {each["name"]: each for each in before[host]}
         for process in after[host]:
             same = earlier.get(process["name"], {})
             known = same.get("cpu_seconds", 0.0) if same.get("pid") == process["pid"] else 0.0
             used = max(0.0, process["cpu_seconds"] - known)
             yield {
-                "host": host,
+                "host": process.get("host", host),
                 "name": process["name"],
                 "group": process["group"],
                 "restarted": bool(same) and same.get("pid") != process["pid"],
@@ -93,17 +125,21 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
 
 
 def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What clients had to wait for a server connection, from PgBouncer's counters in microseconds."""
-    for host in sorted(after):
-        earlier = {row["database"]: row for row in before.get(host, [])}
+    """What clients had to wait for a server connection, from PgBouncer's counters in microseconds.
+
+    In a cluster, several of them are read at one place, and each row says which one it is of.
+    """
+    for host in sorted(host for host in after if before.get(host)):
+        earlier = {(row.get("host", host), row["database"]): row for row in before[host]}
         for row in after[host]:
-            same = earlier.get(row["database"], {})
+            place = row.get("host", host)
+            same = earlier.get((place, row["database"]), {})
             transactions = _difference(same, row, "total_xact_count")
             if row["database"] == "pgbouncer" or not transactions:
                 continue
             waited = _difference(same, row, "total_wait_time") / 1e6
             yield {
-                "host": host,
+                "host": place,
                 "database": row["database"],
                 "transactions": int(transactions),
                 "wait_seconds": round(waited, 3),
@@ -126,9 +162,9 @@ def _redis(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) 
 
 def _statements(before: Any, after: Any) -> list[dict[str, Any]] | None:
     """The statements that took the longest, in all; None where the database does not count them."""
-    if after is None:
+    if before is None or after is None:
         return None
-    earlier = {row["queryid"]: row for row in before or []}
+    earlier = {row["queryid"]: row for row in before}
     found = []
     for row in after:
         same = earlier.get(row["queryid"], {})
@@ -197,6 +233,8 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Redis", f"{memory}; {shown(redis['commands_per_second'])} commands/s"
     lag = shown(generator["lag_seconds"]["p95"])
     yield "this generator", f"{shown(generator['cores'])} cores; 95 of 100 submissions at most {lag} s late"
+    for text in found["unread"]:
+        yield "not read", text
 
 
 def as_text(found: Mapping[str, Any]) -> str:
@@ -204,13 +242,15 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines = [title(found), ""]
     lines += [f"{name:<22} {text}" for name, text in facts(found)]
     if found["processes"]:
-        lines += ["", f"{'process':<22} {'cores':>7} {'CPU s':>8} {'per run':>8} {'MiB':>7}"]
-        for each in found["processes"]:
-            name = f"{each['name']} on {each['host']}" if _several_hosts(found) else each["name"]
+        several = len({each["host"] for each in found["processes"]}) > 1
+        names = [f"{each['name']} on {each['host']}" if several else each["name"] for each in found["processes"]]
+        width = max(22, *map(len, names))  # pods have long names
+        lines += ["", f"{'process':<{width}} {'cores':>7} {'CPU s':>8} {'per run':>8} {'MiB':>7}"]
+        for name, each in zip(names, found["processes"], strict=True):
             restarted = "  restarted in between" if each["restarted"] else ""
             lines.append(
-                f"{name:<22} {each['cores']:>7.2f} {each['cpu_seconds']:>8.1f} {each['cpu_seconds_per_run']:>8.3f}"
-                f" {each['memory_mb']:>7.0f}{restarted}"
+                f"{name:<{width}} {each['cores']:>7.2f} {each['cpu_seconds']:>8.1f}"
+                f" {each['cpu_seconds_per_run']:>8.3f} {each['memory_mb']:>7.0f}{restarted}"
             )
     if found["statements"] is None:
         lines += ["", NO_STATEMENTS] if found["postgresql"] else []
@@ -225,7 +265,3 @@ def as_text(found: Mapping[str, Any]) -> str:
         verdict = "ok    " if each["ok"] else "MISSED"
         lines.append(f"{verdict}  {each['name']}: {shown(each['seen'])}, asked for {each['limit']:g}")
     return "\n".join(lines)
-
-
-def _several_hosts(found: Mapping[str, Any]) -> bool:
-    return len({each["host"] for each in found["processes"]}) > 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -82,6 +83,18 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         )
         encrypted = unencrypted.replace("NOT ssl", "ssl")
         assert (development.query(unencrypted), int(development.query(encrypted)) > 1) == ("0", True)
+
+        # A load test reads its figures there, too.
+        report_in = tmp_path / "report"
+        other.play(
+            "loadtest",
+            prefect_loadtest_rate=1,
+            prefect_loadtest_seconds=3,
+            prefect_loadtest_directory=str(report_in),
+        )
+        report = json.loads((report_in / "loadtest.json").read_text())
+        assert report["unread"] == []
+        assert report["postgresql"]["transactions_per_run"] > 10
 
         stranger, _key = certificate(tmp_path)
         refused = other.play("server", check=False, prefect_database_ca=stranger, prefect_kubernetes_wait_seconds=40)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
 from test_checks import HEALTHY
-from test_loadtest import LOAD, report
+from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -36,6 +36,7 @@ VARIABLES: dict[str, Any] = {
     "variables": GOOD,
     "load": LOAD,
     "report": report(),
+    "pods": pods(1.0, 10),
 }
 # What each example has to show; for those that are not here it is enough that they run.
 EXPECTED: dict[str, list[Any]] = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from html.parser import HTMLParser
 from typing import Any
@@ -137,6 +138,67 @@ def test_machines_are_put_together() -> None:
     ]
     assert found["postgresql"]["transactions_per_run"] == 50.0
     assert "worker on other" in _load_report.as_text(found)
+
+
+def pods(cpu: float, transactions: int) -> dict[str, Any]:
+    """What the module kubernetes_pod_info returns."""
+
+    def printed(name: str, text: str) -> dict[str, Any]:
+        return {"pod": name, "rc": 0, "stdout": text, "stderr": ""}
+
+    named = [("prefect-api-7d9c-x", "n1"), ("prefect-worker-kubernetes-6b8f5c9d7-abcde", "n2")]
+    rows = [f"prefect,{transactions * number},1000000,3000000" for number in (1, 2)]
+    header = "database,total_xact_count,total_wait_time,total_xact_time"
+    told = {"database": database(transactions=cpu * 100), "statements": None}
+    return {
+        "moment": 1000.0 + cpu,
+        "processes": [{**process(name, 0, cpu), "host": node} for name, node in named],
+        "programs": {
+            "PostgreSQL": [printed("services", json.dumps(told))],
+            "PgBouncer": [printed(f"pooler-{number}", f"{header}\n{row}\n") for number, row in enumerate(rows)],
+            "Redis": [{"pod": "services", "rc": 1, "stdout": "", "stderr": "no"}],
+        },
+        "unread": ["Redis, in services: no"],
+    }
+
+
+def test_pods_are_told_as_machines_are() -> None:
+    readings = [_load_report.reading(pods(0.0, 10)), _load_report.reading(pods(50.0, 1010))]
+    found = _load_report.report(LOAD, {"cluster": readings})
+    used = [(each["name"], each["host"], each["cores"]) for each in found["processes"]]
+    assert used == [("prefect-api-7d9c-x", "n1", 1.0), ("prefect-worker-kubernetes-6b8f5c9d7-abcde", "n2", 1.0)]
+    assert found["postgresql"]["transactions_per_run"] == 50.0
+    assert [(each["host"], each["transactions"]) for each in found["pgbouncer"]] == [
+        ("pooler-0", 1000),
+        ("pooler-1", 2000),
+    ]
+    assert found["redis"] == {}
+    text = _load_report.as_text(found)
+    assert "PgBouncer on pooler-1" in text
+    assert text.count("not read               Redis, in services: no") == 1
+    # Long names push all figures to the right.
+    lines = [line for line in text.splitlines() if line.startswith(("process ", "prefect-"))]
+    assert len({len(line) for line in lines}) == 1
+    assert "Redis, in services: no" in _load_page.page(found)
+    bar = next(svg(_load_page.bars([(lines[2][:60], 1.0, "x")])).iter("rect"))
+    assert float(bar.attrib["x"]) + float(bar.attrib["width"]) <= _load_page.WIDTH - 100
+
+
+def test_a_cluster_that_could_not_be_read_is_said() -> None:
+    assert _load_report.reading({}) == {}
+    reading = _load_report.reading({"msg": "there is no kubeconfig", "changed": False})
+    found = _load_report.report(LOAD, {"cluster": [{"moment": 1, **reading}, {"moment": 2, **reading}]})
+    assert found["unread"] == ["pods: there is no kubeconfig"]
+    assert found["processes"] == []
+
+
+def test_what_is_known_of_the_end_only_is_not_told() -> None:
+    """It would be all that was ever counted."""
+    found = report(
+        {"moment": 1000.0}, {**AFTER, "statements": [{"queryid": "1", "query": "x", "calls": 9, "milliseconds": 1.0}]}
+    )
+    assert (found["processes"], found["postgresql"], found["pgbouncer"], found["redis"]) == ([], {}, [], {})
+    assert found["statements"] is None
 
 
 def test_statements_are_those_of_the_test() -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the clients of a load test repeat, against a server that hangs up."""
+"""How the clients of a load test call a server, and what they repeat when it hangs up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import asyncio
 import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _load_transport as transport
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address, Client
 
 REFUSAL = b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 2\r\n\r\n{}"
 CREATED = b'HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{"id":1}'
@@ -104,3 +104,18 @@ def test_a_websocket_that_is_closed_at_once_is_opened_again(monkeypatch: pytest.
     assert list(meter.seconds) == ["websocket /events/in"]
     usable, meter = asyncio.run(join([*broken, broken[0]]))
     assert (usable, meter.failed, meter.seconds) == (False, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://prefect.example.com/api", "prefect.example.com"),
+        ("https://prefect.example.com:8443/api", "prefect.example.com:8443"),
+        ("https://prefect.example.com:80/api", "prefect.example.com:80"),
+        ("http://10.0.0.1:4200/api", "10.0.0.1:4200"),
+        ("http://10.0.0.1/api", "10.0.0.1"),
+        ("http://[::1]:4200/api", "[::1]:4200"),
+    ],
+)
+def test_a_gateway_finds_its_name_without_a_port_that_goes_without_saying(url: str, host: str) -> None:
+    assert transport.Endpoint(Client(url).address, None).host == host
