@@ -48,13 +48,18 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         "objects": template("kubernetes_api.yml.j2"),
         "pools": "__prefect_api_config_pools",
     }
-    for namespace, variables in (
-        ("prefect", {}),
-        ("flows", {"prefect_work_pools": [{"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}]}),
+    flows = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
+    for namespace, anywhere, variables in (
+        ("prefect", False, {}),
+        ("flows", False, {"prefect_work_pools": [flows]}),
+        ("flows", True, {"prefect_work_pools": [{**flows, "workers": {"cluster_role": True}}]}),
     ):
         found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
         (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
-        assert policy["spec"]["ingress"] == [{"from": peers(namespace), "ports": [{"port": "http"}]}]
+        allowed = peers(namespace)
+        if anywhere:
+            allowed[1]["namespaceSelector"] = {}
+        assert policy["spec"]["ingress"] == [{"from": allowed, "ports": [{"port": "http"}]}]
         (pool,) = found["pools"]
         pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
         assert pod["metadata"]["labels"] == {LABEL: "prefect"}
@@ -158,6 +163,78 @@ def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
     # Where no Jobs are, no worker has a Role.
     assert {"namespace": "prefect", "verb": "watch", "group": "", "resource": "events"} not in asked
     assert len(asked) == len({str(review) for review in asked})
+
+
+WORKERS = str(ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2")
+
+
+@pytest.mark.parametrize("observer", [False, True])
+def test_a_pool_whose_runs_choose_their_namespace_has_a_cluster_role(tmp_path: Path, *, observer: bool) -> None:
+    expressions = {"objects": template(WORKERS), "permissions": "__prefect_preflight_permissions"}
+    flows = {"job": {"namespace": "flows"}, "type": "kubernetes"}
+    pools = [{**flows, "name": "a", "workers": {"cluster_role": True}}, {**flows, "name": "b"}]
+    variables = {"prefect_work_pools": pools, "prefect_separate_observer": observer, "prefect_namespace": "here"}
+    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    every: dict[tuple[str, str], Any] = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
+    (anywhere,) = [name for kind, name in every if kind == "ClusterRole" and "-worker-" in name]
+    (there,) = [name for kind, name in every if kind == "Role"]
+    assert (anywhere, there) == ("here:prefect-worker-a", "prefect-worker-b")
+    assert every["ClusterRole", anywhere]["rules"] == every["Role", there]["rules"]
+    assert every["Role", there]["metadata"]["namespace"] == "flows"
+    # One of the instance for each, and neither is in a namespace.
+    names = {anywhere, *(["here:prefect-observer"] if observer else [])}
+    assert {name for kind, name in every if kind == "ClusterRole"} == names
+    for name in names:
+        binding = every["ClusterRoleBinding", name]
+        assert "namespace" not in binding["metadata"] | every["ClusterRole", name]["metadata"]
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": name,
+        }
+        account = {"kind": "ServiceAccount", "name": name.partition(":")[2], "namespace": "here"}
+        assert binding["subjects"] == [account]
+    # What watches the pods does so where they may be.
+    variable = "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES"
+    containers = {
+        name: item["spec"]["template"]["spec"]["containers"][0]
+        for (kind, name), item in every.items()
+        if kind == "Deployment"
+    }
+    watched = {
+        name: [entry["value"] for entry in container.get("env") or [] if entry["name"] == variable]
+        for name, container in containers.items()
+    }
+    if observer:
+        assert containers["prefect-observer"]["args"][-1] == "--all-namespaces"
+        assert set(map(tuple, watched.values())) == {()}
+    else:
+        assert sorted(watched.values()) == [[], ["flows"]]
+
+    # Who makes it has to have all of it, in the whole cluster.
+    asked = _reviews(
+        ["here", "flows"], {"cluster": [{"verbs": VERBS, **item} for item in found["permissions"]["cluster"]]}
+    )
+    for kind in ("clusterroles", "clusterrolebindings"):
+        for verb in VERBS:
+            assert {"namespace": "", "verb": verb, "group": "rbac.authorization.k8s.io", "resource": kind} in asked
+    for name in names:
+        for rule in every["ClusterRole", name]["rules"]:
+            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                assert {"namespace": "", "verb": verb, "group": group, **_resource(resource)} in asked
+
+
+@pytest.mark.parametrize("kind", ["process", "kubernetes"])
+def test_nothing_belongs_to_the_whole_cluster_unless_asked_for(tmp_path: Path, kind: str) -> None:
+    # What a pool of processes says of Jobs has no meaning.
+    pools = [{"name": "a", "type": kind, "workers": {"cluster_role": kind == "process"}}]
+    variables = {"prefect_work_pools": pools, "prefect_separate_observer": True}
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, **variables)
+    assert [item["kind"] for item in found["objects"] if item["kind"].startswith("ClusterRole")] == []
+    permissions = {"cluster": "__prefect_preflight_permissions.cluster"}
+    found = evaluated(tmp_path, "development", "prefect_preflight", permissions, **variables)
+    assert [entry["resource"] for entry in found["cluster"]] == ["namespaces"]
 
 
 @pytest.mark.parametrize(
