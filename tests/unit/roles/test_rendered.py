@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from rendering import ROOT, evaluated, template
@@ -165,6 +167,81 @@ def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
     assert len(asked) == len({str(review) for review in asked})
 
 
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nabc\n"
+REDIS = {"prefect_redis_url": "rediss://redis.example:6380/0", "prefect_redis_ca": AUTHORITY}
+
+
+@pytest.mark.parametrize("variables", [REDIS, {**REDIS, "prefect_redis_ca": ""}], ids=["private", "public"])
+def test_pods_that_use_redis_have_its_authority(tmp_path: Path, variables: dict[str, str]) -> None:
+    objects = f"({template('kubernetes_api.yml.j2')}) + ({template('kubernetes_services.yml.j2')})"
+    pods = f"{objects} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+    found = evaluated(tmp_path, "production", "prefect_server", {"objects": pods}, **variables)["objects"]
+    settings = {
+        item["metadata"]["name"]: {name: base64.b64decode(value).decode() for name, value in item["data"].items()}
+        for item in found
+        if item["kind"] == "Secret"
+    }
+    maps = {item["metadata"]["name"]: item["data"] for item in found if item["kind"] == "ConfigMap"}
+    deployments = [item for item in found if item["kind"] == "Deployment"]
+    assert len(deployments) == len(settings) > 1
+    for item in deployments:
+        urls = {name: value for name, value in settings[item["metadata"]["name"]].items() if "rediss://" in value}
+        assert set(urls) == {
+            "PREFECT_REDIS_MESSAGING_URL",
+            "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
+            "PREFECT_SERVER_DOCKET_URL",
+        }
+        files = {urlsplit(url).query.partition("ssl_ca_certs=")[2] for url in urls.values()}
+        pod = item["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume.get("configMap", {}).get("name", "") for volume in pod["volumes"]}
+        (container,) = pod["containers"]
+        content = {
+            f"{mount['mountPath']}/{name}": text
+            for mount in container["volumeMounts"]
+            for name, text in maps.get(volumes[mount["name"]], {}).items()
+        }
+        if variables["prefect_redis_ca"]:
+            (file,) = files
+            assert content[file] == AUTHORITY
+        else:
+            assert files == {""}
+            assert [name for name in content if name.endswith(".crt")] == []
+
+
+@pytest.mark.parametrize("part", ["api", "services"])
+def test_processes_that_use_redis_have_its_authority(tmp_path: Path, part: str) -> None:
+    """Each part has a file of its own, and is restarted when it changes."""
+    expressions = {
+        "files": f"lookup('ansible.builtin.template', '{part}_files.yml.j2') | from_yaml",
+        "processes": f"lookup('ansible.builtin.template', '{part}_processes.yml.j2') | from_yaml",
+    }
+    variables = {
+        **REDIS,
+        "__prefect_server_part": part,
+        "__prefect_server_services_numbers": [1],
+        "__prefect_server_api_numbers": [1, 2],
+        # What is asked of other machines.
+        "prefect_address": "10.0.0.7",
+        "prefect_database_host": "10.0.0.8",
+        "prefect_pgbouncer_host": "10.0.0.9",
+        "prefect_api_url": "http://10.0.0.7:4200/api",
+        "role_path": str(ROLE),
+    }
+    found = evaluated(tmp_path, "local", "prefect_server", expressions, **variables)
+    files = {entry["path"]: entry for entry in found["files"]}
+    path = f"/etc/prefect/{part}-redis-ca.crt"
+    assert (files[path]["content"], files[path]["mode"]) == (AUTHORITY, "0644")
+    (environment,) = [entry["content"] for name, entry in files.items() if name.endswith(".env")]
+    assert environment.count(f"ssl_ca_certs={path}") == 3
+    for process in found["processes"]:
+        assert path in process.get("restart_on", [path])  # by default, all files
+
+    found = evaluated(tmp_path, "local", "prefect_server", expressions, **{**variables, "prefect_redis_ca": ""})
+    assert path not in {entry["path"] for entry in found["files"]}
+    assert "ssl_ca_certs" not in str(found)
+
+
+ROLE = ROOT / "roles" / "prefect_server"
 WORKERS = str(ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2")
 
 
