@@ -75,10 +75,14 @@ def _version(cluster: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
     for entry in cluster["denied"]:
+        in_namespace = " in " in entry
         yield problem(
             "prefect_kubeconfig",
-            f"Its login is not allowed to {entry}.",
-            "Grant it that, for example with the ClusterRole admin in the namespace, or use another login.",
+            f"Its login is not allowed to {entry}{'' if in_namespace else ' in the whole cluster'}.",
+            "Grant it that, for example with the ClusterRole admin in the namespace, or use another login."
+            if in_namespace
+            else "Grant it that, or use another login. With prefect_create_namespaces: false, and without "
+            "workers.cluster_role of a pool, it needs nothing there.",
         )
 
 

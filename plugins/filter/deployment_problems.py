@@ -135,6 +135,28 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
             f"{scheme or 'no scheme'}:// is not a Redis URL.",
             f"Start it with one of: {', '.join(name + '://' for name in _REDIS_SCHEMES)}.",
         )
+    elif v["prefect_redis_ca"]:
+        yield from _redis_ca(str(v["prefect_redis_ca"]), url)
+
+
+def _redis_ca(authority: str, url: str) -> Iterator[Problem]:
+    option = "prefect_redis_ca"
+    if not url.startswith("rediss"):
+        yield problem(
+            option,
+            f"It is for TLS, and prefect_redis_url begins with {url.partition(':')[0]}://, which is none.",
+            "Begin that with rediss:// or rediss+sentinel://, or leave the authority out.",
+        )
+    if "ssl_ca_certs=" in url.partition("?")[2]:
+        yield problem(
+            option, "prefect_redis_url names an authority, too, with ssl_ca_certs.", "Leave one of the two out."
+        )
+    if "-----BEGIN" not in authority:
+        yield problem(
+            option,
+            "It is not PEM text.",
+            "Give it the text of the certificate, for example with lookup('ansible.builtin.file', 'redis-ca.crt').",
+        )
 
 
 def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:

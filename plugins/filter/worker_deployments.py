@@ -43,9 +43,10 @@ _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
-      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace), C(image),
-      C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about its node and its pull) and
-      C(template), which is another text whenever the pool's job template is another one.
+      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace),
+      C(cluster_role) (whether its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec
+      of the pool's job pod decides about its node and its pull) and C(template), which is another text whenever the
+      pool's job template is another one.
   type: list
   elements: dict
 """
@@ -120,6 +121,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),
         "job_namespace": job.get("namespace") or namespace,
+        "cluster_role": bool(workers.get("cluster_role")) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
         "pre_pull": bool(pool.get("pre_pull")),
         "placement": _placement(pool, pull_secrets),

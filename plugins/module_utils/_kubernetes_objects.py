@@ -26,7 +26,7 @@ INSTANCE_LABEL = "app.kubernetes.io/part-of"
 GROUP_LABEL = "app.kubernetes.io/component"
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "selfhosted.prefect"
-# On what is in another namespace than the instance's: which that is. Instances elsewhere may have the same name.
+# On what is not in the namespace of the instance: which that is. Instances elsewhere may have the same name.
 HOME_LABEL = "selfhosted.prefect/home"
 
 # What can be pruned. Kinds whose API the cluster does not have are passed over.
@@ -55,6 +55,8 @@ KINDS = (
 # Never pruned: it may hold what others have put there.
 _NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
+# A login that is no administrator of the cluster may only bind a role that is there.
+_ROLES = ("Role", "ClusterRole")
 # Their pods need what the other objects give them.
 _LAST = (
     "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "HorizontalPodAutoscaler", "ScaledObject",
@@ -142,9 +144,10 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
     """Return the objects in the order in which they are applied; those of one wave do not need one another."""
 
     def wave(manifest: Manifest) -> int:
-        return 0 if manifest["kind"] in _FIRST else 2 if manifest["kind"] in _LAST else 1
+        early = {**dict.fromkeys(_FIRST, 0), **dict.fromkeys(_ROLES, 1)}
+        return early.get(manifest["kind"], 3 if manifest["kind"] in _LAST else 2)
 
-    return [[manifest for manifest in manifests if wave(manifest) == number] for number in range(3)]
+    return [[manifest for manifest in manifests if wave(manifest) == number] for number in range(4)]
 
 
 def is_workload(manifest: Mapping[str, Any]) -> bool:
@@ -331,8 +334,8 @@ class ObjectSet:
         resource = self._resources.get(result["apiVersion"], {}).get(result["kind"])
         if resource and resource["scope"] == "Namespaced":
             metadata.setdefault("namespace", self.namespace)
-            if metadata["namespace"] != self.namespace:
-                metadata["labels"][HOME_LABEL] = self.namespace
+        if metadata.get("namespace") != self.namespace:
+            metadata["labels"][HOME_LABEL] = self.namespace
         return result
 
     def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
@@ -392,7 +395,8 @@ class ObjectSet:
 
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
         labels = manifest["metadata"].get("labels") or {}
-        return labels.get(INSTANCE_LABEL) == self.instance and labels.get(MANAGER_LABEL) == MANAGER
+        ours = labels.get(INSTANCE_LABEL) == self.instance and labels.get(MANAGER_LABEL) == MANAGER
+        return ours and labels.get(HOME_LABEL, self.namespace) == self.namespace
 
     @staticmethod
     def _advice(error: ApiError) -> str:

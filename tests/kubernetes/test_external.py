@@ -72,7 +72,14 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         "prefect_pgbouncer_replicas": 1,
     }
     other = dataclasses.replace(development, inventory=inventory, instance="other", port=30423, variables=variables)
+    own = {name: value for name, value in variables.items() if "_admin_" not in name}
     try:
+        # Without an administrator, it has to be there.
+        refused = dataclasses.replace(other, variables=own).play("site", check=False)
+        assert refused.code != 0
+        assert "does not let other into the database other" in " ".join(refused.output.split())
+        assert PASSWORD not in refused.output
+
         installed = other.play("site")
         assert "1 run(s) COMPLETED" in installed.output
         assert PASSWORD not in installed.output

@@ -22,7 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access_from_kubeconfig,
 )
 
-from .conftest import Installed
+from .conftest import POOLS, Installed
 from .deployment import NETWORKING, Deployment, wait_for
 
 COMPONENT = "app.kubernetes.io/component"
@@ -91,6 +91,28 @@ def test_a_worker_may_manage_jobs_and_nothing_else(
         ("GET", "/api/v1/nodes", None),
     ):
         assert refused(client, method, path, body), (method, path)
+
+
+def test_a_worker_may_start_jobs_anywhere_while_it_is_asked_for(
+    development: Deployment, installed: Installed, tmp_path: Path
+) -> None:
+    client = worker(development, tmp_path, "kubernetes")
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mine"}}
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    role = f"{roles}/{development.namespace}:{development.instance}-worker-kubernetes"
+    anywhere = {**POOLS[0], "workers": {**POOLS[0]["workers"], "cluster_role": True}}
+    development.play("workers", prefect_work_pools=[anywhere, *POOLS[1:]])
+    try:
+        assert not refused(client, "POST", "/apis/batch/v1/namespaces/default/jobs", job)
+        assert not refused(client, "GET", "/api/v1/pods")
+        for path in ("/api/v1/secrets", roles, f"/api/v1/namespaces/{development.namespace}/secrets"):
+            assert refused(client, "GET", path), path
+        assert development.cluster.client.found(role)
+        assert development.play("workers", prefect_work_pools=[anywhere, *POOLS[1:]]).changed == 0
+    finally:
+        development.play("workers")
+    assert development.cluster.client.found(role) is None
+    assert refused(client, "POST", "/apis/batch/v1/namespaces/default/jobs", job)
 
 
 def test_a_worker_whose_runs_are_processes_may_nothing(

@@ -87,5 +87,5 @@ def test_what_the_login_may_not_is_listed(development: Deployment, installed: In
     assert refused.code != 0
     assert f"Its login is not allowed to delete deployments.apps in {namespace}." in output
     assert f"Its login is not allowed to get, list, create, patch, delete secrets in {namespace}." in output
-    assert "Its login is not allowed to get, list, create, patch, delete namespaces." in output
+    assert "Its login is not allowed to get, list, create, patch, delete namespaces in the whole cluster." in output
     assert token not in refused.output

@@ -1,15 +1,23 @@
 """Bring the database to the schema of the installed Prefect. Does nothing where it is there already.
 
 The first argument is a JSON object: comment (what the table of block types says once they are registered), tables and
-options (storage parameters that those tables get). Runs beside register_block_types.py.
+options (storage parameters that those tables get). Runs beside register_block_types.py and requirements.sql.
+
+It is the first that logs in to the database from where the server's pods do, so it is what says that a database of
+others does not let Prefect in, or lacks something, before it changes anything there. What only a change of the
+inventory or of the database would repair ends with the status REFUSED.
 """
 
 import asyncio
 import json
+import os
 import runpy
 import sys
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote, urlsplit
 
+import asyncpg
 import sqlalchemy
 from alembic.script import ScriptDirectory
 from prefect.server.database import provide_database_interface
@@ -17,6 +25,10 @@ from prefect.server.database.alembic_commands import alembic_upgrade
 from prefect.utilities.asyncutils import run_sync_in_worker_thread
 
 OLDEST = 140009
+REFUSED = 3  # the Job does not try again then
+# The beginnings of the codes with which PostgreSQL refuses a login: who it is, the database's name, what he may.
+CLOSED = ("28", "3D", "42501")
+UNTOUCHED = "The database was not touched."
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
 STATE = """
 SELECT current_setting('server_version_num')::int AS postgresql,
@@ -41,6 +53,48 @@ async def state() -> tuple[int, str | None, str | None]:
         return row.postgresql, found, row.comment
 
 
+async def lacking() -> list[str]:
+    """Return what the migration would fail for."""
+    statement = Path(__file__).with_name("requirements.sql").read_text()
+    session = await provide_database_interface().session()
+    async with session:
+        rows = (await session.execute(sqlalchemy.text(statement))).all()
+    return [f"{row.option}: {row.problem} {UNTOUCHED} {row.remedy}" for row in rows]
+
+
+def refuse(*words: str) -> NoReturn:
+    """End, with words that somebody can act on."""
+    print(*words, sep="\n", file=sys.stderr, flush=True)
+    sys.exit(REFUSED)
+
+
+def ask() -> tuple[int, str | None, str | None]:
+    """Return the state of the database, or say why it cannot be asked."""
+    try:
+        return asyncio.run(state())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError) as error:
+        reason = getattr(error, "orig", None) or error
+        code = str(getattr(reason, "sqlstate", None) or "")
+        url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
+        where = f"PostgreSQL at {url.hostname}:{url.port or 5432}"
+        user, database = unquote(url.username or ""), unquote(url.path.lstrip("/"))
+        why = f"{str(reason) or type(reason).__name__}. {UNTOUCHED}"
+        if code.startswith(CLOSED):
+            refuse(
+                f"prefect_database_user: {where} does not let {user} into the database {database}: {why} See that "
+                f"{user} owns a database {database} there, and that prefect_database_password is its password. "
+                "A PostgreSQL that others run is prepared by database.yml, when prefect_database_admin_user and "
+                "prefect_database_admin_password are set."
+            )
+        if code:
+            sys.exit(f"prefect_database_host: {where} answers, and does not serve: {why}")
+        sys.exit(
+            f"prefect_database_host: {where} cannot be reached from a pod of the server: {why} See to its name, its "
+            "port and what filters the way there, and that prefect_database_ssl_mode and prefect_database_ca fit its "
+            "certificate."
+        )
+
+
 async def tune(tables: list[str], options: list[str]) -> list[str]:
     """Give the tables their storage parameters, and return those that had others."""
     session = await provide_database_interface().session()
@@ -56,15 +110,20 @@ def main(wanted: dict) -> None:
     """Do what is left to do."""
     scripts = ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS / "versions" / "postgresql"])
     head, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
-    postgresql, revision, comment = asyncio.run(state())
+    postgresql, revision, comment = ask()
     if postgresql < OLDEST:
-        sys.exit(f"PostgreSQL is version {postgresql}, older than the 14.9 (140009) that Prefect needs: upgrade it.")
+        refuse(
+            f"prefect_database_host: PostgreSQL there is version {postgresql}, older than the 14.9 (140009) that "
+            f"Prefect needs. {UNTOUCHED} Upgrade it, or name another one."
+        )
     if revision is not None and revision not in known:
-        sys.exit(
-            f"The database is at revision {revision}, which this Prefect does not know: a newer one has migrated it. "
-            "Set prefect_version to that newer version, or restore a backup from before the upgrade."
+        refuse(
+            f"prefect_version: the database is at revision {revision}, which this Prefect does not know: a newer one "
+            f"has migrated it. {UNTOUCHED} Set it to that newer version, or restore a backup from before the upgrade."
         )
     if revision != head:
+        if problems := asyncio.run(lacking()):
+            refuse(*problems)
         print(f"migrating from {revision or 'an empty database'} to {head}", flush=True)
         # As Prefect does: its migrations look for the event loop of the thread that has started theirs.
         asyncio.run(run_sync_in_worker_thread(alembic_upgrade))
@@ -76,4 +135,5 @@ def main(wanted: dict) -> None:
     print(f"the schema is at {head}; tables tuned: {', '.join(tuned) or 'none'}", flush=True)
 
 
-main(json.loads(sys.argv[1]))
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

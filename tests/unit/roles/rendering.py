@@ -25,19 +25,20 @@ def _variables(kind: str) -> dict[str, Any]:
     return {name: value for path in paths if path.exists() for name, value in yaml.safe_load(path.read_text()).items()}
 
 
-def _link_templates(directory: Path, role: str) -> None:
-    """Those that a role names without a path are looked for beside the playbook."""
-    directory.mkdir(exist_ok=True)
-    for path in (ROOT / "roles" / role / "templates").iterdir():
-        if not (directory / path.name).is_symlink():
-            (directory / path.name).symlink_to(path)
+def _link(directory: Path, role: str) -> None:
+    """Templates and files that a role names without a path are looked for beside the playbook."""
+    for kind in ("templates", "files"):
+        (directory / kind).mkdir(exist_ok=True)
+        for path in (ROOT / "roles" / role / kind).glob("*"):
+            if not (directory / kind / path.name).is_symlink():
+                (directory / kind / path.name).symlink_to(path)
 
 
 def evaluated(
     directory: Path, inventory: str, role: str, expressions: Mapping[str, str], **variables: Any
 ) -> dict[str, Any]:
     """Return the values of expressions in a role, with the variables of all roles and an inventory."""
-    _link_templates(directory / "templates", role)
+    _link(directory, role)
     defaults = directory / "defaults"
     (defaults / "group_vars").mkdir(parents=True, exist_ok=True)
     (defaults / "hosts.yml").write_text("all: {}\n")

@@ -80,6 +80,13 @@ def test_sentinel_and_its_master_speak_tls(script: ModuleType) -> None:
     assert (told["plain"], told["ssl"], told["sentinel_kwargs"]["ssl"]) == ("rediss://h/?", True, True)
 
 
+def test_an_authority_counts_for_sentinel_and_for_its_master(script: ModuleType) -> None:
+    told = script.connect("rediss+sentinel://a/mymaster?ssl_ca_certs=/a.crt", ssl_ca_certs="/a.crt")
+    assert told["plain"] == "rediss://h/?ssl_ca_certs=%2Fa.crt"
+    # The stand-in does not read the URL; the client does, as the option that is given here.
+    assert told["ssl_ca_certs"] == told["sentinel_kwargs"]["ssl_ca_certs"] == "/a.crt"
+
+
 def test_all_scripts_do_the_same() -> None:
     texts = [(ROLES / name).read_text().partition("\ndef connect(")[2].partition("\n\n\n")[0] for name in SCRIPTS]
     assert texts[0]
@@ -93,6 +100,7 @@ def test_all_scripts_do_the_same() -> None:
         ("redis://:s%40@h:1/0", "redis://:s%40@h:1/3?"),
         ("redis://h", "redis://h/3?"),
         ("rediss://h/5?ssl_cert_reqs=none", "rediss://h/3?ssl_cert_reqs=none"),
+        ("rediss://h/0?ssl_ca_certs=/a.crt", "rediss://h/3?ssl_ca_certs=/a.crt"),
         ("redis+sentinel://a,b/m", "redis://h/3?"),
         ("redis+sentinel://a,b/m/0", "redis://h/3?"),
     ],

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from rendering import ROOT, evaluated, template
@@ -48,13 +50,18 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         "objects": template("kubernetes_api.yml.j2"),
         "pools": "__prefect_api_config_pools",
     }
-    for namespace, variables in (
-        ("prefect", {}),
-        ("flows", {"prefect_work_pools": [{"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}]}),
+    flows = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
+    for namespace, anywhere, variables in (
+        ("prefect", False, {}),
+        ("flows", False, {"prefect_work_pools": [flows]}),
+        ("flows", True, {"prefect_work_pools": [{**flows, "workers": {"cluster_role": True}}]}),
     ):
         found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
         (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
-        assert policy["spec"]["ingress"] == [{"from": peers(namespace), "ports": [{"port": "http"}]}]
+        allowed = peers(namespace)
+        if anywhere:
+            allowed[1]["namespaceSelector"] = {}
+        assert policy["spec"]["ingress"] == [{"from": allowed, "ports": [{"port": "http"}]}]
         (pool,) = found["pools"]
         pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
         assert pod["metadata"]["labels"] == {LABEL: "prefect"}
@@ -158,6 +165,153 @@ def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
     # Where no Jobs are, no worker has a Role.
     assert {"namespace": "prefect", "verb": "watch", "group": "", "resource": "events"} not in asked
     assert len(asked) == len({str(review) for review in asked})
+
+
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nabc\n"
+REDIS = {"prefect_redis_url": "rediss://redis.example:6380/0", "prefect_redis_ca": AUTHORITY}
+
+
+@pytest.mark.parametrize("variables", [REDIS, {**REDIS, "prefect_redis_ca": ""}], ids=["private", "public"])
+def test_pods_that_use_redis_have_its_authority(tmp_path: Path, variables: dict[str, str]) -> None:
+    objects = f"({template('kubernetes_api.yml.j2')}) + ({template('kubernetes_services.yml.j2')})"
+    pods = f"{objects} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+    found = evaluated(tmp_path, "production", "prefect_server", {"objects": pods}, **variables)["objects"]
+    settings = {
+        item["metadata"]["name"]: {name: base64.b64decode(value).decode() for name, value in item["data"].items()}
+        for item in found
+        if item["kind"] == "Secret"
+    }
+    maps = {item["metadata"]["name"]: item["data"] for item in found if item["kind"] == "ConfigMap"}
+    deployments = [item for item in found if item["kind"] == "Deployment"]
+    assert len(deployments) == len(settings) > 1
+    for item in deployments:
+        urls = {name: value for name, value in settings[item["metadata"]["name"]].items() if "rediss://" in value}
+        assert set(urls) == {
+            "PREFECT_REDIS_MESSAGING_URL",
+            "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
+            "PREFECT_SERVER_DOCKET_URL",
+        }
+        files = {urlsplit(url).query.partition("ssl_ca_certs=")[2] for url in urls.values()}
+        pod = item["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume.get("configMap", {}).get("name", "") for volume in pod["volumes"]}
+        (container,) = pod["containers"]
+        content = {
+            f"{mount['mountPath']}/{name}": text
+            for mount in container["volumeMounts"]
+            for name, text in maps.get(volumes[mount["name"]], {}).items()
+        }
+        if variables["prefect_redis_ca"]:
+            (file,) = files
+            assert content[file] == AUTHORITY
+        else:
+            assert files == {""}
+            assert [name for name in content if name.endswith(".crt")] == []
+
+
+@pytest.mark.parametrize("part", ["api", "services"])
+def test_processes_that_use_redis_have_its_authority(tmp_path: Path, part: str) -> None:
+    """Each part has a file of its own, and is restarted when it changes."""
+    expressions = {
+        "files": f"lookup('ansible.builtin.template', '{part}_files.yml.j2') | from_yaml",
+        "processes": f"lookup('ansible.builtin.template', '{part}_processes.yml.j2') | from_yaml",
+    }
+    variables = {
+        **REDIS,
+        "__prefect_server_part": part,
+        "__prefect_server_services_numbers": [1],
+        "__prefect_server_api_numbers": [1, 2],
+        # What is asked of other machines.
+        "prefect_address": "10.0.0.7",
+        "prefect_database_host": "10.0.0.8",
+        "prefect_pgbouncer_host": "10.0.0.9",
+        "prefect_api_url": "http://10.0.0.7:4200/api",
+        "role_path": str(ROLE),
+    }
+    found = evaluated(tmp_path, "local", "prefect_server", expressions, **variables)
+    files = {entry["path"]: entry for entry in found["files"]}
+    path = f"/etc/prefect/{part}-redis-ca.crt"
+    assert (files[path]["content"], files[path]["mode"]) == (AUTHORITY, "0644")
+    (environment,) = [entry["content"] for name, entry in files.items() if name.endswith(".env")]
+    assert environment.count(f"ssl_ca_certs={path}") == 3
+    for process in found["processes"]:
+        assert path in process.get("restart_on", [path])  # by default, all files
+
+    found = evaluated(tmp_path, "local", "prefect_server", expressions, **{**variables, "prefect_redis_ca": ""})
+    assert path not in {entry["path"] for entry in found["files"]}
+    assert "ssl_ca_certs" not in str(found)
+
+
+ROLE = ROOT / "roles" / "prefect_server"
+WORKERS = str(ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2")
+
+
+@pytest.mark.parametrize("observer", [False, True])
+def test_a_pool_whose_runs_choose_their_namespace_has_a_cluster_role(tmp_path: Path, *, observer: bool) -> None:
+    expressions = {"objects": template(WORKERS), "permissions": "__prefect_preflight_permissions"}
+    flows = {"job": {"namespace": "flows"}, "type": "kubernetes"}
+    pools = [{**flows, "name": "a", "workers": {"cluster_role": True}}, {**flows, "name": "b"}]
+    variables = {"prefect_work_pools": pools, "prefect_separate_observer": observer, "prefect_namespace": "here"}
+    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    every: dict[tuple[str, str], Any] = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
+    (anywhere,) = [name for kind, name in every if kind == "ClusterRole" and "-worker-" in name]
+    (there,) = [name for kind, name in every if kind == "Role"]
+    assert (anywhere, there) == ("here:prefect-worker-a", "prefect-worker-b")
+    assert every["ClusterRole", anywhere]["rules"] == every["Role", there]["rules"]
+    assert every["Role", there]["metadata"]["namespace"] == "flows"
+    # One of the instance for each, and neither is in a namespace.
+    names = {anywhere, *(["here:prefect-observer"] if observer else [])}
+    assert {name for kind, name in every if kind == "ClusterRole"} == names
+    for name in names:
+        binding = every["ClusterRoleBinding", name]
+        assert "namespace" not in binding["metadata"] | every["ClusterRole", name]["metadata"]
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": name,
+        }
+        account = {"kind": "ServiceAccount", "name": name.partition(":")[2], "namespace": "here"}
+        assert binding["subjects"] == [account]
+    # What watches the pods does so where they may be.
+    variable = "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES"
+    containers = {
+        name: item["spec"]["template"]["spec"]["containers"][0]
+        for (kind, name), item in every.items()
+        if kind == "Deployment"
+    }
+    watched = {
+        name: [entry["value"] for entry in container.get("env") or [] if entry["name"] == variable]
+        for name, container in containers.items()
+    }
+    if observer:
+        assert containers["prefect-observer"]["args"][-1] == "--all-namespaces"
+        assert set(map(tuple, watched.values())) == {()}
+    else:
+        assert sorted(watched.values()) == [[], ["flows"]]
+
+    # Who makes it has to have all of it, in the whole cluster.
+    asked = _reviews(
+        ["here", "flows"], {"cluster": [{"verbs": VERBS, **item} for item in found["permissions"]["cluster"]]}
+    )
+    for kind in ("clusterroles", "clusterrolebindings"):
+        for verb in VERBS:
+            assert {"namespace": "", "verb": verb, "group": "rbac.authorization.k8s.io", "resource": kind} in asked
+    for name in names:
+        for rule in every["ClusterRole", name]["rules"]:
+            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                assert {"namespace": "", "verb": verb, "group": group, **_resource(resource)} in asked
+
+
+@pytest.mark.parametrize("kind", ["process", "kubernetes"])
+def test_nothing_belongs_to_the_whole_cluster_unless_asked_for(tmp_path: Path, kind: str) -> None:
+    # What a pool of processes says of Jobs has no meaning.
+    pools = [{"name": "a", "type": kind, "workers": {"cluster_role": kind == "process"}}]
+    variables = {"prefect_work_pools": pools, "prefect_separate_observer": True}
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, **variables)
+    assert [item["kind"] for item in found["objects"] if item["kind"].startswith("ClusterRole")] == []
+    permissions = {"cluster": "__prefect_preflight_permissions.cluster"}
+    found = evaluated(tmp_path, "development", "prefect_preflight", permissions, **variables)
+    assert [entry["resource"] for entry in found["cluster"]] == ["namespaces"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ GOOD: dict[str, Any] = {
     "prefect_pgbouncer_pool_size": 25,
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
+    "prefect_redis_ca": "",
     "prefect_api_auth_string": "admin:pass:word",
     "prefect_api_open": False,
     "prefect_gateway_host": "prefect.example.com",
@@ -66,6 +67,7 @@ LEAST = {
     "prefect_server_services_max_overflow": 0,
 }
 POOL = "prefect_work_pools[default]"
+AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
 
 
 def pool(**options: Any) -> dict[str, Any]:
@@ -96,6 +98,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_url": "rediss+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "http://h:1"}, "prefect_redis_url", "rediss://, redis+sentinel://, rediss+sentinel://"),
     ({"prefect_redis_url": "h:6379"}, "prefect_redis_url", "not a Redis URL"),
+    ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
+    ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
+    ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
+    (
+        {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
+        "prefect_redis_ca",
+        "ssl_ca_certs",
+    ),
     *[({option: ""}, option, "empty") for option in PASSWORDS],
     *[({option: "a\nb"}, option, "line break") for option in PASSWORDS],
     *[({option: "a\0b"}, option, "NUL") for option in PASSWORDS],
@@ -210,6 +220,7 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "rediss://h:1/0"},
         {"prefect_redis_url": "redis+sentinel://h:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster"},
+        {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster", "prefect_redis_ca": AUTHORITY},
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "redis://user@h:1/0"},
         {"prefect_api_auth_string": "", "prefect_gateway_host": ""},
         {"prefect_api_auth_string": "", "prefect_api_open": True},

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
 from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
+from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
 
@@ -87,6 +88,29 @@ def test_redis_url_as_text() -> None:
 )
 def test_redis_database(url: str, other: str) -> None:
     assert redis_database(url, 3) == other
+
+
+@pytest.mark.parametrize(
+    ("url", "trusting"),
+    [
+        ("rediss://:s%40@h:1/0", "rediss://:s%40@h:1/0?ssl_ca_certs=/etc/a%20b.crt"),
+        ("rediss://h:1?health=1", "rediss://h:1?health=1&ssl_ca_certs=/etc/a%20b.crt"),
+        ("rediss+sentinel://a,[::1]:7/m", "rediss+sentinel://a,[::1]:7/m?ssl_ca_certs=/etc/a%20b.crt"),
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("redis+sentinel://a,b/m", "redis+sentinel://a,b/m"),
+        ("", ""),
+    ],
+)
+def test_redis_ca(url: str, trusting: str) -> None:
+    assert redis_ca(url, "/etc/a b.crt") == trusting
+    assert redis_ca(url, "") == url
+
+
+def test_each_database_is_of_the_same_authority() -> None:
+    assert redis_database(redis_ca("rediss://h:1/0", "/a.crt"), 3) == "rediss://h:1/3?ssl_ca_certs=/a.crt"
+    assert redis_database(redis_ca("rediss+sentinel://a,b/m", "/a.crt"), 3) == (
+        "rediss+sentinel://a,b/m/3?ssl_ca_certs=/a.crt"
+    )
 
 
 @given(password=NAME, database=st.integers(0, 15))

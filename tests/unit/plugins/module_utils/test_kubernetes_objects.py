@@ -45,6 +45,7 @@ class FakeClient:
         ("apps/v1", "Deployment", "deployments"),
         ("batch/v1", "Job", "jobs"),
         ("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
         ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
     )
 
@@ -95,7 +96,8 @@ class FakeClient:
     def _groups(self, *, core: bool) -> list[dict[str, Any]]:
         kinds: dict[str, list[Any]] = {}
         for version, kind, plural in self.KINDS:
-            resource = {"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}
+            scope = "Cluster" if kind.startswith("ClusterRole") else "Namespaced"
+            resource = {"resource": plural, "responseKind": {"kind": kind}, "scope": scope}
             kinds.setdefault(version, []).append(resource)
         groups = []
         for version, resources in kinds.items():
@@ -317,7 +319,8 @@ def test_what_a_pool_has_left_in_another_namespace_is_found(
     assert {item["metadata"]["namespace"] for item in owned} == found
     assert {item["metadata"]["name"] for item in owned} == {"a"}
     kinds = len(client.KINDS) - 1  # pods are not looked for
-    assert len(client.requests) == (kinds if sees_all else kinds * (1 + len(namespaces)) + 1)
+    in_namespaces = kinds - 1  # one kind is of the whole cluster
+    assert len(client.requests) == (kinds if sees_all else in_namespaces * (1 + len(namespaces)) + 2)
 
 
 def test_a_kind_that_is_closed_by_itself_is_looked_for_where_it_is_open() -> None:
@@ -332,6 +335,51 @@ def test_only_what_is_elsewhere_says_where_it_belongs() -> None:
     client = FakeClient()
     assert "selfhosted.prefect/home" not in put(client, *ROLE)["metadata"]["labels"]
     assert put(client, *ROLE, namespace="jobs")["metadata"]["labels"]["selfhosted.prefect/home"] == "home"
+    assert cluster_role(client, "a")["metadata"]["labels"]["selfhosted.prefect/home"] == "home"
+
+
+def cluster_role(client: FakeClient, name: str, home: str = "home") -> dict[str, Any]:
+    """Of an instance in a namespace."""
+    objects = ObjectSet(cast(KubernetesClient, client), "prefect", "migration", home)
+    manifest = objects.labelled({"apiVersion": ROLE[0], **made("ClusterRole", name=name)})
+    client.objects[objects.path_of(manifest)] = manifest
+    return manifest
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_what_belongs_to_the_whole_cluster_goes_and_that_of_another_instance_stays(*, absent: bool) -> None:
+    client = FakeClient()
+    client.sees_all = True
+    listed = cluster_role(client, "home:listed")
+    cluster_role(client, "home:switched-off")
+    cluster_role(client, "other:listed", home="other")  # its instance has the same name
+    objects = objects_of(client)
+    changes = objects.remove_all([], 1) if absent else objects.prune([listed], [])
+    left = {path.rpartition("/")[2] for path in client.objects}
+    assert left == {"other%3Alisted"} | (set() if absent else {"home%3Alisted"})
+    assert {change.title for change in changes} == {"ClusterRole home:switched-off"} | (
+        {"ClusterRole home:listed"} if absent else set()
+    )
+
+
+def test_a_login_that_sees_only_namespaces_has_made_nothing_for_the_cluster() -> None:
+    client = FakeClient()
+    client.sees_all = False
+    cluster_role(client, "home:a")
+    put(client, *ROLE)
+    assert [title(item) for item in objects_of(client).owned([])] == ["Role a in home"]
+
+
+def test_a_namespace_of_an_instance_of_the_same_name_is_left_alone() -> None:
+    labels = {
+        "app.kubernetes.io/part-of": "prefect",
+        "app.kubernetes.io/managed-by": "selfhosted.prefect",
+    }
+    objects = objects_of(FakeClient())
+    for home, ours in (("home", True), ("other", False), (None, True)):
+        found = made("Namespace", labels={**labels, **({"selfhosted.prefect/home": home} if home else {})})
+        assert objects._is_ours(found) is ours
+        assert objects._is_of(found, {"home"}) is ours
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
@@ -356,9 +404,10 @@ def test_a_secret_is_never_shown() -> None:
 
 
 def test_pods_come_last() -> None:
-    kinds = ["Deployment", "Secret", "Namespace", "HorizontalPodAutoscaler", "ServiceAccount"]
+    kinds = ["Deployment", "RoleBinding", "Namespace", "HorizontalPodAutoscaler", "ClusterRole", "Secret"]
     ordered = [[item["kind"] for item in wave] for wave in waves([made(kind) for kind in kinds])]
-    assert ordered == [["Namespace"], ["Secret", "ServiceAccount"], ["Deployment", "HorizontalPodAutoscaler"]]
+    pods = ["Deployment", "HorizontalPodAutoscaler"]
+    assert ordered == [["Namespace"], ["ClusterRole"], ["RoleBinding", "Secret"], pods]
 
 
 def test_a_title_has_the_namespace() -> None:
