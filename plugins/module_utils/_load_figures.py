@@ -39,8 +39,7 @@ def schedule(profile: str, rate: float, seconds: float, burst_seconds: float = 3
         return [math.sqrt(2 * seconds * number / rate) for number in range(int(rate * seconds / 2))]
     number_of_runs = int(rate * seconds + 1e-9)
     if profile == "burst":
-        each = max(1, round(rate * burst_seconds))
-        return [number // each * burst_seconds for number in range(number_of_runs)]
+        return [int(number / (rate * burst_seconds) + 1e-9) * burst_seconds for number in range(number_of_runs)]
     return [number / rate for number in range(number_of_runs)]
 
 

@@ -9,7 +9,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _load_figures as figures
@@ -45,6 +45,7 @@ def test_a_burst_submits_all_at_once() -> None:
     assert {offset: offsets.count(offset) for offset in offsets} == {0: 40, 20: 40, 40: 40}
 
 
+@example(profile="burst", rate=1.109375, seconds=448.0)
 @given(profile=st.sampled_from(figures.PROFILES), rate=RATES, seconds=SECONDS)
 def test_a_schedule_is_in_order_and_within_its_time(profile: str, rate: float, seconds: float) -> None:
     offsets = figures.schedule(profile, rate, seconds)
