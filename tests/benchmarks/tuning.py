@@ -61,6 +61,13 @@ GATEWAY_KEEPS = (
     "sed -i '/option http-server-close/d' /etc/prefect/haproxy.cfg; sleep 1; systemctl restart prefect-gateway"
 )
 
+UV = "VIRTUAL_ENV=$(dirname $(dirname $(ls /opt/prefect/*/bin/prefect))) /opt/prefect/uv/bin/uv pip --quiet"
+RESTART_API = "systemctl restart 'prefect-api-*'"
+GATEWAY_UNPACKED = (
+    "sed -i '/option http-server-close/i\\    http-request del-header accept-encoding' /etc/prefect/haproxy.cfg;"
+    " sleep 1; systemctl restart prefect-gateway"
+)
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -70,7 +77,8 @@ class Variant:
     playbooks: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     load: Mapping[str, Any] = field(default_factory=dict)  # options of the load
-    command: str = ""  # on the machine, where no variable does it; the playbooks undo it
+    command: str = ""  # on the machine, where no variable does it; the playbooks undo it, or the next one
+    undo_command: str = ""
     settle: float = 15.0  # seconds after the change
     release: str = ""  # of Debian, where another one has no program that can do it
 
@@ -94,6 +102,12 @@ VARIANTS = {
         "few connections of an API process",
         SERVER,
         {"prefect_server_api_pool_size": 3, "prefect_server_api_max_overflow": 0},
+    ),
+    "uvloop": Variant(
+        "uvicorn with uvloop and httptools instead of asyncio and h11 (no variable)",
+        command=f"{UV} install uvloop httptools && {RESTART_API}",
+        undo_command=f"{UV} uninstall uvloop httptools && {RESTART_API}",
+        settle=30.0,
     ),
     "metrics": Variant("Prometheus metrics of the API on", SERVER, {"prefect_server_metrics": True}),
     # --- PgBouncer and statements ---
@@ -197,6 +211,7 @@ VARIANTS = {
     ),
     # --- Gateway ---
     "gateway-keeps": Variant("gateway keeps its connections to the API (no variable)", SERVER, command=GATEWAY_KEEPS),
+    "gateway-unpacked": Variant("API answers without compression (no variable)", SERVER, command=GATEWAY_UNPACKED),
     "clients-5s": Variant(
         "idle connections of clients kept for 5 s instead of 75", SERVER, {"prefect_gateway_client_timeout": 5}
     ),
@@ -247,6 +262,8 @@ def undo(machine: Machine, name: str) -> None:
     variant = VARIANTS[name]
     if variant.variables:
         machine.forget(OVERRIDE)
+    if variant.undo_command:
+        machine.sh(variant.undo_command)
     try:
         play(machine, variant)
     except AssertionError as error:  # what follows would not be measured against the base
@@ -329,7 +346,7 @@ def alternate(machine: Machine, name: str, options: argparse.Namespace) -> list[
                         apply(machine, variant)
                     else:
                         undo(machine, name)
-                    if variant.playbooks:
+                    if variant.playbooks or variant.command:
                         settle(machine, variant.settle)
                         warm = False
                 samples.append(measure(machine, name, number, side, warm, options))
@@ -337,7 +354,7 @@ def alternate(machine: Machine, name: str, options: argparse.Namespace) -> list[
     finally:
         if applied:
             undo(machine, name)
-            if variant.playbooks:
+            if variant.playbooks or variant.command:
                 settle(machine, variant.settle)
     return samples
 
