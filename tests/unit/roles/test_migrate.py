@@ -46,7 +46,7 @@ class Database:
     def __init__(self) -> None:
         self.version, self.revision, self.comment = 150018, "old", "there"
         self.lacks: list[dict[str, str]] = []
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
         self.statements: list[str] = []
         self.migrated = False
 
@@ -61,8 +61,8 @@ class Database:
         return self
 
     async def execute(self, statement: str, _values: Any = None) -> Any:
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
         self.statements.append(statement)
         if "has_schema_privilege" in statement:
             return SimpleNamespace(all=lambda: [SimpleNamespace(**row) for row in self.lacks])
@@ -201,7 +201,7 @@ def test_a_database_that_lets_nobody_in_is_explained(
     again: bool,
 ) -> None:
     """The Job tries again only where that may help."""
-    database.error = error
+    database.errors.append(error)
     status, said = ended(migrate, capsys)
     assert status == (1 if again else migrate.REFUSED)
     assert words in said

@@ -180,8 +180,8 @@ def test_pods_are_told_as_machines_are() -> None:
     lines = [line for line in text.splitlines() if line.startswith(("process ", "prefect-"))]
     assert len({len(line) for line in lines}) == 1
     assert "Redis, in services: no" in _load_page.page(found)
-    bar = next(svg(_load_page.bars([(lines[2][:60], 1.0, "x")])).iter("rect"))
-    assert float(bar.attrib["x"]) + float(bar.attrib["width"]) <= _load_page.WIDTH - 100
+    drawn = next(svg(_load_page.bars([(lines[2][:60], 1.0, "x")])).iter("rect"))
+    assert float(drawn.attrib["x"]) + float(drawn.attrib["width"]) <= _load_page.WIDTH - 100
 
 
 def test_a_cluster_that_could_not_be_read_is_said() -> None:
