@@ -57,6 +57,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
@@ -121,9 +123,9 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),
         "job_namespace": job.get("namespace") or namespace,
-        "cluster_role": bool(workers.get("cluster_role")) and pool.get("type") == "kubernetes",
+        "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
-        "pre_pull": bool(pool.get("pre_pull")),
+        "pre_pull": boolean(pool.get("pre_pull"), strict=False),
         "placement": _placement(pool, pull_secrets),
         "template": _checksum([pool.get(name) for name in _TEMPLATE]),
     }

@@ -242,6 +242,17 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("no", False), ("false", False), ("", False), (None, False), (0, False), ("yes", True), ("True", True), (1, True)],
+)
+def test_a_truth_may_be_a_text(value: Any, *, wanted: bool) -> None:
+    """As a template and a quoted word of the inventory are, which the specification of the role accepts."""
+    pools = [{"name": "a", "type": "kubernetes", "pre_pull": value, "workers": {"cluster_role": value}}]
+    (made,) = worker_deployments(pools, "flows")
+    assert (made["cluster_role"], made["pre_pull"]) == (wanted, wanted)
+
+
 def placement(spec: Any) -> dict[str, Any]:
     patch = {"job_manifest": {"spec": {"template": {"spec": spec}}}}
     entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
