@@ -43,10 +43,10 @@ _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
-      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace),
-      C(cluster_role) (whether its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec
-      of the pool's job pod decides about its node and its pull) and C(template), which is another text whenever the
-      pool's job template is another one.
+      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources),
+      C(service_account_annotations), C(job_namespace), C(cluster_role) (whether its Jobs may be in any namespace),
+      C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about its node and its pull)
+      and C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
@@ -122,6 +122,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "query_seconds": workers.get("query_seconds"),
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),
+        "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
         "job_namespace": job.get("namespace") or namespace,
         "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
