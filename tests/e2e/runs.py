@@ -121,7 +121,9 @@ class Reached(Protocol):
 class Client:
     """Reads and writes through the gateway several times a second, and keeps what did not succeed.
 
-    One thread opens a connection per request, another keeps its connection, as Prefect's own client does.
+    One thread opens a connection per request, another keeps its connection, as Prefect's own client does. A server that
+    stops closes the connections that it kept, and a request that comes in that moment gets no answer. A gateway spares
+    its clients that; without one, they send it again (repeats), as Prefect's does.
     """
 
     REQUESTS: tuple[tuple[str, str, Any], ...] = (
@@ -131,9 +133,10 @@ class Client:
         ("POST", "/work_pools/filter", {}),
     )
 
-    def __init__(self, server: Reached) -> None:
-        self.server = server
+    def __init__(self, server: Reached, repeats: bool = False) -> None:
+        self.server, self.repeats = server, repeats
         self.answers = 0
+        self.repeated: list[str] = []
         self.failures: list[str] = []
         login = base64.b64encode(server.login.encode()).decode()
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
@@ -145,19 +148,28 @@ class Client:
         while not self._stop.is_set():
             for method, path, body in self.REQUESTS:
                 data = None if body is None else json.dumps(body)
-                try:
-                    connection.request(method, f"/api{path}", data, self._headers)
-                    answer = connection.getresponse()
-                    answer.read()
-                    problem = "" if answer.status < 300 else f"HTTP {answer.status}"
-                except (OSError, http.client.HTTPException) as error:
-                    problem = repr(error)
+                used = connection.sock is not None
+                problem = self._problem(connection, method, path, data)
+                if used and self.repeats and problem.startswith(("RemoteDisconnected", "ConnectionResetError")):
+                    self.repeated.append(f"{time.strftime('%X')} {method} {path}: {problem}")
+                    connection.close()
+                    problem = self._problem(connection, method, path, data)
                 self.answers += not problem
                 if problem:
                     self.failures.append(f"{time.strftime('%X')} {method} {path}: {problem}")
                 if problem or not keep:
                     connection.close()
             self._stop.wait(0.2)
+
+    def _problem(self, connection: http.client.HTTPConnection, method: str, path: str, data: str | None) -> str:
+        """What is wrong with the answer to a request."""
+        try:
+            connection.request(method, f"/api{path}", data, self._headers)
+            answer = connection.getresponse()
+            answer.read()
+            return "" if answer.status < 300 else f"HTTP {answer.status}"
+        except (OSError, http.client.HTTPException) as error:
+            return repr(error)
 
     def __enter__(self) -> Client:
         for thread in self._threads:

@@ -109,3 +109,5 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         assert "CERTIFICATE_VERIFY_FAILED" in refused.output
     finally:
         other.teardown("delete")
+        development.query("DROP DATABASE IF EXISTS other WITH (FORCE)")
+        development.query("DROP ROLE IF EXISTS other")
