@@ -12,14 +12,15 @@ import pytest
 from .conftest import Installed, Note
 from .deployment import BATCH, Deployment, wait_for
 
-# Kills what the first process of a container has started, so that the container ends as when it runs out of memory.
-KILL = """
-import os, signal
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    with open(f"/proc/{pid}/stat") as stat:
-        parent = stat.read().rpartition(")")[2].split()[1]
-    if parent == "1":
-        os.kill(int(pid), signal.SIGKILL)
+# Sends all processes of a container a signal, but for the first one, which ends when its child has ended.
+SIGNAL = """
+import os, signal, sys
+for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+    if pid not in (1, os.getpid()):
+        try:
+            os.kill(pid, signal.Signals[sys.argv[1]])
+        except ProcessLookupError:
+            pass
 """
 
 
@@ -71,6 +72,27 @@ def test_a_deleted_pod_comes_back(
     assert_executed_once(development, runs)
 
 
+@pytest.mark.parametrize("workload", ["api", "services", "worker-kubernetes"])
+def test_a_hung_process_is_replaced(
+    development: Deployment, installed: Installed, workload: str, record_testsuite_property: Note
+) -> None:
+    """It is there and does nothing, which only a probe can tell."""
+    label = f"app.kubernetes.io/name={development.instance}-{workload}"
+    name = development.objects("pods", labelSelector=label)[0]["metadata"]["name"]
+
+    def status() -> tuple[int, bool]:
+        (pod,) = (pod for pod in development.pods() if pod["metadata"]["name"] == name)
+        (container,) = pod["status"]["containerStatuses"]
+        return container["restartCount"], container["ready"]
+
+    restarts, _ready = status()
+    hung = time.monotonic()
+    development.run_in(name, ["python", "-c", SIGNAL, "SIGSTOP"])
+    wait_for("the container to be replaced", lambda: status() == (restarts + 1, True), 240)
+    record_testsuite_property(f"seconds until a hung {workload} is replaced", round(time.monotonic() - hung, 1))
+    seconds_until_verified(development, time.monotonic())
+
+
 @pytest.mark.parametrize("seconds_to_end", [None, 0])
 def test_jobs_go_on_without_their_worker(
     development: Deployment, installed: Installed, seconds_to_end: int | None, record_testsuite_property: Note
@@ -111,7 +133,7 @@ def test_a_killed_workers_own_runs_are_crashed(
     runs = development.submit(1, seconds=600, pool="inside")
     development.wait_for_states(runs, {"RUNNING"})
     (pod,) = development.workers_of("inside")
-    development.run_in(pod["metadata"]["name"], ["python", "-c", KILL], check=False)  # it ends with the container
+    development.run_in(pod["metadata"]["name"], ["python", "-c", SIGNAL, "SIGKILL"], check=False)
     wait_for("the container to come back", lambda: status() == (restarts + 1, True))
     back = time.monotonic()
     development.wait_for_states(runs, {"CRASHED"}, 120)
