@@ -164,3 +164,21 @@ def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
     url = urlsplit(data(secret)["PGBOUNCER_EXPORTER_CONNECTION_STRING"])
     assert (url.hostname, url.path, url.password) == ("127.0.0.1", "/pgbouncer", "of%40stats")
     assert url.port == containers["pgbouncer"]["ports"][0]["containerPort"]
+
+
+def test_settings_in_a_secret_of_others_reach_every_process_of_the_server(tmp_path: Path) -> None:
+    """The migration, too: what encrypts blocks is needed when it registers them."""
+    names = ("kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2")
+    expressions = {name: template(name) for name in names}
+    version = {"namespaces": {"prefect": {"secret_versions": {"mine": "41"}}}}
+    variables = {"prefect_server_existing_secret": "mine", "prefect_namespace": "prefect", "prefect_cluster": version}
+    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    workloads = [item for name in names for item in found[name] if item["kind"] in ("Deployment", "Job")]
+    assert [item["kind"] for item in workloads] == ["Deployment", "Deployment", "Job"]
+    for item in workloads:
+        pod = item["spec"]["template"]
+        (container,) = pod["spec"]["containers"]
+        # The last one wins.
+        assert container["envFrom"][-1] == {"secretRef": {"name": "mine"}}
+        if item["kind"] == "Deployment":
+            assert "41" in pod["metadata"]["annotations"].values()

@@ -74,6 +74,7 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
         "metadata": {"annotations": {"a": "b"}},
         "spec": {
             "nodeSelector": {"pool": "prefect"},
+            "dnsPolicy": "Default",
             "containers": [
                 {"name": "proxy", "image": "proxy:1"},
                 {"name": "web", "env": [{"name": "A", "value": "1"}]},
@@ -85,6 +86,7 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
     assert (web["name"], web["image"], web["env"]) == ("web", "web:1", [{"name": "A", "value": "1"}])
     assert proxy["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod_of(made)["nodeSelector"] == {"pool": "prefect"}
+    assert pod_of(made)["dnsPolicy"] == "Default"
     assert made["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
 
 
