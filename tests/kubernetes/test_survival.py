@@ -134,7 +134,7 @@ def test_a_killed_workers_own_runs_are_crashed(
     development.wait_for_states(runs, {"RUNNING"})
     (pod,) = development.workers_of("inside")
     development.run_in(pod["metadata"]["name"], ["python", "-c", SIGNAL, "SIGKILL"], check=False)
-    wait_for("the container to come back", lambda: status() == (restarts + 1, True))
+    wait_for("the container to come back", lambda: status() == (restarts + 1, True), 120)
     back = time.monotonic()
     development.wait_for_states(runs, {"CRASHED"}, 120)
     record_testsuite_property(
