@@ -43,10 +43,10 @@ _value:
   description:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
-      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources), C(job_namespace),
-      C(cluster_role) (whether its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec
-      of the pool's job pod decides about its node and its pull) and C(template), which is another text whenever the
-      pool's job template is another one.
+      C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources),
+      C(service_account_annotations), C(job_namespace), C(cluster_role) (whether its Jobs may be in any namespace),
+      C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about its node and its pull)
+      and C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
@@ -56,6 +56,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
@@ -120,10 +122,11 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "query_seconds": workers.get("query_seconds"),
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),
+        "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
         "job_namespace": job.get("namespace") or namespace,
-        "cluster_role": bool(workers.get("cluster_role")) and pool.get("type") == "kubernetes",
+        "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
-        "pre_pull": bool(pool.get("pre_pull")),
+        "pre_pull": boolean(pool.get("pre_pull"), strict=False),
         "placement": _placement(pool, pull_secrets),
         "template": _checksum([pool.get(name) for name in _TEMPLATE]),
     }

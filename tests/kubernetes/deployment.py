@@ -133,9 +133,9 @@ class Deployment:
         assert not check or run.code == 0, run.output
         return run
 
-    def play_and_kill(self, playbook: str, task: str) -> str:
+    def play_and_kill(self, playbook: str, task: str, **variables: Any) -> str:
         """Kill a playbook, and what it has started, two seconds after a task begins."""
-        command = self._command(playbook, (), {})
+        command = self._command(playbook, (), variables)
         output = ""
         with subprocess.Popen(
             **command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -170,6 +170,10 @@ class Deployment:
         found = self.objects("pods", labelSelector=selector)
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
+    def workers_of(self, pool: str) -> list[dict[str, Any]]:
+        name = f"{self.instance}-worker-{pool}"
+        return [pod for pod in self.pods("workers") if pod["metadata"]["labels"]["app.kubernetes.io/name"] == name]
+
     def delete_pod(self, name: str, **query: Any) -> None:
         self.cluster.client.json("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{name}", query)
 
@@ -178,9 +182,9 @@ class Deployment:
         script = 'PGPASSWORD=$POSTGRES_PASSWORD exec psql -h 127.0.0.1 -U $POSTGRES_USER -d $POSTGRES_DB -Atc "$0"'
         return self.run_in(f"{self.instance}-postgres-0", ["sh", "-c", script, statement]).strip()
 
-    def run_in(self, pod: str, words: list[str]) -> str:
+    def run_in(self, pod: str, words: list[str], *, check: bool = True) -> str:
         command = [*self.cluster.kubectl, "exec", "-n", self.namespace, pod, "--", *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
     # The API
 

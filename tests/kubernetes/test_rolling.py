@@ -1,27 +1,84 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""API pods are replaced one after the other, and no client notices."""
+"""Pods are replaced one after the other, and no client notices; what is killed meanwhile, the next run finishes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 from e2e.runs import Client
 
 from .conftest import Installed, Note
 from .deployment import Deployment
 
 
-def test_a_changed_setting_replaces_the_api_without_a_failed_request(
-    development: Deployment, installed: Installed, record_testsuite_property: Note
+@pytest.fixture(autouse=True)
+def as_before(development: Deployment, installed: Installed) -> Iterator[None]:
+    """End with the inventory's own settings."""
+    yield
+    development.play("site")
+
+
+def names(development: Deployment, component: str) -> set[str]:
+    return {pod["metadata"]["name"] for pod in development.pods(component)}
+
+
+# What the client asks for is in the database, which the API reaches through PgBouncer.
+@pytest.mark.parametrize(
+    ("component", "pods", "task", "variables"),
+    [
+        ("api", 3, "Run the API", {"prefect_server_keep_alive_seconds": 64}),
+        ("pgbouncer", 2, "Run PgBouncer", {"pgbouncer_query_wait_timeout": 13}),
+    ],
+    ids=["api", "pgbouncer"],
+)
+def test_a_changed_setting_replaces_pods_without_a_failed_request(
+    development: Deployment,
+    component: str,
+    pods: int,
+    task: str,
+    variables: dict[str, Any],
+    record_testsuite_property: Note,
 ) -> None:
-    before = {pod["metadata"]["name"] for pod in development.pods("api")}
+    before = {kind: names(development, kind) for kind in ("api", "pgbouncer")}
     with Client(development, repeats=True) as client:
-        run = development.play("server", prefect_server_keep_alive_seconds=64)
-    assert run.tasks_that_changed() == ["Run the API"]
-    after = {pod["metadata"]["name"] for pod in development.pods("api")}
-    assert len(before) == len(after) == 3
-    assert not before & after
+        run = development.play("site", **variables)
+    assert run.tasks_that_changed() == [task]
+    after = {kind: names(development, kind) for kind in ("api", "pgbouncer")}
+    assert len(before[component]) == len(after[component]) == pods
+    assert not before[component] & after[component]
+    (other,) = before.keys() - {component}
+    assert before[other] == after[other]
     assert client.failures == []
-    assert len(client.repeated) <= len(before)
+    # Only an API that stops closes connections that its clients keep.
+    assert len(client.repeated) <= (pods if component == "api" else 0)
     assert client.answers > 100
-    record_testsuite_property("requests while API pods were replaced", client.answers)
+    record_testsuite_property(f"requests while pods of {component} were replaced", client.answers)
+
+
+def test_a_killed_change_is_finished_by_the_next_run(development: Deployment) -> None:
+    # One is applied before the kill, one is being rolled out, and one comes afterwards.
+    changed: dict[str, Any] = {
+        "pgbouncer_query_wait_timeout": 12,
+        "prefect_server_keep_alive_seconds": 63,
+        "prefect_worker_heartbeat_seconds": 29,
+    }
+    workers = names(development, "workers")
+    development.play_and_kill("site", "Run the API", **changed)
+    assert names(development, "workers") == workers
+    development.play("site", **changed)
+
+    def everywhere(component: str, *words: str) -> set[str]:
+        pods = names(development, component)
+        assert len(pods) > 1
+        return {development.run_in(pod, list(words)).strip() for pod in pods}
+
+    setting = ["grep", "query_wait_timeout", "/etc/pgbouncer/pgbouncer.ini"]
+    assert everywhere("pgbouncer", *setting) == {"query_wait_timeout = 12"}
+    assert everywhere("api", "printenv", "PREFECT_SERVER_API_KEEPALIVE_TIMEOUT") == {"63"}
+    assert everywhere("workers", "printenv", "PREFECT_WORKER_HEARTBEAT_SECONDS") == {"29"}
+    again = development.play("site", **changed)
+    assert (again.tasks_that_changed(), again.changed) == ([], 0)

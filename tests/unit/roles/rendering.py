@@ -34,31 +34,23 @@ def _link(directory: Path, role: str) -> None:
                 (directory / kind / path.name).symlink_to(path)
 
 
-def evaluated(
-    directory: Path, inventory: str, role: str, expressions: Mapping[str, str], **variables: Any
-) -> dict[str, Any]:
-    """Return the values of expressions in a role, with the variables of all roles and an inventory."""
+def played(
+    directory: Path, inventory: str, role: str, tasks: list[dict[str, Any]], *words: str, **variables: Any
+) -> subprocess.CompletedProcess[str]:
+    """Execute tasks as in a role, with the variables of all roles and an inventory."""
     _link(directory, role)
     defaults = directory / "defaults"
     (defaults / "group_vars").mkdir(parents=True, exist_ok=True)
     (defaults / "hosts.yml").write_text("all: {}\n")
     (defaults / "group_vars" / "all.yml").write_text(yaml.safe_dump(_variables("defaults")))
-    found = directory / "found.json"
-    content = {name: f"{{{{ {expression} }}}}" for name, expression in expressions.items()}
-    copy = {"content": "{{ found | to_json }}", "dest": str(found), "mode": "0600"}
-    play = {
-        "hosts": "all",
-        "gather_facts": False,
-        "vars": {**_variables("vars"), "found": content},
-        "tasks": [{"name": "Write them", "ansible.builtin.copy": copy}],
-    }
+    play = {"hosts": "all", "gather_facts": False, "vars": _variables("vars"), "tasks": tasks}
     (directory / "play.yml").write_text(yaml.safe_dump([play]))
     extra = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
-    ended = subprocess.run(
+    return subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
             *("-i", str(defaults), "-i", str(ROOT / "inventories" / inventory)),
-            *("-e", json.dumps(extra), str(directory / "play.yml")),
+            *("-e", json.dumps(extra), *words, str(directory / "play.yml")),
         ],
         cwd=directory,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_NOCOLOR": "1"},
@@ -66,6 +58,17 @@ def evaluated(
         text=True,
         check=False,
     )
+
+
+def evaluated(
+    directory: Path, inventory: str, role: str, expressions: Mapping[str, str], **variables: Any
+) -> dict[str, Any]:
+    """Return the values of expressions in a role, with the variables of all roles and an inventory."""
+    found = directory / "found.json"
+    content = {name: f"{{{{ {expression} }}}}" for name, expression in expressions.items()}
+    copy = {"content": "{{ found | to_json }}", "dest": str(found), "mode": "0600"}
+    task = {"name": "Write them", "ansible.builtin.copy": copy, "vars": {"found": content}}
+    ended = played(directory, inventory, role, [task], **variables)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return dict(json.loads(found.read_text()))
 

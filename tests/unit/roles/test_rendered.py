@@ -301,6 +301,24 @@ def test_a_pool_whose_runs_choose_their_namespace_has_a_cluster_role(tmp_path: P
                 assert {"namespace": "", "verb": verb, "group": group, **_resource(resource)} in asked
 
 
+def test_the_workers_of_a_pool_may_have_an_identity(tmp_path: Path) -> None:
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/flows"}
+    pools = [{"name": "a", "type": "process", "workers": {"service_account_annotations": role}}, {"name": "b"}]
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, prefect_work_pools=pools)
+    metadata = {
+        item["metadata"]["name"]: item["metadata"] for item in found["objects"] if item["kind"] == "ServiceAccount"
+    }
+    assert metadata["prefect-worker-a"]["annotations"] == role
+    assert "annotations" not in metadata["prefect-worker-b"]
+    used = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]["serviceAccountName"]
+        for item in found["objects"]
+        if item["kind"] == "Deployment"
+    }
+    assert used == {name: name for name in metadata}
+
+
 @pytest.mark.parametrize("kind", ["process", "kubernetes"])
 def test_nothing_belongs_to_the_whole_cluster_unless_asked_for(tmp_path: Path, kind: str) -> None:
     # What a pool of processes says of Jobs has no meaning.

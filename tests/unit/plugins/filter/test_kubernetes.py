@@ -74,6 +74,7 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
         "metadata": {"annotations": {"a": "b"}},
         "spec": {
             "nodeSelector": {"pool": "prefect"},
+            "dnsPolicy": "Default",
             "containers": [
                 {"name": "proxy", "image": "proxy:1"},
                 {"name": "web", "env": [{"name": "A", "value": "1"}]},
@@ -85,6 +86,7 @@ def test_a_patch_adds_a_sidecar_that_is_secured_too() -> None:
     assert (web["name"], web["image"], web["env"]) == ("web", "web:1", [{"name": "A", "value": "1"}])
     assert proxy["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod_of(made)["nodeSelector"] == {"pool": "prefect"}
+    assert pod_of(made)["dnsPolicy"] == "Default"
     assert made["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
 
 
@@ -240,6 +242,17 @@ def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) 
 
 def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("no", False), ("false", False), ("", False), (None, False), (0, False), ("yes", True), ("True", True), (1, True)],
+)
+def test_a_truth_may_be_a_text(value: Any, *, wanted: bool) -> None:
+    """As a template and a quoted word of the inventory are, which the specification of the role accepts."""
+    pools = [{"name": "a", "type": "kubernetes", "pre_pull": value, "workers": {"cluster_role": value}}]
+    (made,) = worker_deployments(pools, "flows")
+    assert (made["cluster_role"], made["pre_pull"]) == (wanted, wanted)
 
 
 def placement(spec: Any) -> dict[str, Any]:

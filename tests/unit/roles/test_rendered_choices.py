@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cluster gets only when the inventory asks for it, and no test cluster has the operators for."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from rendering import evaluated, template
+
+
+def rendered(directory: Path, inventory: str, role: str, name: str, **variables: Any) -> list[dict[str, Any]]:
+    """Return the objects of a template as they are applied."""
+    objects = f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+    found = evaluated(directory, inventory, role, {"objects": objects}, **variables)
+    return list(found["objects"])
+
+
+def only(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    (found,) = [item for item in objects if item["kind"] == kind]
+    return found
+
+
+def data(secret: dict[str, Any]) -> dict[str, str]:
+    return {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+
+
+PASSWORD = "of the database"
+CLOUDNATIVE_PG = {
+    "prefect_postgres_kind": "cloudnative_pg",
+    "prefect_database_password": PASSWORD,
+    "postgres_storage": "30Gi",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "instances", "storage", "image"),
+    [
+        ({}, 3, {"size": "30Gi"}, None),
+        (
+            {"postgres_instances": 2, "prefect_storage_class": "fast", "postgres_image": "postgresql:17"},
+            2,
+            {"size": "30Gi", "storageClass": "fast"},
+            "postgresql:17",
+        ),
+    ],
+    ids=["default", "chosen"],
+)
+def test_the_cluster_of_cloudnative_pg(
+    tmp_path: Path, variables: dict[str, Any], instances: int, storage: dict[str, str], image: str | None
+) -> None:
+    given = {**CLOUDNATIVE_PG, **variables, "postgres_settings": {"work_mem": "8MB", "max_wal_senders": 12}}
+    objects = rendered(tmp_path, "development", "postgres", "cloudnative_pg.yml.j2", **given)
+    cluster = only(objects, "Cluster")
+    assert cluster["apiVersion"] == "postgresql.cnpg.io/v1"
+    spec = cluster["spec"]
+    assert (spec["instances"], spec["storage"], spec.get("imageName")) == (instances, storage, image)
+    first = spec["bootstrap"]["initdb"]
+    assert (first["database"], first["owner"]) == ("prefect", "prefect")
+    assert any("pg_trgm" in statement for statement in first["postInitApplicationSQL"])
+    # One Secret, of the type that the operator wants, is what the owner logs in with at first and later.
+    (secret,) = [item for item in objects if item["metadata"]["name"] == first["secret"]["name"]]
+    assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/basic-auth")
+    login = data(secret)
+    assert (login["username"], login["password"]) == ("prefect", PASSWORD)
+    (role,) = spec["managed"]["roles"]
+    assert (role["name"], role["login"], role["passwordSecret"]) == ("prefect", True, first["secret"])
+    assert not spec.get("enableSuperuserAccess")
+    assert PASSWORD not in str(spec)
+    parameters = spec["postgresql"]["parameters"]
+    assert all(isinstance(value, str) for value in parameters.values())  # else the API server refuses it
+    assert (parameters["work_mem"], parameters["max_wal_senders"]) == ("8MB", "12")
+    assert int(parameters["max_connections"]) > 0
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {"cnpg.io/cluster": cluster["metadata"]["name"]}
+
+
+def test_a_cluster_of_cloudnative_pg_is_reached_by_its_service_and_can_be_patched(tmp_path: Path) -> None:
+    patch = {"storage": {"resizeInUseVolumes": False}, "monitoring": {"enablePodMonitor": True}}
+    given = {**CLOUDNATIVE_PG, "postgres_cluster_patch": patch}
+    expressions = {"host": "prefect_database_host", "objects": template("cloudnative_pg.yml.j2")}
+    found = evaluated(tmp_path, "development", "postgres", expressions, **given)
+    cluster = only(found["objects"], "Cluster")
+    assert found["host"].partition(".")[0] == cluster["metadata"]["name"] + "-rw"
+    assert cluster["spec"]["storage"] == {"size": "30Gi", "resizeInUseVolumes": False}
+    assert cluster["spec"]["monitoring"] == {"enablePodMonitor": True}
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_the_route_of_the_gateway_api(tmp_path: Path, *, public: bool) -> None:
+    parent = {"name": "shared", "namespace": "gateways", "sectionName": "https"}
+    variables = {
+        "prefect_gateway_kind": "http_route",
+        "prefect_gateway_parent": parent,
+        "prefect_gateway_public_docs": public,
+    }
+    objects = rendered(tmp_path, "production", "prefect_gateway", "kubernetes.yml.j2", **variables)
+    assert [item for item in objects if item["kind"] == "Ingress"] == []
+    route = only(objects, "HTTPRoute")
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    # The listener of the Gateway has the certificate.
+    assert route["spec"]["parentRefs"] == [parent]
+    assert route["spec"]["hostnames"] == ["prefect.example.com"]
+    *closed, open_ = route["spec"]["rules"]
+    services = {
+        item["metadata"]["name"]: {port["port"] for port in item["spec"]["ports"]}
+        for item in objects
+        if item["kind"] == "Service"
+    }
+    for rule in route["spec"]["rules"]:
+        (backend,) = rule["backendRefs"]
+        assert backend["port"] in services[backend["name"]]
+    assert (open_["backendRefs"][0]["name"], "matches" in open_) == ("prefect-api", False)
+    assert {rule["backendRefs"][0]["name"] for rule in closed} == (set() if public else {"prefect-closed"})
+    paths = {match["path"]["value"] for rule in closed for match in rule["matches"]}
+    documentation = {"/docs", "/redoc", "/openapi.json", "/api/docs", "/api/redoc", "/api/openapi.json"}
+    assert paths == (set() if public else documentation)
+
+
+@pytest.mark.parametrize("most", [3, 6])
+def test_api_pods_scale_up_to_their_maximum(tmp_path: Path, most: int) -> None:
+    variables = {"prefect_server_replicas": 3, "prefect_server_max_replicas": most}
+    objects = rendered(tmp_path, "production", "prefect_server", "kubernetes_api.yml.j2", **variables)
+    api = only(objects, "Deployment")
+    scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
+    if most == 3:
+        assert (api["spec"]["replicas"], scalers) == (3, [])
+        return
+    # Else each run of the playbook would undo what the autoscaler has done.
+    assert "replicas" not in api["spec"]
+    (scaler,) = scalers
+    assert scaler["apiVersion"] == "autoscaling/v2"
+    spec = scaler["spec"]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": api["metadata"]["name"]}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 6)
+    (metric,) = spec["metrics"]
+    assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    # Percent of what is requested.
+    assert api["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"]
+
+
+@pytest.mark.parametrize("image", ["", "prometheuscommunity/pgbouncer-exporter:v0.11.0"], ids=["none", "exporter"])
+def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
+    variables = {"pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}
+    objects = rendered(tmp_path, "development", "pgbouncer", "kubernetes.yml.j2", **variables)
+    containers = {item["name"]: item for item in only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]}
+    ports = [port for rule in only(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
+    assert list(containers) == ["pgbouncer", *(["exporter"] if image else [])]
+    assert ({"port": "metrics"} in ports) is bool(image)
+    if not image:
+        return
+    exporter = containers["exporter"]
+    assert exporter["image"] == image
+    assert exporter["ports"] == [{"name": "metrics", "containerPort": 9127}]
+    assert exporter["args"] == ["--web.listen-address=:9127"]
+    assert exporter["securityContext"]["readOnlyRootFilesystem"] is True
+    (source,) = exporter["envFrom"]
+    (secret,) = [item for item in objects if item["metadata"]["name"] == source["secretRef"]["name"]]
+    url = urlsplit(data(secret)["PGBOUNCER_EXPORTER_CONNECTION_STRING"])
+    assert (url.hostname, url.path, url.password) == ("127.0.0.1", "/pgbouncer", "of%40stats")
+    assert url.port == containers["pgbouncer"]["ports"][0]["containerPort"]
+
+
+def test_settings_in_a_secret_of_others_reach_every_process_of_the_server(tmp_path: Path) -> None:
+    """The migration, too: what encrypts blocks is needed when it registers them."""
+    names = ("kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2")
+    expressions = {name: template(name) for name in names}
+    version = {"namespaces": {"prefect": {"secret_versions": {"mine": "41"}}}}
+    variables = {"prefect_server_existing_secret": "mine", "prefect_namespace": "prefect", "prefect_cluster": version}
+    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    workloads = [item for name in names for item in found[name] if item["kind"] in ("Deployment", "Job")]
+    assert [item["kind"] for item in workloads] == ["Deployment", "Deployment", "Job"]
+    for item in workloads:
+        pod = item["spec"]["template"]
+        (container,) = pod["spec"]["containers"]
+        # The last one wins.
+        assert container["envFrom"][-1] == {"secretRef": {"name": "mine"}}
+        if item["kind"] == "Deployment":
+            assert "41" in pod["metadata"]["annotations"].values()
