@@ -49,6 +49,20 @@ class Database:
         self.errors: list[Exception] = []
         self.statements: list[str] = []
         self.migrated = False
+        self.others = 0  # attempts to wait for another migration
+        self.locked: bool | None = None
+
+    # As an engine and its connection do, which is all that the lock needs.
+
+    @property
+    def engine(self) -> Any:
+        return Engine(self)
+
+    async def execution_options(self, *, isolation_level: str) -> Database:
+        assert isolation_level == "AUTOCOMMIT"
+        return self
+
+    async def close(self) -> None: ...
 
     async def session(self) -> Database:
         return self
@@ -63,6 +77,10 @@ class Database:
     async def execute(self, statement: str, _values: Any = None) -> Any:
         for error in self.errors:
             raise error
+        if "pg_try_advisory_lock" in statement:
+            self.locked, self.others = not self.others, max(self.others - 1, 0)
+            return SimpleNamespace(scalar=lambda: self.locked)
+        assert self.locked
         self.statements.append(statement)
         if "has_schema_privilege" in statement:
             return SimpleNamespace(all=lambda: [SimpleNamespace(**row) for row in self.lacks])
@@ -72,6 +90,22 @@ class Database:
             row = SimpleNamespace(postgresql=self.version, migrated=self.revision is not None, comment=self.comment)
             return SimpleNamespace(one=lambda: row)
         return []
+
+
+class Engine:
+    """Of the stand-in: asked for by a call, and by a connection as an attribute."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def __call__(self) -> Engine:
+        return self
+
+    async def connect(self) -> Database:
+        return self.database
+
+    async def dispose(self) -> None:
+        self.database.locked = False
 
 
 @pytest.fixture
@@ -85,6 +119,7 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         function()
 
     def upgrade() -> None:
+        assert database.locked
         database.migrated = True
 
     scripts = SimpleNamespace(
@@ -97,6 +132,7 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     stand_ins = {
         "asyncpg": SimpleNamespace(PostgresError=PostgresError, InterfaceError=InterfaceError),
         "sqlalchemy": SimpleNamespace(text=str, exc=SimpleNamespace(DBAPIError=DBAPIError)),
+        "sqlalchemy.ext.asyncio": SimpleNamespace(AsyncConnection=None),
         "alembic.script": SimpleNamespace(ScriptDirectory=lambda *_, **__: scripts),
         "prefect.server.database": server,
         "prefect.server.database.alembic_commands": SimpleNamespace(alembic_upgrade=upgrade),
@@ -134,6 +170,29 @@ def test_one_that_is_migrated_is_not_asked_for_more(migrate: ModuleType, databas
     database.lacks = [{"option": "a", "problem": "b", "remedy": "c"}]
     migrate.main(WANTED)
     assert not database.migrated
+
+
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_two_never_migrate_at_once(
+    migrate: ModuleType,
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    others: int,
+) -> None:
+    monkeypatch.setattr(migrate, "WAIT", 0)
+    database.others = others
+    migrate.main(WANTED)
+    said = capsys.readouterr().out
+    assert (said.count("another migration of this database is under way"), database.migrated) == (min(others, 1), True)
+    assert database.locked is False  # when it has ended
+
+
+def test_one_that_fails_lets_others_in(migrate: ModuleType, database: Database) -> None:
+    database.version = 130014
+    with pytest.raises(SystemExit):
+        migrate.main(WANTED)
+    assert database.locked is False
 
 
 @pytest.mark.parametrize("revision", [None, "old"])
