@@ -1,7 +1,8 @@
 """Bring the database to the schema of the installed Prefect. Does nothing where it is there already.
 
 The first argument is a JSON object: comment (what the table of block types says once they are registered), tables and
-options (storage parameters that those tables get). Runs beside register_block_types.py and requirements.sql.
+options (storage parameters that those tables get), login_seconds (for which a refused login is tried again, where an
+operator gives the role its password). Runs beside register_block_types.py and requirements.sql.
 
 It is the first that logs in to the database from where the server's pods do, so it is what says that a database of
 others does not let Prefect in, or lacks something, before it changes anything there. What only a change of the
@@ -17,6 +18,7 @@ import json
 import os
 import runpy
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,7 @@ OLDEST = 140009
 REFUSED = 3  # the Job does not try again then
 # The beginnings of the codes with which PostgreSQL refuses a login: who it is, the database's name, what he may.
 CLOSED = ("28", "3D", "42501")
+LOGIN = "28"
 UNTOUCHED = "The database was not touched."
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
 WAIT = 2  # seconds between two attempts
@@ -80,17 +83,34 @@ def refuse(*words: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def ask(question: Callable[[], Answer]) -> Answer:
+def ask(question: Callable[[], Answer], login_seconds: float = 0) -> Answer:
     """Return what the database answers, or say why it cannot be asked."""
-    try:
-        return question()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError) as error:
-        explain(getattr(error, "orig", None) or error)
+    deadline, said = time.monotonic() + login_seconds, False
+    while True:
+        try:
+            return question()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError) as error:
+            reason = getattr(error, "orig", None) or error
+        if not sqlstate(reason).startswith(LOGIN) or time.monotonic() >= deadline:
+            explain(reason)
+        if not said:
+            print(
+                f"the login is refused: {reason}. The operator may not have set prefect_database_password yet: "
+                f"trying again for {login_seconds:.0f} s",
+                flush=True,
+            )
+        said = True
+        time.sleep(WAIT)
+
+
+def sqlstate(reason: BaseException) -> str:
+    """Return PostgreSQL's code for what went wrong, nothing where PostgreSQL has said nothing."""
+    return str(getattr(reason, "sqlstate", None) or "")
 
 
 def explain(reason: BaseException) -> NoReturn:
     """End, with what keeps Prefect from the database."""
-    code = str(getattr(reason, "sqlstate", None) or "")
+    code = sqlstate(reason)
     url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
     where = f"PostgreSQL at {url.hostname}:{url.port or 5432}"
     user, database = unquote(url.username or ""), unquote(url.path.lstrip("/"))
@@ -133,13 +153,13 @@ async def end(connection: AsyncConnection) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(login_seconds: float) -> Iterator[None]:
     """Let no other migration begin, and wait for one that has begun.
 
     The connection is in an event loop of its own, which stands still in between: nothing else uses it.
     """
     loop = asyncio.new_event_loop()
-    connection = ask(lambda: loop.run_until_complete(lock()))
+    connection = ask(lambda: loop.run_until_complete(lock()), login_seconds)
     try:
         yield
     finally:
@@ -160,7 +180,7 @@ async def tune(tables: list[str], options: list[str]) -> list[str]:
 
 def main(wanted: dict) -> None:
     """Do what is left to do, when nobody else does."""
-    with alone():
+    with alone(wanted["login_seconds"]):
         migrate(wanted)
 
 

@@ -77,3 +77,13 @@ def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
     assert words == ["/bin/sh", f"{mount}/set_password.sh", "5433"]
     assert objects["ConfigMap"]["data"]["set_password.sh"] == SCRIPT.read_text().strip()
     assert {"secretRef": {"name": "prefect-postgres"}} in container["envFrom"]
+
+
+def test_the_operator_is_told_of_another_password(tmp_path: Path) -> None:
+    variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"]}
+    found = evaluated(tmp_path, "local", "postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables)
+    objects = {item["kind"]: item for item in found["objects"]}
+    metadata, spec = objects["Secret"]["metadata"], objects["Cluster"]["spec"]
+    assert metadata["labels"] == {"cnpg.io/reload": "true"}
+    (role,) = spec["managed"]["roles"]
+    assert role["passwordSecret"]["name"] == spec["bootstrap"]["initdb"]["secret"]["name"] == metadata["name"]
