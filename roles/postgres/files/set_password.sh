@@ -1,7 +1,7 @@
 #!/bin/sh
 # Give the role of this container's environment the password that stands there: the image does so only when it makes the
 # database. Runs when the container starts, and always succeeds: with the old password, PostgreSQL still serves.
-# usage: set_password.sh PORT
+# usage: set_password.sh PORT [LOG]
 # The password leaves neither the container nor psql, which sends what PostgreSQL stores: no log can have it.
 export PGHOST="${PGHOST:-/var/run/postgresql}" PGPORT="$1" PGUSER="$POSTGRES_USER" PGPASSWORD="$POSTGRES_PASSWORD"
 export PGDATABASE=postgres PGCONNECT_TIMEOUT=5
@@ -20,5 +20,5 @@ while [ "$waited" -lt 600 ] && [ "$refused" -lt 10 ]; do
     sleep 1
 done
 # To the log of the container, which does not have the output of what runs beside its program.
-echo "prefect_database_password: the role $POSTGRES_USER keeps the password that it has: ${said:-no answer}" >"${LOG:-/proc/1/fd/2}"
+echo "prefect_database_password: the role $POSTGRES_USER keeps the password that it has: ${said:-no answer}" >"${2:-/proc/1/fd/2}"
 exit 0

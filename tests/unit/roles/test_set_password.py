@@ -32,11 +32,10 @@ def run(directory: Path, *, away: int, refusals: int) -> tuple[list[str], list[s
     (directory / "log").touch()
     environment = {
         "PATH": f"{directory}:/usr/bin:/bin",
-        "LOG": str(directory / "log"),
         "POSTGRES_USER": "pre@fect",
         "POSTGRES_PASSWORD": PASSWORD,
     }
-    subprocess.run(["sh", SCRIPT, "5433"], env=environment, check=True)
+    subprocess.run(["sh", SCRIPT, "5433", directory / "log"], env=environment, check=True)
     lines = [
         (directory / name).read_text().splitlines() if (directory / name).exists() else []
         for name in ("arguments", "read")
