@@ -148,8 +148,8 @@ async def lock() -> AsyncConnection:
 
 async def end(connection: AsyncConnection) -> None:
     """Close a connection, and not only give it back."""
+    await connection.invalidate()
     await connection.close()
-    await connection.engine.dispose()
 
 
 @contextmanager
@@ -160,6 +160,8 @@ def alone(login_seconds: float) -> Iterator[None]:
     """
     loop = asyncio.new_event_loop()
     connection = ask(lambda: loop.run_until_complete(lock()), login_seconds)
+    # Prefect disposes of an engine when its loop ends, and mixes up those of two loops that live at once.
+    loop.run_until_complete(loop.shutdown_asyncgens())
     try:
         yield
     finally:

@@ -56,13 +56,18 @@ class Database:
 
     # As an engine and its connection do, which is all that the lock needs.
 
-    @property
-    def engine(self) -> Any:
-        return Engine(self)
+    async def engine(self) -> Database:
+        return self
+
+    async def connect(self) -> Database:
+        return self
 
     async def execution_options(self, *, isolation_level: str) -> Database:
         assert isolation_level == "AUTOCOMMIT"
         return self
+
+    async def invalidate(self) -> None:
+        self.locked = False
 
     async def close(self) -> None: ...
 
@@ -94,22 +99,6 @@ class Database:
             row = SimpleNamespace(postgresql=self.version, migrated=self.revision is not None, comment=self.comment)
             return SimpleNamespace(one=lambda: row)
         return []
-
-
-class Engine:
-    """Of the stand-in: asked for by a call, and by a connection as an attribute."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    async def __call__(self) -> Engine:
-        return self
-
-    async def connect(self) -> Database:
-        return self.database
-
-    async def dispose(self) -> None:
-        self.database.locked = False
 
 
 @pytest.fixture
