@@ -52,6 +52,8 @@ KINDS = (
     ("v1", "Secret"),
     ("v1", "ServiceAccount"),
 )
+# Whose API some clusters have, and some of those for others only: a login that may not list them there has made none.
+_OPTIONAL = frozenset(("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "gateway.networking.k8s.io/v1"))
 # Never pruned: it may hold what others have put there.
 _NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
@@ -453,7 +455,9 @@ class ObjectSet:
         is_namespaced = everywhere != self.path(*kind, None)
         if self._sees_all_namespaces or not is_namespaced:
             try:
-                return [item for item in self._labelled_at(everywhere, kind) if self._is_of(item, within)]
+                return [
+                    item for item in self._labelled_at(everywhere, kind, self._of_group()) if self._is_of(item, within)
+                ]
             except ApiError as error:
                 if error.status != 403:
                     raise KubernetesError(self._advice(error)) from error
@@ -462,16 +466,28 @@ class ObjectSet:
                     return []
                 if kind == KINDS[0]:  # what is asked first; another kind may be closed by itself, as Secrets are
                     self._sees_all_namespaces = False
+        paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
         try:
-            paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
-            return [item for path in paths for item in self._labelled_at(path, kind) if self._is_of(item, within)]
+            found = [item for path in paths for item in self._listed(path, kind, self._of_group())]
         except ApiError as error:
             raise KubernetesError(self._advice(error)) from error
+        return [item for item in found if self._is_of(item, within)]
 
-    def _labelled_at(self, path: str, kind: tuple[str, str]) -> list[Manifest]:
-        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+    def _of_group(self) -> str:
+        return f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+
+    def _labelled_at(self, path: str, kind: tuple[str, str], selector: str) -> list[Manifest]:
         answer = self.client.found(path, {"labelSelector": selector})
         return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in (answer or {}).get("items") or []]
+
+    def _listed(self, path: str, kind: tuple[str, str], selector: str) -> list[Manifest]:
+        """Return objects of a kind in one namespace: none where the login need not have asked."""
+        try:
+            return self._labelled_at(path, kind, selector)
+        except ApiError as error:
+            if error.status == 403 and kind[0] in _OPTIONAL:
+                return []
+            raise
 
     def _is_of(self, manifest: Manifest, within: set[str]) -> bool:
         """Whether an object is of this instance, and not of one of the same name in another namespace."""
@@ -553,8 +569,7 @@ class ObjectSet:
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
             path = self.path(*kind, None)
-            found = self.client.json("GET", path, {"labelSelector": selector}) if path else {"items": []}
-            return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in found["items"]]
+            return self._listed(path, kind, selector) if path else []
 
         self.discover()
         kinds = [kind for kind in KINDS if kind[0] == "apps/v1" or kind == _CLUSTER or kind[1] in _AUTOSCALERS]

@@ -69,7 +69,7 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         "prefect_database_ca": authority,
         "prefect_work_pools": [POOLS[1]],
         "prefect_server_replicas": 1,
-        "prefect_pgbouncer_replicas": 1,
+        "prefect_pgbouncer_replicas": 2,
     }
     other = dataclasses.replace(development, inventory=inventory, instance="other", port=30423, variables=variables)
     own = {name: value for name, value in variables.items() if "_admin_" not in name}
@@ -107,6 +107,15 @@ def test_a_database_of_others_is_prepared_and_verified(development: Deployment, 
         refused = other.play("server", check=False, prefect_database_ca=stranger, prefect_kubernetes_wait_seconds=40)
         assert refused.code != 0
         assert "CERTIFICATE_VERIFY_FAILED" in refused.output
+
+        # The first PgBouncer that PostgreSQL does not let in is the last that is replaced.
+        wrong = {"prefect_database_password": "wrong", "prefect_database_admin_user": ""}
+        refused = other.play("database", check=False, prefect_kubernetes_wait_seconds=20, **wrong)
+        assert refused.code != 0
+        assert "password authentication failed" in refused.output
+        ready = [pod["status"]["containerStatuses"][0]["ready"] for pod in other.pods("pgbouncer")]
+        assert sorted(ready) == [False, True]
+        assert other.api("POST", "/flow_runs/count", {}) > 0
     finally:
         other.teardown("delete")
         development.query("DROP DATABASE IF EXISTS other WITH (FORCE)")

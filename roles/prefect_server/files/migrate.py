@@ -1,20 +1,28 @@
 """Bring the database to the schema of the installed Prefect. Does nothing where it is there already.
 
 The first argument is a JSON object: comment (what the table of block types says once they are registered), tables and
-options (storage parameters that those tables get). Runs beside register_block_types.py and requirements.sql.
+options (storage parameters that those tables get), login_seconds (for which a refused login is tried again, where an
+operator gives the role its password). Runs beside register_block_types.py and requirements.sql.
 
 It is the first that logs in to the database from where the server's pods do, so it is what says that a database of
 others does not let Prefect in, or lacks something, before it changes anything there. What only a change of the
 inventory or of the database would repair ends with the status REFUSED.
+
+Two of them never work at once: when a playbook was stopped, its Job goes on, and the next may make another.
 """
+
+from __future__ import annotations
 
 import asyncio
 import json
 import os
 import runpy
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -23,13 +31,20 @@ from alembic.script import ScriptDirectory
 from prefect.server.database import provide_database_interface
 from prefect.server.database.alembic_commands import alembic_upgrade
 from prefect.utilities.asyncutils import run_sync_in_worker_thread
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 OLDEST = 140009
 REFUSED = 3  # the Job does not try again then
 # The beginnings of the codes with which PostgreSQL refuses a login: who it is, the database's name, what he may.
 CLOSED = ("28", "3D", "42501")
+LOGIN = "28"
 UNTOUCHED = "The database was not touched."
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
+WAIT = 2  # seconds between two attempts
+Answer = TypeVar("Answer")
+# Tried again and again, and outside of a transaction: to wait in PostgreSQL would be to wait as long as Prefect's
+# timeout for a statement, and would keep the other migration from building an index beside its readers.
+LOCK = "SELECT pg_try_advisory_lock(hashtextextended('selfhosted.prefect migration', 0))"
 STATE = """
 SELECT current_setting('server_version_num')::int AS postgresql,
        to_regclass('alembic_version') IS NOT NULL AS migrated,
@@ -68,31 +83,90 @@ def refuse(*words: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def ask() -> tuple[int, str | None, str | None]:
-    """Return the state of the database, or say why it cannot be asked."""
-    try:
-        return asyncio.run(state())
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError) as error:
-        reason = getattr(error, "orig", None) or error
-        code = str(getattr(reason, "sqlstate", None) or "")
-        url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
-        where = f"PostgreSQL at {url.hostname}:{url.port or 5432}"
-        user, database = unquote(url.username or ""), unquote(url.path.lstrip("/"))
-        why = f"{str(reason) or type(reason).__name__}. {UNTOUCHED}"
-        if code.startswith(CLOSED):
-            refuse(
-                f"prefect_database_user: {where} does not let {user} into the database {database}: {why} See that "
-                f"{user} owns a database {database} there, and that prefect_database_password is its password. "
-                "A PostgreSQL that others run is prepared by database.yml, when prefect_database_admin_user and "
-                "prefect_database_admin_password are set."
+def ask(question: Callable[[], Answer], login_seconds: float = 0) -> Answer:
+    """Return what the database answers, or say why it cannot be asked."""
+    deadline, said = time.monotonic() + login_seconds, False
+    while True:
+        try:
+            return question()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError) as error:
+            reason = getattr(error, "orig", None) or error
+        if not sqlstate(reason).startswith(LOGIN) or time.monotonic() >= deadline:
+            explain(reason)
+        if not said:
+            print(
+                f"the login is refused: {reason}. The operator may not have set prefect_database_password yet: "
+                f"trying again for {login_seconds:.0f} s",
+                flush=True,
             )
-        if code:
-            sys.exit(f"prefect_database_host: {where} answers, and does not serve: {why}")
-        sys.exit(
-            f"prefect_database_host: {where} cannot be reached from a pod of the server: {why} See to its name, its "
-            "port and what filters the way there, and that prefect_database_ssl_mode and prefect_database_ca fit its "
-            "certificate."
+        said = True
+        time.sleep(WAIT)
+
+
+def sqlstate(reason: BaseException) -> str:
+    """Return PostgreSQL's code for what went wrong, nothing where PostgreSQL has said nothing."""
+    return str(getattr(reason, "sqlstate", None) or "")
+
+
+def explain(reason: BaseException) -> NoReturn:
+    """End, with what keeps Prefect from the database."""
+    code = sqlstate(reason)
+    url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
+    where = f"PostgreSQL at {url.hostname}:{url.port or 5432}"
+    user, database = unquote(url.username or ""), unquote(url.path.lstrip("/"))
+    why = f"{str(reason) or type(reason).__name__}. {UNTOUCHED}"
+    if code.startswith(CLOSED):
+        refuse(
+            f"prefect_database_user: {where} does not let {user} into the database {database}: {why} See that "
+            f"{user} owns a database {database} there, and that prefect_database_password is its password. "
+            "A PostgreSQL that others run is prepared by database.yml, when prefect_database_admin_user and "
+            "prefect_database_admin_password are set."
         )
+    if code:
+        sys.exit(f"prefect_database_host: {where} answers, and does not serve: {why}")
+    sys.exit(
+        f"prefect_database_host: {where} cannot be reached from a pod of the server: {why} See to its name, its "
+        "port and what filters the way there, and that prefect_database_ssl_mode and prefect_database_ca fit its "
+        "certificate."
+    )
+
+
+async def lock() -> AsyncConnection:
+    """Return a connection that keeps other migrations of this database out, which Prefect does not, until it ends."""
+    engine = await provide_database_interface().engine()
+    connection = await (await engine.connect()).execution_options(isolation_level="AUTOCOMMIT")
+    waited = False
+    while not (await connection.execute(sqlalchemy.text(LOCK))).scalar():
+        if not waited:
+            print("another migration of this database is under way: waiting until it ends", flush=True)
+        waited = True
+        await asyncio.sleep(WAIT)
+    if waited:
+        print("the other migration has ended", flush=True)
+    return connection
+
+
+async def end(connection: AsyncConnection) -> None:
+    """Close a connection, and not only give it back."""
+    await connection.invalidate()
+    await connection.close()
+
+
+@contextmanager
+def alone(login_seconds: float) -> Iterator[None]:
+    """Let no other migration begin, and wait for one that has begun.
+
+    The connection is in an event loop of its own, which stands still in between: nothing else uses it.
+    """
+    loop = asyncio.new_event_loop()
+    connection = ask(lambda: loop.run_until_complete(lock()), login_seconds)
+    # Prefect disposes of an engine when its loop ends, and mixes up those of two loops that live at once.
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    try:
+        yield
+    finally:
+        loop.run_until_complete(end(connection))
+        loop.close()
 
 
 async def tune(tables: list[str], options: list[str]) -> list[str]:
@@ -107,10 +181,16 @@ async def tune(tables: list[str], options: list[str]) -> list[str]:
 
 
 def main(wanted: dict) -> None:
+    """Do what is left to do, when nobody else does."""
+    with alone(wanted["login_seconds"]):
+        migrate(wanted)
+
+
+def migrate(wanted: dict) -> None:
     """Do what is left to do."""
     scripts = ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS / "versions" / "postgresql"])
     head, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
-    postgresql, revision, comment = ask()
+    postgresql, revision, comment = ask(lambda: asyncio.run(state()))
     if postgresql < OLDEST:
         refuse(
             f"prefect_database_host: PostgreSQL there is version {postgresql}, older than the 14.9 (140009) that "

@@ -7,6 +7,7 @@ stand-in answers for it."""
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import socket
 import sys
@@ -18,7 +19,7 @@ import pytest
 from rendering import ROOT, evaluated, template
 
 FILES = ROOT / "roles" / "prefect_server" / "files"
-WANTED = {"comment": "there", "tables": ["run"], "options": ["a=1"]}
+WANTED = {"comment": "there", "tables": ["run"], "options": ["a=1"], "login_seconds": 0}
 PASSWORD = "s3cret@"
 
 
@@ -47,8 +48,28 @@ class Database:
         self.version, self.revision, self.comment = 150018, "old", "there"
         self.lacks: list[dict[str, str]] = []
         self.errors: list[Exception] = []
+        self.refusals = sys.maxsize  # so often
         self.statements: list[str] = []
         self.migrated = False
+        self.others = 0  # attempts to wait for another migration
+        self.locked: bool | None = None
+
+    # As an engine and its connection do, which is all that the lock needs.
+
+    async def engine(self) -> Database:
+        return self
+
+    async def connect(self) -> Database:
+        return self
+
+    async def execution_options(self, *, isolation_level: str) -> Database:
+        assert isolation_level == "AUTOCOMMIT"
+        return self
+
+    async def invalidate(self) -> None:
+        self.locked = False
+
+    async def close(self) -> None: ...
 
     async def session(self) -> Database:
         return self
@@ -62,7 +83,13 @@ class Database:
 
     async def execute(self, statement: str, _values: Any = None) -> Any:
         for error in self.errors:
-            raise error
+            if self.refusals:
+                self.refusals -= 1
+                raise error
+        if "pg_try_advisory_lock" in statement:
+            self.locked, self.others = not self.others, max(self.others - 1, 0)
+            return SimpleNamespace(scalar=lambda: self.locked)
+        assert self.locked
         self.statements.append(statement)
         if "has_schema_privilege" in statement:
             return SimpleNamespace(all=lambda: [SimpleNamespace(**row) for row in self.lacks])
@@ -85,6 +112,7 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         function()
 
     def upgrade() -> None:
+        assert database.locked
         database.migrated = True
 
     scripts = SimpleNamespace(
@@ -97,6 +125,7 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     stand_ins = {
         "asyncpg": SimpleNamespace(PostgresError=PostgresError, InterfaceError=InterfaceError),
         "sqlalchemy": SimpleNamespace(text=str, exc=SimpleNamespace(DBAPIError=DBAPIError)),
+        "sqlalchemy.ext.asyncio": SimpleNamespace(AsyncConnection=None),
         "alembic.script": SimpleNamespace(ScriptDirectory=lambda *_, **__: scripts),
         "prefect.server.database": server,
         "prefect.server.database.alembic_commands": SimpleNamespace(alembic_upgrade=upgrade),
@@ -114,10 +143,10 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def ended(migrate: ModuleType, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def ended(migrate: ModuleType, capsys: pytest.CaptureFixture[str], wanted: dict[str, Any] = WANTED) -> tuple[int, str]:
     """Return the status with which it ends, and what it says then. Text as a status is printed, and is 1."""
     with pytest.raises(SystemExit) as end:
-        migrate.main(WANTED)
+        migrate.main(wanted)
     code = end.value.code
     output = capsys.readouterr()
     words = output.out + output.err
@@ -134,6 +163,29 @@ def test_one_that_is_migrated_is_not_asked_for_more(migrate: ModuleType, databas
     database.lacks = [{"option": "a", "problem": "b", "remedy": "c"}]
     migrate.main(WANTED)
     assert not database.migrated
+
+
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_two_never_migrate_at_once(
+    migrate: ModuleType,
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    others: int,
+) -> None:
+    monkeypatch.setattr(migrate, "WAIT", 0)
+    database.others = others
+    migrate.main(WANTED)
+    said = capsys.readouterr().out
+    assert (said.count("another migration of this database is under way"), database.migrated) == (min(others, 1), True)
+    assert database.locked is False  # when it has ended
+
+
+def test_one_that_fails_lets_others_in(migrate: ModuleType, database: Database) -> None:
+    database.version = 130014
+    with pytest.raises(SystemExit):
+        migrate.main(WANTED)
+    assert database.locked is False
 
 
 @pytest.mark.parametrize("revision", [None, "old"])
@@ -210,6 +262,49 @@ def test_a_database_that_lets_nobody_in_is_explained(
     assert again or "pre@fect into the database flows" in said
     assert "The database was not touched." in said
     assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("refusals", "code", "status"), [(1, "28P01", 0), (3, "28000", 0), (sys.maxsize, "28P01", 3), (1, "3D000", 3)]
+)
+def test_a_login_is_repeated_where_an_operator_sets_the_password(
+    migrate: ModuleType,
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    refusals: int,
+    code: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(migrate, "WAIT", 0.01)
+    database.errors.append(DBAPIError(PostgresError("password authentication failed", code)))
+    database.refusals = refusals
+    wanted = {**WANTED, "login_seconds": 0.2 if status else 60}
+    if status:
+        found, said = ended(migrate, capsys, wanted)
+        assert found == migrate.REFUSED
+    else:
+        migrate.main(wanted)
+        said = capsys.readouterr().out
+    assert database.migrated is not bool(status)
+    assert said.count("trying again for") == (code != "3D000")
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({"prefect_postgres_hosts": ["cluster"], "prefect_postgres_kind": "cloudnative_pg"}, 180),
+        ({"prefect_postgres_hosts": ["cluster"], "prefect_postgres_kind": "statefulset"}, 0),
+        ({"prefect_postgres_hosts": [], "prefect_postgres_kind": "cloudnative_pg"}, 0),
+    ],
+)
+def test_only_an_operator_is_waited_for(tmp_path: Path, variables: dict[str, Any], seconds: int) -> None:
+    expressions = {"objects": template("kubernetes_migration.yml.j2")}
+    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    (job,) = [item for item in found["objects"] if item["kind"] == "Job"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert json.loads(container["args"][-1])["login_seconds"] == seconds
 
 
 def test_the_job_has_what_it_needs_and_does_not_repeat_a_refusal(migrate: ModuleType, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +53,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
         self.sees_all = True
-        self.closed = ""
+        self.closed: tuple[str, ...] = ()
         self.requests: list[tuple[str, str]] = []
 
     def json(
@@ -81,10 +82,10 @@ class FakeClient:
 
     def _listed(self, path: str, selector: str) -> list[Any]:
         """All objects of a kind, in one namespace or in all."""
-        if ("/namespaces/" not in path and not self.sees_all) or path == self.closed:
+        if ("/namespaces/" not in path and not self.sees_all) or path in self.closed:
             raise ApiError(403, "forbidden", {})
         base, _slash, plural = path.rpartition("/")
-        wanted = set(selector.split(","))
+        wanted = {re.sub(r" in \((\w+)\)", r"=\1", term) for term in selector.split(",")}
         return [
             item
             for place, item in self.objects.items()
@@ -325,10 +326,38 @@ def test_what_a_pool_has_left_in_another_namespace_is_found(
 
 def test_a_kind_that_is_closed_by_itself_is_looked_for_where_it_is_open() -> None:
     client = FakeClient()
-    client.closed = "/api/v1/secrets"
+    client.closed = ("/api/v1/secrets",)
     put(client, "v1", "Secret")
     put(client, *ROLE, namespace="left")
     assert {title(item) for item in objects_of(client).owned([])} == {"Secret a in home", "Role a in left"}
+
+
+@pytest.mark.parametrize("sees_all", [False, True])
+def test_an_api_that_is_for_others_is_passed_over(*, sees_all: bool) -> None:
+    """The cluster has it, the inventory does not use it, and the login may not list there."""
+    client = FakeClient()
+    client.sees_all = sees_all
+    put(client, *ROLE)
+    put(client, "apps/v1", "Deployment")
+    put(client, *CLUSTER, namespace="listed")  # where it may
+    client.closed = ("/apis/postgresql.cnpg.io/v1/namespaces/home/clusters", "/apis/postgresql.cnpg.io/v1/clusters")
+    objects = objects_of(client)
+    assert {title(item) for item in objects.owned([])} == {"Role a in home", "Deployment a in home"}
+    objects.refuse_to_lose_databases([], [])
+    assert {title(item) for item in objects.workloads(["migration"])} == {"Deployment a in home"}
+    with pytest.raises(KubernetesError, match="Cluster a in listed is no longer in the inventory"):
+        objects.refuse_to_lose_databases([], ["listed"])
+
+
+def test_an_api_that_every_cluster_has_is_not_passed_over() -> None:
+    client = FakeClient()
+    client.sees_all = False
+    client.closed = ("/apis/batch/v1/namespaces/home/jobs", "/apis/apps/v1/namespaces/home/deployments")
+    objects = objects_of(client)
+    with pytest.raises(KubernetesError, match=r"preflight\.yml lists all it needs"):
+        objects.owned([])
+    with pytest.raises(ApiError):
+        objects.workloads(["migration"])
 
 
 def test_only_what_is_elsewhere_says_where_it_belongs() -> None:
