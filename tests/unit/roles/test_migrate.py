@@ -143,10 +143,12 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def ended(migrate: ModuleType, capsys: pytest.CaptureFixture[str], wanted: dict[str, Any] = WANTED) -> tuple[int, str]:
+def ended(
+    migrate: ModuleType, capsys: pytest.CaptureFixture[str], wanted: dict[str, Any] | None = None
+) -> tuple[int, str]:
     """Return the status with which it ends, and what it says then. Text as a status is printed, and is 1."""
     with pytest.raises(SystemExit) as end:
-        migrate.main(wanted)
+        migrate.main(wanted or WANTED)
     code = end.value.code
     output = capsys.readouterr()
     words = output.out + output.err
@@ -284,7 +286,7 @@ def test_a_login_is_repeated_where_an_operator_sets_the_password(
         found, said = ended(migrate, capsys, wanted)
         assert found == migrate.REFUSED
     else:
-        migrate.main(wanted)
+        migrate.main(wanted or WANTED)
         said = capsys.readouterr().out
     assert database.migrated is not bool(status)
     assert said.count("trying again for") == (code != "3D000")
