@@ -172,7 +172,7 @@ class Worker:
             try:
                 await self._join_channel()
                 return
-            except (LoadError, OSError) as error:
+            except OSError as error:  # to open it was tried often enough by then
                 self.meter.trouble(f"the channel of a worker: {error}")
                 self._channel.close()
                 self._channel = Socket(self.endpoint, self.meter)
