@@ -185,6 +185,10 @@ def access_from_pod() -> Access:
     return Access("https://kubernetes.default.svc", tls, {"Authorization": f"Bearer {token}"})
 
 
+# Of a module that needs a cluster; the documentation fragment kubernetes describes them.
+ACCESS_OPTIONS = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
+
+
 def access(kubeconfig: str | None, context: str | None) -> Access:
     """Return how to reach the API server, as kubectl would."""
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"

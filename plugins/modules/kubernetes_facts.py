@@ -14,8 +14,7 @@ author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Asks for the server's version, for what the login is allowed to do, and for the namespaces, storage classes, APIs,
     Secrets and nodes that a deployment needs. Changes nothing.
-requirements:
-  - PyYAML
+extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Only reads, so it does the same in check mode.
@@ -74,14 +73,6 @@ options:
     default: []
   instance:
     description: Also list the pods of this instance.
-    type: str
-  kubeconfig:
-    description:
-      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
-        either, the service account of the pod.
-    type: path
-  context:
-    description: Context of the kubeconfig. By default its current one.
     type: str
 """
 
@@ -150,6 +141,7 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
@@ -180,8 +172,7 @@ def main() -> None:
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "apis": {"type": "list", "elements": "str", "default": []},
             "instance": {"type": "str"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **ACCESS_OPTIONS,
         },
         supports_check_mode=True,
     )

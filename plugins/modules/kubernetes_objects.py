@@ -22,8 +22,7 @@ description:
   - What an autoscaler among the objects scales has to have as many pods as that makes at least.
   - A failed or late workload is reported with what its pods complain about and the end of their logs.
   - Fields that something else manages are a conflict, which is reported with the other manager's name.
-requirements:
-  - PyYAML
+extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -87,14 +86,6 @@ options:
     description: Seconds until workloads have to be ready. V(0) does not wait.
     type: int
     default: 300
-  kubeconfig:
-    description:
-      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
-        either, the service account of the pod.
-    type: path
-  context:
-    description: Context of the kubeconfig. By default its current one.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -149,6 +140,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     Manifest,
@@ -229,8 +221,7 @@ def main() -> None:
             "database": {"type": "str", "choices": ["refuse", "keep", "delete"], "default": "refuse"},
             "force_conflicts": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **ACCESS_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -18,8 +18,7 @@ description:
     each container, by C(grep) in it, as C(kubectl exec) would. That needs neither the metrics API nor a look at nodes.
   - Runs programs in pods, all at the same time, and returns what they have printed.
   - Pods of a DaemonSet are left out. They only keep images on the nodes.
-requirements:
-  - PyYAML
+extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Only reads, so it does the same in check mode.
@@ -71,14 +70,6 @@ options:
     type: str
     choices: [first, last]
     default: first
-  kubeconfig:
-    description:
-      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
-        either, the service account of the pod.
-    type: path
-  context:
-    description: Context of the kubeconfig. By default its current one.
-    type: str
 seealso:
   - module: selfhosted.prefect.process_group_info
   - module: selfhosted.prefect.kubernetes_facts
@@ -137,6 +128,7 @@ unread:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
@@ -165,8 +157,7 @@ def main() -> None:
                 },
             },
             "counters": {"type": "str", "choices": ["first", "last"], "default": "first"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **ACCESS_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -16,8 +16,7 @@ description:
     O(selfhosted.prefect.kubernetes_objects#module:wait_timeout=0), so that they start at the same time.
   - What is scaled has to have as many pods as its autoscaler makes at least.
   - A late component is reported with what its pods complain about and the end of their logs.
-requirements:
-  - PyYAML
+extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -44,14 +43,6 @@ options:
     description: Seconds until they have to be ready.
     type: int
     default: 300
-  kubeconfig:
-    description:
-      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
-        either, the service account of the pod.
-    type: path
-  context:
-    description: Context of the kubeconfig. By default its current one.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -73,6 +64,7 @@ workloads:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+    ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
@@ -93,8 +85,7 @@ def main() -> None:
             "instance": {"type": "str", "default": "prefect"},
             "namespace": {"type": "str", "required": True},
             "wait_timeout": {"type": "int", "default": 300},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
+            **ACCESS_OPTIONS,
         },
         supports_check_mode=True,
     )
