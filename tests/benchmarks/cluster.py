@@ -16,22 +16,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.host import spread, task_seconds
-from kubernetes.conftest import OWN_NODE, PROGRAM, ready_at
-from kubernetes.deployment import ROOT, Cluster, Deployment, Run
+from benchmarks.host import spread, task_seconds, tasks
+from kubernetes.conftest import copy_inventory, own_cluster, ready_at
+from kubernetes.deployment import Deployment
 
 NAME, PORT = "prefect-benchmark", 30520
 # The probe runs, which are over when their events have reached the database.
 PROBE = ("Send a flow run through every pool that has workers", "its clients and the events of those runs")
-RECAP = re.compile(r"ok=(\d+) +changed=(\d+) +unreachable=0 +failed=0")
 PROFILE = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks", "PROFILE_TASKS_TASK_OUTPUT_LIMIT": "all"}
 
 
@@ -58,13 +54,6 @@ class Round:
         return self.again.seconds - sum(task_seconds(self.again.output, name) for name in PROBE)
 
 
-def tasks(run: Run) -> int:
-    """Tasks that did something; the others only choose a file."""
-    found = RECAP.search(run.output)
-    assert found, run.output
-    return int(found.group(1)) - len(re.findall(r"^included: ", run.output, re.MULTILINE))
-
-
 def report(rounds: list[Round]) -> None:
     load = os.getloadavg()[1]
     print(f"{os.cpu_count()} cores, load of the last five minutes {load:.1f}, {len(rounds)} rounds\n")
@@ -74,7 +63,7 @@ def report(rounds: list[Round]) -> None:
     print(f"| pods that were started twice in it | {sum(each.restarts for each in rounds)} |")
     print(f"| unchanged `site.yml` | {spread([each.again.seconds for each in rounds])} s |")
     print(f"| the same without the probe runs | {spread([each.rest for each in rounds])} s |")
-    print(f"| tasks executed in it | {max(tasks(each.again) for each in rounds)} |")
+    print(f"| tasks executed in it | {max(tasks(each.again.ok, each.again.output) for each in rounds)} |")
     print(f"| `site.yml --check --diff` | {spread([each.check.seconds for each in rounds])} s |")
     print(f"| `teardown.yml` with all data | {spread([each.gone.seconds for each in rounds])} s |")
 
@@ -84,24 +73,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     os.environ |= PROFILE
-    kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
-    found = Path(kubeconfig).exists()
-    subprocess.run([PROGRAM, "up"], check=True, stdout=sys.stderr)
-    try:
+    with own_cluster(sys.stderr) as cluster:
         rounds = []
         for number in range(1, options.rounds + 1):
             with tempfile.TemporaryDirectory() as directory:
-                inventory = Path(directory) / "development"
-                ignored = shutil.ignore_patterns(".secrets")
-                shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=ignored)
-                cluster = Cluster(kubeconfig, OWN_NODE, (str(PROGRAM), "enter", "kubectl"))
+                inventory = copy_inventory(Path(directory))
                 rounds.append(Round(Deployment(cluster, inventory, NAME, NAME, PORT)))
             last = rounds[-1]
             print(f"{number}/{options.rounds}: API ready {last.api:.1f} s, rest {last.rest:.1f} s", file=sys.stderr)
         report(rounds)
-    finally:
-        if not found:
-            subprocess.run([PROGRAM, "down"], check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -48,28 +49,40 @@ class Installed:
     api_ready_seconds: float
 
 
+@contextlib.contextmanager
+def own_cluster(output: TextIO | None = None) -> Iterator[Cluster]:
+    """The cluster of tests/cluster, which goes again unless it was up before; it tells its progress to the output."""
+    kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
+    found = Path(kubeconfig).exists()
+    subprocess.run([PROGRAM, "up"], check=True, stdout=output)
+    try:
+        yield Cluster(kubeconfig, OWN_NODE, (str(PROGRAM), "enter", "kubectl"))
+    finally:
+        if not found:
+            subprocess.run([PROGRAM, "down"], check=True, stdout=output)
+
+
+def copy_inventory(directory: Path) -> Path:
+    """The development inventory in a directory, without the passwords that somebody's use of it has made."""
+    ignored = shutil.ignore_patterns(".secrets")
+    source = ROOT / "inventories" / "development"
+    return shutil.copytree(source, directory / "development", ignore=ignored, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     given = os.environ.get("KUBECONFIG")
     if given:
         yield Cluster(given, os.environ.get("PREFECT_NODE_ADDRESS", "127.0.0.1"))
         return
-    kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
-    found = Path(kubeconfig).exists()
-    subprocess.run([PROGRAM, "up"], check=True)
-    try:
-        yield Cluster(kubeconfig, OWN_NODE, (str(PROGRAM), "enter", "kubectl"))
-    finally:
-        if not found:
-            subprocess.run([PROGRAM, "down"], check=True)
+    with own_cluster() as brought_up:
+        yield brought_up
 
 
 @pytest.fixture(scope="session")
 def development(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The development inventory, not yet deployed; removed with its volumes at the end."""
-    inventory = (KEPT or tmp_path_factory.mktemp("inventory")) / "development"
-    ignored = shutil.ignore_patterns(".secrets")
-    shutil.copytree(ROOT / "inventories" / "development", inventory, ignore=ignored, dirs_exist_ok=True)
+    inventory = copy_inventory(KEPT or tmp_path_factory.mktemp("inventory"))
     deployment = Deployment(cluster, inventory, NAME, NAME, 30420, {"prefect_work_pools": POOLS})
     if not KEPT and cluster.client.found(f"/api/v1/namespaces/{NAME}"):
         deployment.teardown("delete")

@@ -61,10 +61,17 @@ class Run:
     seconds: float
 
     @property
+    def ok(self) -> int:
+        return self._recap(1)
+
+    @property
     def changed(self) -> int:
+        return self._recap(2)
+
+    def _recap(self, group: int) -> int:
         found = RECAP.search(self.output)
         assert found, self.output
-        return int(found.group(2))
+        return int(found.group(group))
 
     def tasks_that_changed(self) -> list[str]:
         """The names of tasks, without those of their roles."""
