@@ -44,9 +44,10 @@ _value:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
       C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources),
-      C(service_account_annotations), C(job_namespace), C(cluster_role) (whether its Jobs may be in any namespace),
-      C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about its node and its pull)
-      and C(template), which is another text whenever the pool's job template is another one.
+      C(service_account_annotations), C(egress) (rules of a NetworkPolicy), C(job_namespace), C(cluster_role) (whether
+      its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod
+      decides about its node and its pull) and C(template), which is another text whenever the pool's job template is
+      another one.
   type: list
   elements: dict
 """
@@ -124,6 +125,8 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "resources": workers.get("resources"),
         "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
         "job_namespace": job.get("namespace") or namespace,
+        # A rule without conditions is for everywhere, as runs may have to call anything.
+        "egress": workers.get("egress", [] if pool.get("type") == "kubernetes" else [{}]),
         "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
         "pre_pull": boolean(pool.get("pre_pull"), strict=False),

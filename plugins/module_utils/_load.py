@@ -51,6 +51,8 @@ OPTIONS: dict[str, Any] = {
     "query_seconds": {"type": "float", "default": 5.0},
     "start_seconds": {"type": "float", "default": 0.0},
     "logs": {"type": "bool", "default": True},
+    "csrf": {"type": "bool", "default": True},
+    "version_check": {"type": "bool", "default": True},
     "objectives": {
         "type": "dict",
         "default": {},
@@ -75,7 +77,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"changed": True, "planned_runs": len(offsets)}
     remove(client)
     deployment = deployment or prepare(client)
-    at = Endpoint(client.address, options["auth_string"])
+    at = Endpoint(client.address, options["auth_string"], options["csrf"])
     raise_file_limit()
     test = Test(at, version, options, deployment)
     asyncio.run(test.run(offsets))
@@ -228,6 +230,7 @@ class Test:
             start_seconds=self.options["start_seconds"],
             query_seconds=self.options["query_seconds"],
             logs=self.options["logs"],
+            version_check=self.options["version_check"],
         )
         names = [f"loadtest-{number}" for number in range(1, self.options["workers"] + 1)]
         return [Worker(name, self.at, self.meter, plan, self.ledger) for name in names]

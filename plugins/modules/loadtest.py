@@ -84,6 +84,17 @@ options:
     description: Whether synthetic workers and runs send the log messages that real ones send at level C(INFO).
     type: bool
     default: true
+  csrf:
+    description:
+      - Whether they look for a CSRF token before they write. Real ones do if C(PREFECT_CLIENT_CSRF_SUPPORT_ENABLED).
+    type: bool
+    default: true
+  version_check:
+    description:
+      - Whether their clients begin with asking for the server's version. Real ones do if
+        C(PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED).
+    type: bool
+    default: true
   objectives:
     description:
       - What has to be reached. The module does not fail when something is missed; RV(missed) says what.

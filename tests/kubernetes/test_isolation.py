@@ -125,8 +125,12 @@ def test_a_worker_whose_runs_are_processes_may_nothing(
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    assert set(selector) <= {"matchLabels"}, "another kind of selector than this test understands"
-    return all(labels.get(name) == value for name, value in (selector.get("matchLabels") or {}).items())
+    assert set(selector) <= {"matchLabels", "matchExpressions"}, "another kind of selector than this test understands"
+    expressions = selector.get("matchExpressions") or []
+    assert all(each["operator"] == "NotIn" for each in expressions), "another operator than this test understands"
+    return all(labels.get(name) == value for name, value in (selector.get("matchLabels") or {}).items()) and all(
+        labels.get(each["key"]) not in each["values"] for each in expressions
+    )
 
 
 def selects(policy: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
@@ -212,6 +216,26 @@ def test_each_part_reaches_what_it_needs_and_nothing_else(
         for port, number in named_ports(server).items()
     }
     assert {place: clients for place, clients in found.items() if clients} == REACHED
+
+
+def test_what_leaves_the_cluster(development: Deployment, pods: dict[str, dict[str, Any]]) -> None:
+    """PostgreSQL and Redis are in this one; elsewhere, their ports are open."""
+    workers = {pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod for pod in development.pods("workers")}
+    launchers, processes = (f"{development.instance}-worker-{pool}" for pool in ("kubernetes", "inside"))
+    everything = {**{name: pod for name, pod in pods.items() if name != "workers"}, **workers}
+    policies = development.objects("networkpolicies", NETWORKING)
+    outside = a_pod("elsewhere", {COMPONENT: "api", "app.kubernetes.io/part-of": development.instance})
+    anywhere = {"services", processes, "run", "outsider"}
+    for port, expected in (
+        (53, everything.keys() - {"postgres", "redis"}),
+        (443, anywhere | {launchers}),
+        (named_ports(pods["api"])["http"], anywhere),
+        (5432, anywhere),
+        (6379, anywhere),
+        (25, anywhere),
+    ):
+        sent = {name for name, pod in everything.items() if next(reaches(policies, pod, outside, port))}
+        assert sent == expected, port
 
 
 def test_runs_reach_the_api_where_not_everybody_may(development: Deployment, pods: dict[str, dict[str, Any]]) -> None:

@@ -123,14 +123,21 @@ def wait_until_done(client: Client, run: str) -> None:
     wait_for(lambda: client.get("flow_runs", run)["state_type"] == "COMPLETED", 180)
 
 
+@pytest.fixture(scope="module", params=[True, False], ids=["asks", "asks-less"])
+def asks(request: pytest.FixtureRequest) -> bool:
+    """Whether clients look for a CSRF token, and ask for the server's version, as they do unless they are told."""
+    return bool(request.param)
+
+
 @pytest.fixture(scope="module")
-def real(prefect: Server, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
+def real(prefect: Server, asks: bool, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
     """What a worker of this Prefect asks for, and the processes that it starts for a run."""
     home: Path = tmp_path_factory.mktemp("worker")
     client = client_of(prefect)
     deployment = _load.prepare(client)
     of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
     environment = {**prefect.environment, "PREFECT_API_URL": of_worker.url, "PREFECT_WORKER_QUERY_SECONDS": "5"}
+    environment |= {f"PREFECT_CLIENT_{name}_ENABLED": str(asks) for name in ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")}
     command = [f"{prefect.venv}/bin/prefect", "worker", "start", "--name=real", f"--pool={_load.NAME}"]
     command += ["--type=process", "--install-policy=never", "--no-create-pool-if-not-found"]
     log = home / "worker.log"
@@ -154,16 +161,16 @@ def real(prefect: Server, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
 
 
 @pytest.fixture(scope="module")
-def synthetic(prefect: Server, real: Cycle) -> Cycle:
+def synthetic(prefect: Server, real: Cycle, asks: bool) -> Cycle:
     client = client_of(prefect)
     deployment = _load.prepare(client)
     of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
 
     async def work() -> None:
-        plan = Plan(_load.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1)
+        plan = Plan(_load.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks)
         ledger = Ledger()
-        worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None), Meter(), plan, ledger)
-        worker.runs_endpoint = Endpoint(Client(of_run.url).address, None)
+        worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None, asks), Meter(), plan, ledger)
+        worker.runs_endpoint = Endpoint(Client(of_run.url).address, None, asks)
         await worker.start()
         run = await asyncio.to_thread(submit, client, deployment)
         await asyncio.to_thread(wait_until_done, client, run)
@@ -204,12 +211,13 @@ def test_what_is_sent_looks_the_same(real: Cycle, synthetic: Cycle, part: str) -
     assert shapes(getattr(synthetic, part)) == shapes(getattr(real, part))
 
 
-def test_both_ask_for_a_token_before_they_write(real: Cycle, synthetic: Cycle) -> None:
+def test_both_ask_for_a_token_before_they_write(real: Cycle, synthetic: Cycle, asks: bool) -> None:
     for part in Cycle._fields:
         counts = [
             sum(told(request) == "GET /csrf-token" for request in getattr(cycle, part)) for cycle in (real, synthetic)
         ]
         assert counts[0] == counts[1], part
+        assert bool(counts[0]) is asks
 
 
 def options(server: Server, **more: Any) -> dict[str, Any]:

@@ -344,3 +344,23 @@ def test_the_certificate_is_looked_for(tmp_path: Path, variables: dict[str, Any]
     needs = {name: f"__prefect_preflight_needs.{name}" for name in ("tls_secret", "secrets")}
     found = evaluated(tmp_path, "production", "prefect_preflight", needs, **variables)
     assert found == {"tls_secret": secret, "secrets": [secret] if secret else []}
+
+
+@pytest.mark.parametrize(
+    ("variables", "csrf", "version"),
+    [
+        ({}, False, False),
+        ({"prefect_server_csrf_protection": True}, True, False),
+        ({"prefect_server_settings": {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}}, True, False),
+        ({"prefect_worker_version_check": True}, False, True),
+        ({"prefect_api_hosts": [], "prefect_api_url": "http://elsewhere/api"}, True, True),
+    ],
+    ids=["ours", "protected", "protected by a setting", "wanted", "of others"],
+)
+def test_clients_ask_the_server_what_the_inventory_does_not_know(
+    tmp_path: Path, variables: dict[str, Any], *, csrf: bool, version: bool
+) -> None:
+    expressions = {"environment": "__prefect_worker_environment"}
+    made = evaluated(tmp_path, "local", "prefect_worker", expressions, **variables)["environment"]
+    names = ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")
+    assert [str(made[f"PREFECT_CLIENT_{name}_ENABLED"]) for name in names] == [str(csrf), str(version)]

@@ -144,6 +144,59 @@ def test_api_pods_scale_up_to_their_maximum(tmp_path: Path, most: int) -> None:
     assert api["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"]
 
 
+def egress(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    (policy,) = [item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == name]
+    assert "Egress" in policy["spec"]["policyTypes"]
+    return list(policy["spec"]["egress"])
+
+
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("redis://:of-redis@cache.example.com/0", [6379]),
+        ("redis+sentinel://a,b:26380/prefect", [6379, 26379, 26380]),
+    ],
+)
+def test_services_of_others_are_reached_by_their_ports(tmp_path: Path, url: str, ports: list[int]) -> None:
+    given = {"prefect_redis_url": url, "prefect_database_port": 5433}
+    objects = rendered(tmp_path, "production", "prefect", "namespaces.yml.j2", **given)
+    assert egress(objects, "prefect-to-redis") == [{"ports": [{"port": port} for port in ports]}]
+    assert egress(objects, "prefect-to-database") == [{"ports": [{"port": 5433}]}]
+
+
+def test_a_database_of_the_operator_is_reached_by_its_pods(tmp_path: Path) -> None:
+    objects = rendered(tmp_path, "development", "prefect", "namespaces.yml.j2", **CLOUDNATIVE_PG)
+    (rule,) = egress(objects, "prefect-to-database")
+    assert rule["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "prefect-postgres"}}}]
+
+
+def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
+    collector: dict[str, Any] = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"port": 4317}]}
+    pools = [
+        {"name": "jobs", "type": "kubernetes", "workers": {"min": 1, "egress": [collector]}},
+        {"name": "processes", "type": "process", "workers": {"min": 1}},
+        {"name": "closed", "type": "process", "workers": {"min": 1, "egress": []}},
+    ]
+    given = {
+        "prefect_server_egress": [collector],
+        "prefect_services_egress": [],
+        "prefect_kubernetes_api_ports": [16443],
+        "prefect_work_pools": pools,
+        "prefect_separate_observer": True,
+    }
+    for name, policy in (("api", "prefect-api"), ("migration", "prefect-migrate"), ("services", "prefect-services")):
+        objects = rendered(tmp_path, "production", "prefect_server", f"kubernetes_{name}.yml.j2", **given)
+        assert egress(objects, policy) == ([] if name == "services" else [collector])
+    objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **given)
+    api, *others = egress(objects, "prefect-worker-jobs")
+    assert api["ports"] == [{"port": 4211}]  # of the pods
+    to_kubernetes = {"ports": [{"port": 16443}]}
+    assert others == [to_kubernetes, collector]
+    assert egress(objects, "prefect-observer") == [api, to_kubernetes]
+    assert egress(objects, "prefect-worker-processes") == [api, {}]
+    assert egress(objects, "prefect-worker-closed") == [api]
+
+
 @pytest.mark.parametrize("image", ["", "prometheuscommunity/pgbouncer-exporter:v0.11.0"], ids=["none", "exporter"])
 def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
     variables = {"pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}

@@ -16,6 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.address_of import add
 from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
+from ansible_collections.selfhosted.prefect.plugins.filter.redis_ports import redis_ports
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
@@ -116,3 +117,20 @@ def test_each_database_is_of_the_same_authority() -> None:
 @given(password=NAME, database=st.integers(0, 15))
 def test_redis_database_changes_nothing_else(password: str, database: int) -> None:
     assert redis_database(redis_url("h", 6379, password), database) == redis_url("h", 6379, password, database)
+
+
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("redis://cache", [6379]),
+        ("rediss://:p%40ss@cache:6390/0", [6390]),
+        ("redis://[::1]:6391", [6391]),
+        ("redis+sentinel://a,b:26380,[::1]/master/0", [6379, 26379, 26380]),
+        ("rediss+sentinel://user:word@a:1/master", [1, 6379]),
+        ("", [6379]),
+    ],
+)
+def test_redis_ports(url: str, ports: list[int]) -> None:
+    assert redis_ports(url) == ports
+    if 6379 in ports:
+        assert redis_ports(url, 7000) == sorted({*ports, 7000} - {6379})
