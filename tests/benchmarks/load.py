@@ -9,9 +9,10 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
 with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
-processes of the other one are stopped. Each gets control-plane load (docs/loadtest.md) at rising rates, until 95 of 100
-runs do not start within 5 seconds, a request fails for good, or a run is lost. Printed is a Markdown table with every
-step. The generator runs on the host, and shares its processors with the machine.
+processes of the other one are stopped. Each gets control-plane load (docs/loadtest.md) at rising rates, of the requests
+that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a run is
+lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with the
+machine.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class SideB:
     """What site.yml has deployed."""
 
     name = "B"
+    clients: dict[str, bool] = {}
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -97,6 +99,7 @@ class SideA:
     """What Prefect gives."""
 
     name = "A"
+    clients = {"csrf": True, "version_check": True}
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -134,9 +137,9 @@ def add_load_options(parser: argparse.ArgumentParser, seconds: float) -> None:
 
 
 def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """Control-plane load; the figures of the module loadtest, whose runs are still there."""
+    """Control-plane load, of clients as site.yml sets them; the figures of the module, whose runs are still there."""
     given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
-    given |= {"auth_string": None, "drain_seconds": 60.0}
+    given |= {"auth_string": None, "drain_seconds": 60.0, "csrf": False, "version_check": False}
     given |= {name: getattr(options, name) for name in ("seconds", "run_seconds", "workers", "logs")}
     found: dict[str, Any] = _load.execute(client, {**given, **more})["result"]
     return found
@@ -152,7 +155,7 @@ def print_troubles(found: dict[str, Any]) -> None:
 def measure(side: SideA | SideB, number: int, rate: float, options: argparse.Namespace) -> Step:
     client = Client(side.url, timeout=60)
     before = side.cpu()
-    found = load(client, options, rate=rate)
+    found = load(client, options, rate=rate, **side.clients)
     used = {name: seconds - before.get(name, 0) for name, seconds in side.cpu().items() if name != "run"}
     runs = max(1, found["runs"]["submitted"])
     step = Step(

@@ -137,9 +137,10 @@ VARIANTS = {
         "no log messages to the API: prefect_logging_to_api false, or prefect_logging_level WARNING",
         load={"logs": False},
     ),
-    "csrf-off": Variant("clients do not look for a CSRF token before they write", load={"csrf": False}),
-    "version-check-off": Variant("clients do not ask for the server's version", load={"version_check": False}),
-    "asks-less": Variant("neither", load={"csrf": False, "version_check": False}),
+    "asks": Variant(
+        "clients look for a CSRF token and ask for the server's version, as Prefect's do",
+        load={"csrf": True, "version_check": True},
+    ),
     "events-1-day": Variant("events kept for a day instead of 3", SERVER, {"prefect_server_events_retention_days": 1}),
     "no-persister": Variant(
         "events not stored (a lower bound, not a choice)",
