@@ -493,6 +493,14 @@ def _cluster(p: Plan) -> None:
     )
     p.add(
         "Cluster",
+        "control_plane_cores",
+        rate * p.c("control_plane_cpu_seconds_per_job"),
+        "cores",
+        f"{show(rate)} Jobs/s × {p.text('control_plane_cpu_seconds_per_job')} CPU s",
+        "of the control plane, for these objects alone: kubelets, watches and webhooks come on top",
+    )
+    p.add(
+        "Cluster",
         "finished_jobs_kept",
         up_to(rate * p.c("job_ttl_seconds")),
         "Jobs",
@@ -531,14 +539,15 @@ def _limits(p: Plan) -> None:
 
 def _advice(p: Plan) -> dict[str, Any]:
     """What to do instead of one Job per run, where that is too much for a cluster."""
-    rate, threshold = p.v["runs_per_second"], p.c("heavy_jobs_per_second")
+    rate = p.v["runs_per_second"]
+    threshold = p.c("utilisation") / p.c("control_plane_cpu_seconds_per_job")
     p.used.clear()
     if not p.kubernetes or rate < threshold:
         return {}
     process = Plan({**p.w, "pool_type": "process"}, p.pgbouncers)
     for step in (_load, _workers):
         step(process)
-    size = up_to(rate / (threshold * p.c("utilisation")))
+    size = up_to(rate / threshold)
     p.used.clear()
     return {
         "process": {
@@ -560,8 +569,8 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
         process, batch = advice["process"], advice["batching"]
         yield problem(
             f"{WORKLOAD}.pool_type",
-            f"{show(rate)} Jobs a second are heavy for a Kubernetes control plane (from "
-            f"{p.text('heavy_jobs_per_second')}).",
+            f"The objects of {show(rate)} Jobs a second keep {show(p.v['control_plane_cores'])} cores of a Kubernetes control "
+            f"plane busy, and {p.text('utilisation')} is much.",
             f"If its API server throttles: batch {batch['micro_flows_per_run']} micro-flows into a run "
             f"({show(batch['jobs_per_second'])} Jobs/s), or use a process pool: {process['workers_min']} workers on "
             f"{show(process['worker_cores'])} cores and {show(process['worker_machines_memory_mb'] / 1024)} GiB.",

@@ -208,6 +208,9 @@ def highest(steps: list[Step], side: str) -> list[float]:
 
 def climb(side: SideA | SideB, number: int, options: argparse.Namespace) -> Iterator[Step]:
     with side.running():
+        client = Client(side.url, timeout=60)
+        load(client, options, rate=min(options.rates), seconds=options.warm_up, **side.clients)
+        _load.remove(client)
         for rate in options.rates:
             step = measure(side, number, rate, options)
             yield step
@@ -220,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[1, 2, 3, 4, 5, 6, 7, 8])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm-up", type=float, default=60, help="seconds at the lowest rate, which are not measured")
     add_load_options(parser, seconds=40)
     add_options(parser)
     options = parser.parse_args()

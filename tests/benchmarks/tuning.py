@@ -90,8 +90,8 @@ def settings(**values: Any) -> dict[str, Any]:
 
 VARIANTS = {
     # --- API processes ---
-    "api-1": Variant("one API process instead of 3", SERVER, {"prefect_server_replicas": 1}),
-    "api-2": Variant("two API processes", SERVER, {"prefect_server_replicas": 2}),
+    "api-1": Variant("one API process instead of 2", SERVER, {"prefect_server_replicas": 1}),
+    "api-3": Variant("three API processes", SERVER, {"prefect_server_replicas": 3}),
     "api-4": Variant("four API processes", BOTH, {"prefect_server_replicas": 4}),
     "api-pool-15": Variant(
         "as many connections of an API process, all kept (5 and 10 more)",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.machine import MACHINE, Machine, run
+from e2e.machine import API_PORTS, MACHINE, Machine, run
 from e2e.planted import SECRETS, Sampler
 
 MakeMachine = Callable[..., Machine]
@@ -66,6 +66,8 @@ class Converged:
     def __init__(self, machine: Machine, interruptions: dict[str, int]) -> None:
         self.machine = machine
         machine.override("planted", SECRETS)
+        # With one that hangs, others still take turns.
+        machine.override("processes", {"prefect_server_replicas": len(API_PORTS)})
         with Sampler() as self.sampler:
             if not machine.pids():
                 for task, seconds in interruptions.items():

@@ -241,7 +241,8 @@ class Machine:
 
         /api/ready would not do: it connects to PgBouncer, which lets clients in while there is no database.
         """
-        for port in (*API_PORTS.values(), GATEWAY_PORT):
+        processes = list(API_PORTS.values())[: self.variables().get("prefect_server_replicas", 2)]
+        for port in (*processes, GATEWAY_PORT):
 
             def answers(port: int = port) -> bool:
                 return self.api("POST", "/flows/count", {}, port=port, timeout=5) is not None
