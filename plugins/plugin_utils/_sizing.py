@@ -569,8 +569,8 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
         process, batch = advice["process"], advice["batching"]
         yield problem(
             f"{WORKLOAD}.pool_type",
-            f"The objects of {show(rate)} Jobs a second keep {show(p.v['control_plane_cores'])} cores of a Kubernetes control "
-            f"plane busy, and {p.text('utilisation')} is much.",
+            f"The objects of {show(rate)} Jobs a second keep {show(p.v['control_plane_cores'])} cores of a Kubernetes "
+            f"control plane busy, and {p.text('utilisation')} is much.",
             f"If its API server throttles: batch {batch['micro_flows_per_run']} micro-flows into a run "
             f"({show(batch['jobs_per_second'])} Jobs/s), or use a process pool: {process['workers_min']} workers on "
             f"{show(process['worker_cores'])} cores and {show(process['worker_machines_memory_mb'] / 1024)} GiB.",
