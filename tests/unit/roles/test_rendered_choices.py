@@ -197,6 +197,26 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
     assert egress(objects, "prefect-worker-closed") == [api]
 
 
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://prefect-api.prefect.svc:4200/api", None),
+        ("http://prefect-api:4200/api", None),
+        ("http://prefect-api.prefect.svc.cluster.local:4200/api", None),
+        ("https://prefect-api.example.com/api", 443),
+        ("http://prefect.example.com/api", 80),
+        ("https://prefect.example.com:8443/api", 8443),
+    ],
+)
+def test_workers_reach_the_api_by_its_url(tmp_path: Path, url: str, port: int | None) -> None:
+    pools = [{"name": "jobs", "type": "kubernetes", "workers": {"min": 1}}]
+    given = {"prefect_api_url": url, "prefect_work_pools": pools}
+    objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **given)
+    to_api = egress(objects, "prefect-worker-jobs")[0]
+    assert to_api["ports"] == [{"port": port or 4211}]
+    assert ("to" in to_api) is (port is None)
+
+
 @pytest.mark.parametrize("image", ["", "prometheuscommunity/pgbouncer-exporter:v0.11.0"], ids=["none", "exporter"])
 def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
     variables = {"pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}
