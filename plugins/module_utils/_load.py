@@ -398,7 +398,7 @@ class Test:
 
 SHOWN = (
     *("mode", "profile", "rate", "seconds", "burst_seconds", "run_seconds", "workers", "query_seconds"),
-    *("start_seconds", "logs", "max_runs", "drain_seconds"),
+    *("start_seconds", "logs", "csrf", "version_check", "max_runs", "drain_seconds"),
 )
 
 

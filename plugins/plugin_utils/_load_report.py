@@ -213,6 +213,9 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{shown(requests['per_second'])} requests/s, {shown(requests['per_run'])} per run; {spread('api_seconds')};"
         f" {shown(requests['retried'])} repeated, {shown(requests['failed'])} failed",
     )
+    if found["settings"]["mode"] == "control-plane":
+        started, refused = found["runs"]["started"], requests["refused_starts"]
+        yield "workers", f"{shown(refused)} times another worker was faster, for {shown(started)} runs that started"
     database = found["postgresql"]
     if database:
         connections = f"{database['connections']} of {database['max_connections']} connections"

@@ -43,6 +43,7 @@ LOAD: dict[str, Any] = {
             "per_run": 32.0,
             "retried": 0,
             "failed": 0,
+            "refused_starts": 1200,
             "troubles": {"GET /<script>: 503": 2},
             "problems": {},
             "by_request": [{"request": "GET /<b>", "count": 3, "mean": 0.1, **SPREAD}],
@@ -175,6 +176,7 @@ def test_pods_are_told_as_machines_are() -> None:
     assert found["redis"] == {}
     text = _load_report.as_text(found)
     assert "PgBouncer on pooler-1" in text
+    assert "1,200 times another worker was faster, for 100 runs" in text
     assert text.count("not read               Redis, in services: no") == 1
     # Long names push all figures to the right.
     lines = [line for line in text.splitlines() if line.startswith(("process ", "prefect-"))]
