@@ -28,9 +28,10 @@ from .deployment import NETWORKING, Deployment, wait_for
 COMPONENT = "app.kubernetes.io/component"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # which every namespace has
 RUN_LABEL = "selfhosted.prefect/runs-of"
-# Which others may reach which port. The API's is open to all, who then need its login: the gateway publishes it.
+# Which others may reach which port. The API's is open to all, who then need its login: the gateway publishes it. The
+# migration may send to the database only.
 REACHED = {
-    ("api", "http"): {"services", "workers", "migration", "run", "outsider"},
+    ("api", "http"): {"services", "workers", "run", "outsider"},
     ("pgbouncer", "pgbouncer"): {"api"},
     ("postgres", "postgres"): {"pgbouncer", "migration", "services"},
     ("redis", "redis"): {"api", "services"},
