@@ -361,6 +361,6 @@ def test_clients_ask_the_server_what_the_inventory_does_not_know(
     tmp_path: Path, variables: dict[str, Any], *, csrf: bool, version: bool
 ) -> None:
     expressions = {"environment": "__prefect_worker_environment"}
-    made = evaluated(tmp_path, "local", "prefect_worker", expressions, **variables)["environment"]
+    made = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)["environment"]
     names = ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")
     assert [str(made[f"PREFECT_CLIENT_{name}_ENABLED"]) for name in names] == [str(csrf), str(version)]

@@ -179,7 +179,7 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
     ]
     given = {
         "prefect_server_egress": [collector],
-        "prefect_services_egress": [],
+        "prefect_server_services_egress": [],
         "prefect_kubernetes_api_ports": [16443],
         "prefect_work_pools": pools,
         "prefect_separate_observer": True,

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # Dictionaries whose keys are somebody else's: a typo in them is found by the server or by the program.
 FREE = {
-    *("behavior", "resources"),
+    *("behavior", "resources", "egress"),
     *("job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"),
     "prefect_api_config_purge",  # the module knows its kinds
 }
@@ -113,7 +113,7 @@ def test_an_option_is_fully_typed(path: tuple[str, ...], option: dict[str, Any])
         assert option["elements"]
     if "dict" in (option["type"], option.get("elements")):
         free = path[-1] in FREE or path[-1].endswith(
-            ("_settings", "_environment", "_resources", "_patch", "_annotations", "_parent")
+            ("_settings", "_environment", "_resources", "_patch", "_annotations", "_parent", "_egress")
         )
         assert free or option["options"]
     if path[-1].endswith(("_password", "_auth_string", "_redis_url")):
