@@ -101,6 +101,14 @@ def _placement(pool: Mapping[str, Any], pull_secrets: Sequence[str]) -> dict[str
     return {name: merged[name] for name in _PLACEMENT if merged.get(name)}
 
 
+def _egress(pool: Mapping[str, Any]) -> list[Any]:
+    """Return where the workers may send. A rule without conditions is for everywhere: runs may have to call anything."""
+    own = (pool.get("workers") or {}).get("egress")
+    if own is not None:
+        return list(own)
+    return [] if pool.get("type") == "kubernetes" else [{}]
+
+
 def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
     workers = pool.get("workers") or {}
     scaling = workers.get("autoscaling") or {}
@@ -125,8 +133,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "resources": workers.get("resources"),
         "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
         "job_namespace": job.get("namespace") or namespace,
-        # A rule without conditions is for everywhere, as runs may have to call anything.
-        "egress": workers.get("egress", [] if pool.get("type") == "kubernetes" else [{}]),
+        "egress": _egress(pool),
         "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
         "pre_pull": boolean(pool.get("pre_pull"), strict=False),

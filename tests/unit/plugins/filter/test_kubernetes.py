@@ -240,6 +240,20 @@ def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) 
     assert made["target"] == target
 
 
+@pytest.mark.parametrize(
+    ("kind", "own", "wanted"),
+    [
+        ("kubernetes", None, []),
+        ("process", None, [{}]),
+        ("process", [], []),
+        ("kubernetes", [{"to": []}], [{"to": []}]),
+    ],
+)
+def test_where_workers_may_send(kind: str, own: Any, wanted: Any) -> None:
+    pool = {"name": "a", "type": kind, "workers": {"min": 1, "egress": own}}
+    assert worker_deployments([pool], "flows")[0]["egress"] == wanted
+
+
 def test_a_pool_without_workers_gets_no_deployment() -> None:
     assert worker_deployments([{"name": "a", "workers": {"min": 0}}, {"name": "b", "state": "absent"}], "flows") == []
 
