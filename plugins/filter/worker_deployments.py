@@ -102,7 +102,7 @@ def _placement(pool: Mapping[str, Any], pull_secrets: Sequence[str]) -> dict[str
 
 
 def _egress(pool: Mapping[str, Any]) -> list[Any]:
-    """Return where the workers may send. A rule without conditions is for everywhere: runs may have to call anything."""
+    """Return where the workers may send. A rule without conditions is for everywhere: runs may call anything."""
     own = (pool.get("workers") or {}).get("egress")
     if own is not None:
         return list(own)
