@@ -238,6 +238,18 @@ def _is_immutable(error: ApiError) -> bool:
     return error.status == 422 and all("immutable" in (cause.get("message") or "") for cause in causes)
 
 
+def _is_of_an_autoscaler(error: ApiError) -> bool:
+    """Whether nothing is in conflict but a number of pods, which an autoscaler has set, and not a person by kubectl."""
+    causes = (error.body.get("details") or {}).get("causes") or []
+    return error.status == 409 and bool(causes) and all(map(_is_scaled, causes))
+
+
+def _is_scaled(cause: Mapping[str, Any]) -> bool:
+    message = cause.get("message") or ""
+    scaled = cause.get("field") == ".spec.replicas" and 'with subresource "scale"' in message
+    return scaled and not message.startswith('conflict with "kubectl')
+
+
 def _pod_trouble(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the containers of a pod that are not well, each with the reason."""
     status = pod.get("status") or {}
@@ -340,8 +352,8 @@ class ObjectSet:
             metadata["labels"][HOME_LABEL] = self.namespace
         return result
 
-    def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
-        query = {"fieldManager": manager, "force": str(self.force).lower()}
+    def _write(self, manifest: Manifest, manager: str, *, dry_run: bool = False, force: bool = False) -> Manifest:
+        query = {"fieldManager": manager, "force": str(force or self.force).lower()}
         if self.dry_run or dry_run:
             query["dryRun"] = "All"
         written: Manifest = self.client.json(
@@ -362,7 +374,7 @@ class ObjectSet:
         try:
             if before is not None and not self.dry_run:
                 self._hand_over_replicas(before, manifest)
-            after = self._write(manifest, MANAGER)
+            after = self._write_or_take_over(manifest)
         except ApiError as error:
             if self.dry_run and error.status == 404:
                 after = manifest  # its namespace is only predicted itself
@@ -373,6 +385,15 @@ class ObjectSet:
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
+
+    def _write_or_take_over(self, manifest: Manifest) -> Manifest:
+        """Apply an object; a number of pods that it states was the autoscaler's until that was switched off."""
+        try:
+            return self._write(manifest, MANAGER)
+        except ApiError as error:
+            if not _is_of_an_autoscaler(error):
+                raise
+        return self._write(manifest, MANAGER, force=True)
 
     def _has_to_be_replaced(self, before: Manifest, manifest: Manifest) -> bool:
         """Whether a Job that is not complete never will be, or has pods other than described, which never change."""

@@ -155,6 +155,44 @@ def test_a_job_runs_until_it_is_complete_and_never_again(
         assert client.objects.get(path) == before
 
 
+SCALED = ('conflict with "kube-controller-manager" with subresource "scale" using apps/v1', ".spec.replicas")
+BY_HAND = ('conflict with "kubectl" with subresource "scale" using apps/v1', ".spec.replicas")
+EDITED = ('conflict with "kubectl-edit" using apps/v1', ".spec.template.spec.containers")
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "taken"), [([SCALED], True), ([BY_HAND], False), ([SCALED, EDITED], False), ([EDITED], False)]
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_number_of_pods_is_taken_over_from_an_autoscaler_only(
+    conflicts: list[tuple[str, str]], *, taken: bool, dry_run: bool
+) -> None:
+    """Who switches it off says how many there shall be."""
+    forced = []
+
+    class Conflicting(FakeClient):
+        def json(self, method: str, path: str, *rest: Any, **options: Any) -> Any:
+            if method == "PATCH":
+                forced.append(rest[0]["force"])
+                if rest[0]["force"] == "false":
+                    causes = [{"message": message, "field": field} for message, field in conflicts]
+                    raise ApiError(409, "Apply failed", {"details": {"causes": causes}})
+            return super().json(method, path, *rest, **options)
+
+    client = Conflicting()
+    client.objects["/apis/apps/v1/namespaces/home/deployments/a"] = made("Deployment", {"replicas": 5})
+    manifest = {"apiVersion": "apps/v1", **made("Deployment", {"replicas": 2})}
+    if taken:
+        objects_of(client, dry_run=dry_run).apply(manifest)
+        assert forced == ["false", "true"]
+        (there,) = client.objects.values()
+        assert there["spec"]["replicas"] == (5 if dry_run else 2)
+        return
+    with pytest.raises(KubernetesError, match="Something else manages these fields"):
+        objects_of(client, dry_run=dry_run).apply(manifest)
+    assert set(forced) == {"false"}
+
+
 def test_another_refusal_of_a_job_is_reported() -> None:
     class Refusing(FakeClient):
         def json(self, method: str, path: str, *rest: Any, **options: Any) -> Any:
