@@ -53,6 +53,7 @@ OPTIONS: dict[str, Any] = {
     "logs": {"type": "bool", "default": True},
     "csrf": {"type": "bool", "default": True},
     "version_check": {"type": "bool", "default": True},
+    "retry_codes": {"type": "list", "elements": "int", "default": []},
     "objectives": {
         "type": "dict",
         "default": {},
@@ -77,7 +78,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"changed": True, "planned_runs": len(offsets)}
     remove(client)
     deployment = deployment or prepare(client)
-    at = Endpoint(client.address, options["auth_string"], options["csrf"])
+    at = Endpoint(client.address, options["auth_string"], options["csrf"], frozenset(options["retry_codes"]))
     raise_file_limit()
     test = Test(at, version, options, deployment)
     asyncio.run(test.run(offsets))
@@ -398,7 +399,7 @@ class Test:
 
 SHOWN = (
     *("mode", "profile", "rate", "seconds", "burst_seconds", "run_seconds", "workers", "query_seconds"),
-    *("start_seconds", "logs", "csrf", "version_check", "max_runs", "drain_seconds"),
+    *("start_seconds", "logs", "csrf", "version_check", "retry_codes", "max_runs", "drain_seconds"),
 )
 
 

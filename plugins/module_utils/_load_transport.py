@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address
 
-REPEATED = frozenset((408, 429, 502, 503))  # by Prefect's client
+REPEATED = frozenset((408, 429, 502, 503))  # by every client of Prefect
 TRIES = 6
 REQUEST_SECONDS = 60
 SOCKET_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to open a websocket
@@ -41,6 +41,7 @@ class Endpoint(NamedTuple):
     at: Address
     token: str | None  # what websockets log in with
     csrf: bool = True  # whether clients look for a CSRF token before they write
+    retry_codes: frozenset[int] = frozenset()  # statuses after which they repeat a request, besides REPEATED
 
     @property
     def host(self) -> str:
@@ -136,6 +137,7 @@ class Http:
         self._idle: list[tuple[float, Connection]] = []  # and since when
         self._every: set[Connection] = set()
         self._csrf: dict[str, str] | None = None
+        self._repeated_statuses = REPEATED | endpoint.retry_codes
         shared = {
             "Host": endpoint.host,
             "Accept": "*/*",
@@ -164,7 +166,7 @@ class Http:
                     status, answer = await self._once(name, method, target, body)
             except (OSError, asyncio.TimeoutError) as error:
                 status, answer = 0, (str(error) or type(error).__name__).encode()
-            if (status and status not in REPEATED) or attempt == TRIES:
+            if (status and status not in self._repeated_statuses) or attempt == TRIES:
                 break
             self._meter.trouble(f"{name}: {status or answer.decode()}")
             self._meter.retried += 1
@@ -180,7 +182,7 @@ class Http:
         name, client = "GET /csrf-token", str(uuid.uuid4())
         target = f"{self._endpoint.at.base}/csrf-token?client={client}"
         status, answer = await self._repeated(name, "GET", target, None)
-        if not status or status in REPEATED:
+        if not status or status in self._repeated_statuses:
             raise self._failure(name, status, answer)
         # Any other answer says that the server wants no token.
         found = json.loads(answer).get("token") if status == 200 else None

@@ -33,6 +33,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport
 
 LOG_SECONDS = 2.0  # after which log messages are sent together
 EVENTS_IN, EVENTS_OUT = "/events/in", "/events/out"
+FAILURES = (LoadError, OSError, asyncio.TimeoutError)  # of what a server or the way to it does
 STEP = "prefect.deployments.steps.run_shell_script"
 
 
@@ -286,8 +287,8 @@ class Worker:
         """What fails is noted, and nothing else fails with it."""
         try:
             await work
-        except (LoadError, OSError) as error:
-            self.ledger.problem(str(error))
+        except FAILURES as error:
+            self.ledger.problem(str(error) or type(error).__name__)
 
     async def stop(self, patience: float) -> None:
         """Let the runs come to their end, and leave."""
@@ -308,25 +309,41 @@ class Worker:
     # --- A run ---
 
     async def _run(self, run: Mapping[str, Any]) -> None:
+        """From its discovery to the end of its process."""
+        identifier = str(run["id"])
         self.ledger.active += 1
         sockets = Closing()
         try:
-            await self._take(run, sockets)
-        except (LoadError, OSError, asyncio.TimeoutError) as error:
-            self.ledger.problem(str(error))
+            if await self._take(run):
+                try:
+                    await self._execute(run, sockets)
+                except FAILURES:
+                    await self._guarded(self._report_crashed(identifier))
+                    raise
+        except FAILURES as error:
+            self.ledger.problem(str(error) or type(error).__name__)
         finally:
             self.ledger.active -= 1
+            self._mine.discard(identifier)  # what could not be taken is tried again at the next look for work
             sockets.close()
 
-    async def _take(self, run: Mapping[str, Any], sockets: Closing) -> None:
-        """What the worker does for a run, from its discovery to the end of its process."""
-        identifier, plan = str(run["id"]), self.plan
+    async def _take(self, run: Mapping[str, Any]) -> bool:
+        """Whether the run is the worker's."""
+        identifier = str(run["id"])
         self._log(identifier, f"Worker '{self.name}' submitting flow run '{identifier}'")
         await self.http.call("GET", "/deployments/{}", run["deployment_id"])
         if not await self._propose(self.http, identifier, "PENDING", "Pending"):
             self.ledger.refused += 1
-            return
+            return False
         (self.ledger.twice if identifier in self.ledger.taken else self.ledger.taken).add(identifier)
+        return True
+
+    async def _report_crashed(self, run: str) -> None:
+        await self._propose(self.http, run, "CRASHED", "Crashed")
+
+    async def _execute(self, run: Mapping[str, Any], sockets: Closing) -> None:
+        """What the worker does for a run that it has taken, until the end of its process."""
+        identifier, plan = str(run["id"]), self.plan
         deployment = await self.http.call("GET", "/deployments/{}", run["deployment_id"])
         flow = await self.http.call("GET", "/flows/{}", run["flow_id"])
         related = [
@@ -530,4 +547,6 @@ class Engine:
             await asyncio.sleep(self.plan.run_heartbeat_seconds)
 
     async def _send(self, client: Http, *texts: str) -> None:
-        await client.call("POST", "/logs/", "", [message("prefect.flow_runs", self.id, text) for text in texts])
+        """A run goes on when its log messages get lost."""
+        messages = [message("prefect.flow_runs", self.id, text) for text in texts]
+        await self.worker._guarded(client.call("POST", "/logs/", "", messages))

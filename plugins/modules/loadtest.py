@@ -95,6 +95,13 @@ options:
         C(PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED).
     type: bool
     default: true
+  retry_codes:
+    description:
+      - HTTP statuses after which all clients of the test send a request again, besides 408, 429, 502 and 503. Real ones do
+        so for those in C(PREFECT_CLIENT_RETRY_EXTRA_CODES).
+    type: list
+    elements: int
+    default: []
   objectives:
     description:
       - What has to be reached. The module does not fail when something is missed; RV(missed) says what.

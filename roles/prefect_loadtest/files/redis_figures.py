@@ -1,6 +1,6 @@
 """Print what Redis says of its memory and its clients, as JSON.
 
-Reads PREFECT_REDIS_MESSAGING_URL. Runs in Prefect's environment, for the redis client in it; Prefect itself is not
+Reads PREFECT_SERVER_DOCKET_URL. Runs in Prefect's environment, for the redis client in it; Prefect itself is not
 imported.
 """
 
@@ -44,5 +44,5 @@ def connect(url: str, **options: Any) -> redis.Redis:
 
 
 if __name__ == "__main__":
-    info = connect(os.environ["PREFECT_REDIS_MESSAGING_URL"]).info()
+    info = connect(os.environ["PREFECT_SERVER_DOCKET_URL"]).info()
     print(json.dumps({name: info[name] for name in NAMES}))

@@ -1,6 +1,6 @@
 """Print what the server's processes have left in Redis, as JSON.
 
-Reads PREFECT_REDIS_MESSAGING_URL; the argument is the number of the last of Docket's databases. Runs in Prefect's
+Reads PREFECT_SERVER_DOCKET_URL; the argument is the number of the last of Docket's databases. Runs in Prefect's
 environment, for the redis client in it; Prefect itself is not imported.
 """
 
@@ -79,7 +79,7 @@ def docket(client: redis.Redis, name: str) -> dict:
 
 
 if __name__ == "__main__":
-    url = os.environ["PREFECT_REDIS_MESSAGING_URL"]
+    url = os.environ["PREFECT_SERVER_DOCKET_URL"]
     main = database_of(url, 0)
     memory = main.info("memory")
     print(

@@ -185,12 +185,14 @@ def test_pods_that_use_redis_have_its_authority(tmp_path: Path, variables: dict[
     deployments = [item for item in found if item["kind"] == "Deployment"]
     assert len(deployments) == len(settings) > 1
     for item in deployments:
-        urls = {name: value for name, value in settings[item["metadata"]["name"]].items() if "rediss://" in value}
-        assert set(urls) == {
-            "PREFECT_REDIS_MESSAGING_URL",
-            "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
-            "PREFECT_SERVER_DOCKET_URL",
-        }
+        told = settings[item["metadata"]["name"]]
+        urls = {name: value for name, value in told.items() if "rediss://" in value}
+        clients = ("PREFECT_REDIS_MESSAGING", "PREFECT_REDIS_WORKER_CLEANUP_QUEUE")
+        with_authority = {f"{client}_URL" for client in clients} if variables["prefect_redis_ca"] else set()
+        assert set(urls) == {"PREFECT_SERVER_DOCKET_URL", *with_authority}
+        for client in () if with_authority else clients:  # without parameters, so that it repeats what fails
+            found_there = {name: told[f"{client}_{name}"] for name in ("HOST", "PORT", "DB", "SSL")}
+            assert found_there == {"HOST": "redis.example", "PORT": "6380", "DB": "0", "SSL": "true"}
         files = {urlsplit(url).query.partition("ssl_ca_certs=")[2] for url in urls.values()}
         pod = item["spec"]["template"]["spec"]
         volumes = {volume["name"]: volume.get("configMap", {}).get("name", "") for volume in pod["volumes"]}
@@ -364,3 +366,14 @@ def test_clients_ask_the_server_what_the_inventory_does_not_know(
     made = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)["environment"]
     names = ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")
     assert [str(made[f"PREFECT_CLIENT_{name}_ENABLED"]) for name in names] == [str(csrf), str(version)]
+
+
+@pytest.mark.parametrize(("codes", "told"), [(None, "500"), ([500, 504], "500,504"), ([], None)])
+def test_clients_repeat_what_a_restarted_component_has_interrupted(
+    tmp_path: Path, codes: list[int] | None, told: str | None
+) -> None:
+    variables = {} if codes is None else {"prefect_worker_retry_codes": codes}
+    expressions = {"environment": "__prefect_worker_environment"}
+    made = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)["environment"]
+    found = made["PREFECT_CLIENT_RETRY_EXTRA_CODES"]
+    assert (found if found is None else str(found)) == told

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_ports import redis_ports
+from ansible_collections.selfhosted.prefect.plugins.filter.redis_settings import redis_settings
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
@@ -134,3 +135,31 @@ def test_redis_ports(url: str, ports: list[int]) -> None:
     assert redis_ports(url) == ports
     if 6379 in ports:
         assert redis_ports(url, 7000) == sorted({*ports, 7000} - {6379})
+
+
+@given(user=st.none() | NAME, password=NAME, port=st.integers(1, 65535), database=st.integers(0, 15), tls=st.booleans())
+def test_redis_settings_say_what_the_url_says(
+    user: str | None, password: str, port: int, database: int, *, tls: bool
+) -> None:
+    url = redis_url("cache.example", port, password, database, tls=tls).replace("://", f"://{quote(user or '', safe='')}")
+    expected = {"X_HOST": "cache.example", "X_PORT": str(port), "X_DB": str(database), "X_PASSWORD": password}
+    expected |= {"X_SSL": "true"} if tls else {}
+    expected |= {"X_USERNAME": user} if user else {}
+    assert redis_settings(url, "X") == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://h:6380/0?ssl_ca_certs=/etc/ca.crt",
+        "redis+sentinel://a,b:26380/master/0",
+        "rediss+sentinel://a/master",
+        "redis://h/zero",
+    ],
+)
+def test_what_only_a_url_can_say_stays_one(url: str) -> None:
+    assert redis_settings(url, "X") == {"X_URL": url}
+
+
+def test_redis_settings_of_the_shortest_url() -> None:
+    assert redis_settings("redis://[::1]", "X") == {"X_HOST": "::1", "X_PORT": "6379", "X_DB": "0"}

@@ -63,6 +63,35 @@ def test_a_server_that_is_away_for_good_is_a_failure() -> None:
         asyncio.run(post(transport.TRIES))
 
 
+async def answered(retry_codes: frozenset[int]) -> tuple[object, transport.Meter]:
+    """The answer of a server that fails once."""
+    answers = iter([b"HTTP/1.1 500 Internal\r\nContent-Length: 0\r\n\r\n", CREATED])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    at = Address("127.0.0.1", server.sockets[0].getsockname()[1], "/api", None, {})
+    meter = transport.Meter()
+    http = transport.Http(transport.Endpoint(at, None, csrf=False, retry_codes=retry_codes), meter)
+    try:
+        return await http.call("GET", "/flows/1"), meter
+    finally:
+        http.close()
+        server.close()
+
+
+def test_more_answers_are_repeated_on_request() -> None:
+    with pytest.raises(transport.LoadError, match="500"):
+        asyncio.run(answered(frozenset()))
+    answer, meter = asyncio.run(answered(frozenset({500})))
+    assert answer == {"id": 1}
+    assert (meter.retried, meter.failed) == (1, 0)
+
+
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 WELCOME = b'\x81\x17{"type":"auth_success"}'
 GOODBYE = b"\x88\x0b\x03\xf4try again"
