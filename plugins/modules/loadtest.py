@@ -97,8 +97,8 @@ options:
     default: true
   retry_codes:
     description:
-      - HTTP statuses after which all clients of the test send a request again, besides 408, 429, 502 and 503. Real ones do
-        so for those in C(PREFECT_CLIENT_RETRY_EXTRA_CODES).
+      - HTTP statuses after which all clients of the test send a request again, besides 408, 429, 502 and 503. Real ones
+        do so for those in C(PREFECT_CLIENT_RETRY_EXTRA_CODES).
     type: list
     elements: int
     default: []

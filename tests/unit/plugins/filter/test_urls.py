@@ -141,7 +141,8 @@ def test_redis_ports(url: str, ports: list[int]) -> None:
 def test_redis_settings_say_what_the_url_says(
     user: str | None, password: str, port: int, database: int, *, tls: bool
 ) -> None:
-    url = redis_url("cache.example", port, password, database, tls=tls).replace("://", f"://{quote(user or '', safe='')}")
+    anonymous = redis_url("cache.example", port, password, database, tls=tls)
+    url = anonymous.replace("://", f"://{quote(user or '', safe='')}")
     expected = {"X_HOST": "cache.example", "X_PORT": str(port), "X_DB": str(database), "X_PASSWORD": password}
     expected |= {"X_SSL": "true"} if tls else {}
     expected |= {"X_USERNAME": user} if user else {}
