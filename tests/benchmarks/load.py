@@ -99,7 +99,7 @@ class SideA:
     """What Prefect gives."""
 
     name = "A"
-    clients = {"csrf": True, "version_check": True}
+    clients = {"csrf": True, "version_check": True, "retry_codes": []}
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -139,7 +139,8 @@ def add_load_options(parser: argparse.ArgumentParser, seconds: float) -> None:
 def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """Control-plane load, of clients as site.yml sets them; the figures of the module, whose runs are still there."""
     given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
-    given |= {"auth_string": None, "drain_seconds": 60.0, "csrf": False, "version_check": False}
+    given |= {"auth_string": None, "drain_seconds": 60.0}
+    given |= {"csrf": False, "version_check": False, "retry_codes": [500]}
     given |= {name: getattr(options, name) for name in ("seconds", "run_seconds", "workers", "logs")}
     found: dict[str, Any] = _load.execute(client, {**given, **more})["result"]
     return found
