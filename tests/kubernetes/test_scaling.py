@@ -85,6 +85,30 @@ def test_workers_follow_their_cpu(
     assert development.objects("horizontalpodautoscalers", "/apis/autoscaling/v2") == []
 
 
+def test_workers_that_are_no_longer_scaled_get_their_fixed_number(
+    development: Deployment, installed: Installed
+) -> None:
+    pools = copy.deepcopy(POOLS)
+    pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "cpu", "target": 80}}
+    development.play("workers", prefect_work_pools=pools)
+
+    def replicas() -> int:
+        return int(development.one("deployments", "worker-kubernetes")["spec"]["replicas"])
+
+    try:
+        # So that the number is the autoscaler's, whatever it knows of their CPU.
+        name = f"{development.instance}-worker-kubernetes"
+        patch = [*development.cluster.kubectl, "patch", "hpa", name, "-n", development.namespace, "--type=merge", "-p"]
+        subprocess.run([*patch, '{"spec": {"minReplicas": 2}}'], check=True, capture_output=True)
+        wait_for("the autoscaler to want more", lambda: replicas() == 2)
+    finally:
+        development.play("workers")
+    assert replicas() == 1
+    assert development.objects("horizontalpodautoscalers", "/apis/autoscaling/v2") == []
+    assert development.play("workers").tasks_that_changed() == []
+    assert replicas() == 1
+
+
 if not os.environ.get("KUBECONFIG"):  # a cluster of one's own may have a KEDA, or want none
 
     def test_workers_follow_the_true_backlog(
