@@ -48,6 +48,7 @@ OPTIONS: dict[str, Any] = {
     "run_seconds": {"type": "float", "default": 0.0},
     "drain_seconds": {"type": "float", "default": 300.0},
     "workers": {"type": "int", "default": 4},
+    "worker_limit": {"type": "int", "default": 0},
     "query_seconds": {"type": "float", "default": 5.0},
     "start_seconds": {"type": "float", "default": 0.0},
     "logs": {"type": "bool", "default": True},
@@ -98,7 +99,7 @@ def planned(options: Mapping[str, Any]) -> list[float]:
     for name in ("rate", "seconds", "burst_seconds", "workers", "query_seconds", "max_runs"):
         if options[name] <= 0:
             raise PrefectError(f"{name}: must be more than 0, not {options[name]:g}", option=name)
-    for name in ("run_seconds", "start_seconds", "drain_seconds"):
+    for name in ("run_seconds", "start_seconds", "drain_seconds", "worker_limit"):
         if options[name] < 0:
             raise PrefectError(f"{name}: must not be less than 0, and is {options[name]:g}", option=name)
     if options["mode"] == "real" and not options["deployment"]:
@@ -229,6 +230,7 @@ class Test:
             self.version,
             run_seconds=self.options["run_seconds"],
             start_seconds=self.options["start_seconds"],
+            limit=self.options["worker_limit"],
             query_seconds=self.options["query_seconds"],
             logs=self.options["logs"],
             version_check=self.options["version_check"],
@@ -398,7 +400,7 @@ class Test:
 
 
 SHOWN = (
-    *("mode", "profile", "rate", "seconds", "burst_seconds", "run_seconds", "workers", "query_seconds"),
+    *("mode", "profile", "rate", "seconds", "burst_seconds", "run_seconds", "workers", "worker_limit", "query_seconds"),
     *("start_seconds", "logs", "csrf", "version_check", "retry_codes", "max_runs", "drain_seconds"),
 )
 

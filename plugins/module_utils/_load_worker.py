@@ -45,6 +45,7 @@ class Plan:
     version: str  # of Prefect
     run_seconds: float = 0
     start_seconds: float = 0  # between the worker's last request for a run and the first one of its process
+    limit: int = 0  # runs of one worker at once; 0 for any number
     query_seconds: float = 5
     prefetch_seconds: float = 10
     worker_heartbeat_seconds: float = 30
@@ -243,11 +244,14 @@ class Worker:
             return
         for entry in found:
             run = entry["flow_run"]
-            if run["id"] not in self._mine:
-                self._mine.add(run["id"])
-                task = asyncio.ensure_future(self._run(run))
-                self._runs.add(task)
-                task.add_done_callback(self._runs.discard)
+            if run["id"] in self._mine:
+                continue
+            if self.plan.limit and len(self._runs) >= self.plan.limit:
+                break
+            self._mine.add(run["id"])
+            task = asyncio.ensure_future(self._run(run))
+            self._runs.add(task)
+            task.add_done_callback(self._runs.discard)
 
     async def _emit_started(self) -> None:
         if self.plan.version_check:

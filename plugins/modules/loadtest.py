@@ -72,6 +72,10 @@ options:
     description: Synthetic workers, with O(mode=control-plane).
     type: int
     default: 4
+  worker_limit:
+    description: Runs that one synthetic worker has at once at the most. V(0) is for any number.
+    type: int
+    default: 0
   query_seconds:
     description: Seconds between two looks for work of a synthetic worker.
     type: float

@@ -74,3 +74,22 @@ def test_a_run_that_could_not_be_executed_is_reported_as_crashed(worker: Worker,
     assert worker.ledger.active == 0
     asyncio.run(looked(worker))
     assert api.proposed == ["PENDING", "CRASHED"]
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(0, 3), (2, 2), (5, 3)])
+def test_a_worker_asks_for_no_more_runs_than_its_limit(
+    worker: Worker, monkeypatch: Any, *, limit: int, asked: int
+) -> None:
+    class Busy(Api):
+        """Has three runs, each of which is another worker's when it is asked for."""
+
+        async def call(self, method: str, path: str, _value: str = "", body: Any = None) -> Any:
+            if path.endswith("/get_scheduled_flow_runs"):
+                return [{"flow_run": {**RUN, "id": name}} for name in ("a", "b", "c")]
+            return {"status": "ABORT"} if body else {}
+
+    monkeypatch.setattr(worker, "http", Busy(fails_at=""))
+    worker.plan.limit = limit
+    asyncio.run(looked(worker))
+    assert worker.ledger.refused == asked
+    assert worker._mine == set()
