@@ -67,7 +67,9 @@ class ActionModule(ActionBase):
                 {"jid": job, "_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")},
                 task_vars=task_vars,
             )
-            lines = self._low_level_execute_command(f"cat {shlex.quote(progress)}")["stdout_lines"]
+            # Its time tells the module that somebody still waits for it.
+            look = f"touch -c {shlex.quote(progress)} && cat {shlex.quote(progress)}"
+            lines = self._low_level_execute_command(look)["stdout_lines"]
             for line in lines[shown:]:
                 display.display(self._text(line))
             shown = max(shown, len(lines))

@@ -14,6 +14,9 @@ description:
   - A pool whose C(state) is V(absent), or which has neither C(workers.min) nor C(workers.max), gets none.
   - A process pool's C(concurrency_limit) is dealt out to as many workers as it may have, unless C(workers.limit) says
     what each of them may run, because its runs share the memory of their worker's pod.
+  - That of another pool is dealt out to as few workers as it has at least. A worker of a Kubernetes pool has a run only
+    until its Job is made, so this bounds how many Jobs it makes at once, and how many runs it asks for that another
+    worker has taken already.
 positional: namespace
 options:
   _input:
@@ -73,22 +76,22 @@ def _checksum(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def _limit(pool: Mapping[str, Any], most: int) -> int | None:
-    """Return how many runs each worker may have at a time. Jobs do not run in the worker's pod: it needs no limit."""
+def _limit(pool: Mapping[str, Any], least: int, most: int) -> int | None:
+    """Return how many runs each worker may have at a time."""
     own = (pool.get("workers") or {}).get("limit")
     limit = int(pool.get("concurrency_limit") or 0)
-    if own is not None or not limit or not most or (pool.get("type") or "process") != "process":
+    if own is not None or not limit or not most:
         return own
     # Pods of one Deployment are alike, so all get the largest part; the server holds the limit of the pool.
-    return math.ceil(limit / most)
+    return math.ceil(limit / (most if (pool.get("type") or "process") == "process" else max(1, least)))
 
 
-def _target(pool: Mapping[str, Any], metric: str | None, most: int) -> int | None:
+def _target(pool: Mapping[str, Any], metric: str | None, least: int, most: int) -> int | None:
     """Return what the number of workers follows: of the backlog, no more than a worker may run at a time."""
     target = ((pool.get("workers") or {}).get("autoscaling") or {}).get("target")
     if target or metric is None:
         return target or TARGETS["cpu"]
-    limit = _limit(pool, most) if metric == "backlog" and (pool.get("type") or "process") == "process" else None
+    limit = _limit(pool, least, most) if metric == "backlog" and (pool.get("type") or "process") == "process" else None
     return min(TARGETS[metric], limit or TARGETS[metric])
 
 
@@ -123,11 +126,11 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "min": least,
         "max": most,
         "metric": metric,
-        "target": _target(pool, metric, most),
+        "target": _target(pool, metric, least, most),
         "prometheus": scaling.get("prometheus") if metric == "backlog" else None,
         "behavior": scaling.get("behavior"),
         "queues": list(workers.get("queues") or []),
-        "limit": _limit(pool, most),
+        "limit": _limit(pool, least, most),
         "query_seconds": workers.get("query_seconds"),
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),

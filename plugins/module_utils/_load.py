@@ -34,6 +34,7 @@ AT_ONCE = 50  # runs that the server deletes in one request, at the most
 WATCH_SECONDS = 2.0  # between two looks at the backlog
 POINTS = 200  # of the backlog's curve, at the most
 PROGRESS_SECONDS = 10
+WATCHED_SECONDS = 60  # without a look at the progress, after which nobody waits for the test any more
 STOP_SECONDS = 30  # that the synthetic workers have for the runs that are under way
 
 OPTIONS: dict[str, Any] = {
@@ -82,7 +83,11 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     at = Endpoint(client.address, options["auth_string"], options["csrf"], frozenset(options["retry_codes"]))
     raise_file_limit()
     test = Test(at, version, options, deployment)
-    asyncio.run(test.run(offsets))
+    try:
+        asyncio.run(test.run(offsets))
+    except Abandoned as error:
+        remove(client)
+        raise PrefectError("the test was interrupted, and what it had made is removed") from error
     result = test.result(list(client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=tagged(test.tag))))
     wanted = {name: limit for name, limit in options["objectives"].items() if limit is not None}
     verdicts = figures.judged(result, wanted)
@@ -97,10 +102,10 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
 def planned(options: Mapping[str, Any]) -> list[float]:
     """When the runs are submitted; what cannot work is refused here."""
     for name in ("rate", "seconds", "burst_seconds", "workers", "query_seconds", "max_runs"):
-        if options[name] <= 0:
+        if not options[name] > 0:  # which nan is not either
             raise PrefectError(f"{name}: must be more than 0, not {options[name]:g}", option=name)
     for name in ("run_seconds", "start_seconds", "drain_seconds", "worker_limit"):
-        if options[name] < 0:
+        if not options[name] >= 0:
             raise PrefectError(f"{name}: must not be less than 0, and is {options[name]:g}", option=name)
     if options["mode"] == "real" and not options["deployment"]:
         raise PrefectError("deployment: mode=real needs one, as flow/deployment", option="deployment")
@@ -159,9 +164,7 @@ def remove(client: Client) -> dict[str, Any]:
     flow = client.get("flows", "name", NAME, missing_ok=True)
     count = client.call("POST", "flow_runs", "count", body={"flow_runs": tagged(TAG)})
     if not client.read_only:
-        body = {"flow_runs": tagged(TAG), "limit": AT_ONCE}
-        while client.call("POST", "flow_runs", "bulk_delete", body=body, repeatable=True)["deleted"]:
-            pass
+        remove_runs(client)
         if flow is not None:  # with its deployment
             client.call("DELETE", "flows", flow["id"], missing_ok=True)
         if pool is not None:
@@ -169,10 +172,27 @@ def remove(client: Client) -> dict[str, Any]:
     return {"changed": bool(count or flow or pool), "removed_runs": count}
 
 
+def remove_runs(client: Client) -> None:
+    """All of every load test, many at once where the server can do that, which older ones cannot."""
+    body = {"flow_runs": tagged(TAG), "limit": AT_ONCE}
+    try:
+        while client.call("POST", "flow_runs", "bulk_delete", body=body, repeatable=True)["deleted"]:
+            pass
+    except PrefectError as error:
+        if error.status not in (404, 405):
+            raise
+        for run in list(client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=tagged(TAG))):
+            client.call("DELETE", "flow_runs", run["id"], missing_ok=True)
+
+
 def raise_file_limit() -> None:
     """Every run that is under way has half a dozen connections."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Abandoned(Exception):
+    """Nobody waits for the test any more."""
 
 
 class Test:
@@ -211,16 +231,27 @@ class Test:
                 raise PrefectError(f"a synthetic worker cannot start: {outcome}")
         # Workers that have just started have not polled yet.
         self.begun, self.wall = time.monotonic(), time.time()
+        load = asyncio.ensure_future(self._load(offsets))
         watcher = asyncio.ensure_future(self._watch())
         reporter = asyncio.ensure_future(self._report(len(offsets)))
+        abandoned = False
+        try:
+            await asyncio.wait((load, reporter), return_when=asyncio.FIRST_COMPLETED)
+            abandoned = not load.done()
+            for ended in (load, reporter):
+                if ended.done():
+                    ended.result()
+        finally:
+            for task in (load, watcher, reporter):
+                task.cancel()
+            await asyncio.gather(*(worker.stop(0 if abandoned else STOP_SECONDS) for worker in workers))
+        self.used = time.process_time() - cpu
+
+    async def _load(self, offsets: Sequence[float]) -> None:
         await self._submit(offsets)
         self.last_submission = self.now
         await self._drain()
         self.length = self.now
-        for task in (watcher, reporter):
-            task.cancel()
-        await asyncio.gather(*(worker.stop(STOP_SECONDS) for worker in workers))
-        self.used = time.process_time() - cpu
 
     def _workers(self) -> list[Worker]:
         if not self.synthetic:
@@ -297,10 +328,18 @@ class Test:
         return counts[0], counts[1], counts[2]
 
     async def _report(self, total: int) -> None:
-        """Lines for whoever watches; a line is written in one piece."""
-        path = self.options["progress_file"]
-        while path:
-            await asyncio.sleep(PROGRESS_SECONDS)
+        """Lines for whoever watches, who sets the time of the file whenever they look, and removes it at the end."""
+        path, told = self.options["progress_file"], 0.0
+        if not path:
+            await asyncio.Event().wait()
+        while True:
+            await asyncio.sleep(1)
+            looked = looked_at(path)
+            if time.time() - looked > WATCHED_SECONDS:
+                raise Abandoned
+            if self.now - told < PROGRESS_SECONDS:
+                continue
+            told = self.now
             _when, due, pending, running = self.backlog[-1] if self.backlog else (0, 0, 0, 0)
             submitted = len(self.submitted)
             done = max(0, submitted - due - pending - running)
@@ -313,9 +352,13 @@ class Test:
                 "ended": done,
                 "failed_requests": self.meter.failed,
             }
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+            except FileNotFoundError as error:
+                raise Abandoned from error
             try:
                 os.write(handle, json.dumps(line).encode() + b"\n")
+                os.utime(handle, (looked, looked))
             finally:
                 os.close(handle)
 
@@ -339,7 +382,7 @@ class Test:
                 "submitted_per_second": per_second(len(self.submitted), self.last_submission),
                 "completed_per_second": per_second(len(ended), last),
             },
-            "start_seconds": figures.spread([latency for latency, _begun, _end in seen if latency is not None]),
+            "start_seconds": figures.spread([self._waited(run, latency) for run, (latency, *_) in zip(runs, seen)]),
             "drain": {"seconds": round(max(0.0, last - self.last_submission), 1)},
             "backlog": self._backlog(),
             "api_seconds": figures.spread(every),
@@ -369,6 +412,13 @@ class Test:
         due, begun, end = (timestamp(run[name]) for name in ("expected_start_time", "start_time", "end_time"))
         latency = None if begun is None or due is None else max(0.0, begun - due)
         return latency, None if begun is None else begun - self.wall, None if end is None else end - self.wall
+
+    def _waited(self, run: Mapping[str, Any], latency: float | None) -> float:
+        """A run that never started counts with the time for which it has waited: or dead workers would look fast."""
+        if latency is not None:
+            return latency
+        due, end = timestamp(run["expected_start_time"]), timestamp(run["end_time"])
+        return max(0.0, (end or self.wall + self.length) - (due or self.wall))
 
     def _backlog(self) -> dict[str, Any]:
         step = max(1, -(-len(self.backlog) // POINTS))
@@ -403,6 +453,14 @@ SHOWN = (
     *("mode", "profile", "rate", "seconds", "burst_seconds", "run_seconds", "workers", "worker_limit", "query_seconds"),
     *("start_seconds", "logs", "csrf", "version_check", "retry_codes", "max_runs", "drain_seconds"),
 )
+
+
+def looked_at(path: str) -> float:
+    """When somebody last wanted to know how far the test is."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def per_second(count: float, seconds: float) -> float:

@@ -231,7 +231,7 @@ class Worker:
         while True:
             await self._look_for_work()
             if first:
-                await self._emit_started()
+                await self._guarded(self._emit_started())
                 first = False
             await asyncio.sleep(self.plan.query_seconds * random.uniform(0.7, 1.3))
 

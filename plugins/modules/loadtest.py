@@ -127,7 +127,10 @@ options:
       max_failed_requests: {description: Requests that may fail for good., type: float}
       min_runs_per_second: {description: Runs that have to end in a second., type: float}
   progress_file:
-    description: A file to which a line of JSON is added every ten seconds. A task sets it by itself.
+    description:
+      - A file to which a line of JSON is added every ten seconds. A task makes one, and sets its modification time
+        whenever it looks. The test ends, and removes what it has made, when the file is removed, or when nobody has
+        looked for a minute.
     type: path
 extends_documentation_fragment:
   - selfhosted.prefect.prefect

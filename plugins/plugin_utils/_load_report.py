@@ -16,6 +16,34 @@ STATEMENTS = 10  # that took the longest
 NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
 
 
+# What is read on a machine, as people call it, and where the result of the task has it.
+READ = {
+    "processes": ("CPU and memory of the processes", "processes"),
+    "pooler": ("PgBouncer", "query_result"),
+    "database": ("PostgreSQL", "query_result"),
+    "statements": ("the statements of PostgreSQL", "query_result"),
+    "redis": ("Redis", "stdout"),
+}
+
+
+def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What was read on a machine, from the results of the tasks that have read it."""
+    found: dict[str, Any] = {"processes": [], "pooler": [], "database": {}, "statements": None, "redis": {}}
+    found["unread"] = []
+    for name, (called, key) in READ.items():
+        result = results.get(name) or {}
+        if not result or result.get("skipped"):
+            continue
+        if result.get("rc") or not result.get(key):
+            why = result.get("stderr") or result.get("msg") or "it told nothing"
+            found["unread"].append(f"{called}: {str(why).strip().splitlines()[-1]}")
+        elif name == "database":
+            found[name] = result[key][0]
+        else:
+            found[name] = json.loads(result[key]) if name == "redis" else result[key]
+    return found
+
+
 def reading(found: Mapping[str, Any]) -> dict[str, Any]:
     """What was read of the pods of a cluster, by the programs of prefect_loadtest, as it is read on a machine."""
     if "processes" not in found:

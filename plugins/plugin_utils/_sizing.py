@@ -64,8 +64,9 @@ class Plan:
 
     def __init__(self, workload: Mapping[str, Any], pgbouncers: int) -> None:
         self.w = workload
-        self.pgbouncers = max(1, pgbouncers)
         self.kubernetes = workload["pool_type"] == "kubernetes"
+        # A cluster has two by default, and the plan may be asked for where no inventory says so.
+        self.pgbouncers = max(2 if self.kubernetes else 1, pgbouncers)
         self.rows: list[dict[str, Any]] = []
         self.v: dict[str, Any] = {}
         self.used: list[str] = []  # coefficients, since the last row
@@ -130,15 +131,27 @@ def _load(p: Plan) -> None:
         f"{show(rate)} runs/s × {p.text(start)} s from Pending to Running",
         "a run takes its slot when it becomes Pending, before its code runs",
     )
+    limits = _pool_limits(p)
     p.add(
         "Load",
         "concurrency_limit",
-        up_to(max(p.c("headroom") * running, busiest(running + p.v["starting"])), p.c("limit_step")),
+        sum(limits),
         "runs at once",
-        f"the larger of {p.text('headroom')} × {show(running)} and L + 3√L with L = {show(running)} + "
+        (f"sum over {len(limits)} pools, each by its share: " if len(limits) > 1 else "")
+        + f"the larger of {p.text('headroom')} × {show(running)} and L + 3√L with L = {show(running)} + "
         f"{show(p.v['starting'])}, up to the next {p.text('limit_step')}",
         "limit of the work pool: random arrivals pass it in one moment of a thousand, a runaway does not",
     )
+
+
+def _pool_limits(p: Plan) -> list[int]:
+    """Limit of each work pool. Small pools vary more, so that several have more room together than one has."""
+    total = sum(pool["share"] for pool in p.w["work_pools"])
+    parts = [pool["share"] / total for pool in p.w["work_pools"]]
+    busy = p.v["running"] + p.v["starting"]
+    return [
+        up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part)), p.c("limit_step")) for part in parts
+    ]
 
 
 def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
@@ -158,13 +171,12 @@ def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
 def _workers(p: Plan) -> None:
     w = p.w
     total = sum(pool["share"] for pool in w["work_pools"])
+    limits = _pool_limits(p)
+    p.used.clear()
     pools = []
-    for pool in w["work_pools"]:
-        part = pool["share"] / total
-        least, most, formula = _workers_needed(p, p.v["runs_per_second"] * part)
-        limit = max(p.c("headroom") * p.v["running"] * part, busiest((p.v["running"] + p.v["starting"]) * part))
-        entry = {"name": pool["name"], "limit": up_to(limit, p.c("limit_step")), "min": least, "max": most}
-        pools.append({**entry, "formula": formula})
+    for pool, limit in zip(w["work_pools"], limits):
+        least, most, formula = _workers_needed(p, p.v["runs_per_second"] * pool["share"] / total)
+        pools.append({"name": pool["name"], "limit": limit, "min": least, "max": most, "formula": formula})
     p.v["pools"] = pools
     least, most = sum(pool["min"] for pool in pools), sum(pool["max"] for pool in pools)
     what = pools[0]["formula"] if len(pools) == 1 else f"sum over {len(pools)} pools, each by its share"
@@ -507,20 +519,28 @@ def _cluster(p: Plan) -> None:
         f"{show(rate)} Jobs/s × {p.text('job_ttl_seconds')} s",
         "ttlSecondsAfterFinished: they wait in etcd, each with its pod, to be looked at",
     )
-    per_node = (w["nodes"]["pods"] or p.c("pods_per_node")) - p.c("system_pods_per_node")
-    by_pods = limit / max(1, per_node)
-    parts = [f"{limit} pods / {show(per_node)} of a node"]
-    needs = [by_pods]
+    pods = int((w["nodes"]["pods"] or p.c("pods_per_node")) - p.c("system_pods_per_node"))
+    fitting, parts = [pods], [f"{pods} pods"]
     for name, each, unit in (("cpu", w["run_cpu"], "cores"), ("memory_mb", w["run_memory_mb"], "MiB")):
-        if w["nodes"][name]:
-            needs.append(limit * each / w["nodes"][name])
-            parts.append(f"{limit} × {show(each)} / {show(w['nodes'][name])} {unit}")
+        there = w["nodes"][name]
+        if there:
+            fitting.append(math.floor(round(there / each, 9)))
+            parts.append(f"{show(there)} / {show(each)} {unit}")
+    least = f"the least of {', '.join(parts)}" if len(parts) > 1 else parts[0]
+    per_node = p.add(
+        "Cluster",
+        "runs_per_node",
+        max(0, min(fitting)),
+        "runs at once",
+        f"{least}; {p.text('system_pods_per_node')} of the node's pods are the system's",
+        "what of the requests of a run is left over on a node is of no use to another one",
+    )
     p.add(
         "Cluster",
         "nodes",
-        up_to(max(needs)) + int(p.c("spare_nodes")),
+        up_to(limit / max(1, per_node)) + int(p.c("spare_nodes")),
         "nodes",
-        f"the largest of {', '.join(parts)}, + {p.text('spare_nodes')}",
+        f"{limit} runs / {show(max(1, per_node))} of a node, + {p.text('spare_nodes')}",
         "for the flow runs at the pool's limit, with one node away",
     )
 
@@ -637,7 +657,16 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
 def _problems(p: Plan) -> Iterator[Problem]:
     """What cannot work: the sums of pods, cores and memory on the nodes."""
     nodes = p.w["nodes"]
-    if p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):
+    if p.kubernetes and p.v["runs_per_node"] < 1:
+        units = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
+        node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in units.items() if nodes[name])
+        run = f"{show(p.w['run_cpu'])} cores and {show(p.w['run_memory_mb'])} MiB"
+        yield problem(
+            f"{WORKLOAD}.nodes",
+            f"A run requests {run}, for which a node of {node} has no room beside the system's pods.",
+            "Use larger nodes, or lower run_cpu or run_memory_mb.",
+        )
+    elif p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):
         yield problem(
             f"{WORKLOAD}.nodes.count",
             f"{p.v['concurrency_limit']} runs at once do not fit on {nodes['count']} nodes.",

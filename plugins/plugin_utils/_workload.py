@@ -42,7 +42,7 @@ class Number:
             raise ValueError(f"{value!r} is not {self.range}.")
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{value!r} is not {self.range}.") from None
         low = number <= self.least if self.exclusive else number < self.least
         if low or not math.isfinite(number) or (self.whole and number != int(number)):

@@ -113,11 +113,13 @@ def under_load(machine: Machine, client: Client, fault: str, options: argparse.N
     middle = math.inf
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:
         progress = Path(directory) / "progress"
+        progress.touch()
         given = {"rate": options.rate, "drain_seconds": options.drain_seconds, "progress_file": str(progress)}
         loading = pool.submit(load, client, options, **given)
         shown = 0
         while not loading.done():
-            lines = progress.read_text().splitlines() if progress.exists() else []
+            lines = progress.read_text().splitlines()
+            progress.touch()
             for line in lines[shown:]:
                 told = json.loads(line)
                 if middle == math.inf:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import re
 import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -248,18 +250,18 @@ def test_a_load_is_counted_and_removed(prefect: Server) -> None:
     assert client.get("flows", "name", _load.NAME, missing_ok=True) is None
 
 
-def test_runs_that_nobody_executes_are_lost(prefect: Server) -> None:
-    """In real mode, of a deployment whose pool has no worker."""
-    client = client_of(prefect)
-    client.call("POST", "work_pools", "", body={"name": "idle", "type": "process", "base_job_template": {}})
-    flow = client.call("POST", "flows", "", body={"name": "nobody"})
-    body = {"name": "nobody", "flow_id": flow["id"], "work_pool_name": "idle"}
-    client.call("POST", "deployments", "", body=body)
-    given = options(prefect, mode="real", rate=2, seconds=2, drain_seconds=5, objectives={"max_lost": 0})
-    with pytest.raises(ModuleFailure, match="deployment: there is no deployment 'no/where'"):
-        load({**given, "deployment": "no/where"})
-    done = load({**given, "deployment": "nobody/nobody"})
-    assert done["result"]["runs"]["lost"] == done["result"]["runs"]["submitted"] == 4
-    assert done["result"]["backlog"]["most"] == 4
-    assert done["missed"] == ["max_lost is 4, and at most 0 was asked for"]
-    assert load(options(prefect, state="absent"))["removed_runs"] == 4
+@pytest.mark.parametrize("gone", [True, False], ids=["the file is gone", "nobody has looked"])
+def test_a_load_that_nobody_waits_for_ends(prefect: Server, tmp_path: Path, *, gone: bool) -> None:
+    progress = tmp_path / "progress"
+    progress.touch()
+    given = options(prefect, rate=2, seconds=120, workers=2, query_seconds=1, run_seconds=30)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, {**given, "progress_file": str(progress)})
+        wait_for(progress.read_text, 60)
+        if gone:
+            progress.unlink()
+        else:
+            os.utime(progress, (time.time() - 61, time.time() - 61))
+        with pytest.raises(ModuleFailure, match="interrupted"):
+            loading.result(timeout=60)
+    assert load(options(prefect, state="absent")) == {"changed": False, "removed_runs": 0}

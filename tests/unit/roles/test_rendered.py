@@ -102,6 +102,38 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
         assert planned > 2048
 
 
+@pytest.mark.parametrize(
+    ("variables", "request_mb", "limit_mb"),
+    [
+        ({}, 256, 1024),
+        ({"redis_maxmemory": "2gb"}, 1024, 4096),
+        ({"redis_maxmemory": "1073741824"}, 512, 2048),
+        ({"prefect_workload": {"runs_per_hour": 100000, "run_seconds": 30, "tasks_per_run": 5}}, 512, 2048),
+        ({"redis_resources": {"limits": {"memory": "3Gi"}}}, None, 3072),
+    ],
+)
+def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
+    tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int
+) -> None:
+    expressions = {
+        "resources": "redis_resources",
+        "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
+    }
+    given = {
+        "prefect_platform": "kubernetes",
+        "prefect_redis_hosts": ["cluster"],
+        "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
+        "role_path": str(ROOT / "roles" / "prefect_preflight"),
+    }
+    found = evaluated(tmp_path, "local", "redis", expressions, **given, **variables)
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "redis_resources"] == [
+        found["resources"]
+    ]
+    assert quantity(found["resources"]["limits"]["memory"]) == limit_mb * 2**20
+    if request_mb:
+        assert quantity(found["resources"]["requests"]["memory"]) == request_mb * 2**20
+
+
 def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
     pod = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"key": "runs", "operator": "Exists"}]}
     pool = {

@@ -212,11 +212,14 @@ def test_workers_scale_between_their_bounds(options: dict[str, Any], metric: str
         ({"concurrency_limit": 10, "workers": {"min": 2, "limit": 7}}, 7),
         ({"concurrency_limit": 0}, None),
         ({}, None),
-        ({"concurrency_limit": 10, "type": "kubernetes"}, None),
+        ({"concurrency_limit": 10, "type": "kubernetes"}, 10),
+        ({"concurrency_limit": 10, "workers": {"min": 3, "max": 9}, "type": "kubernetes"}, 4),
+        ({"concurrency_limit": 10, "workers": {"min": 0, "max": 9}, "type": "kubernetes"}, 10),
+        ({"concurrency_limit": None, "workers": {"min": 3}, "type": "kubernetes"}, None),
         ({"concurrency_limit": 10, "workers": {"limit": 7}, "type": "kubernetes"}, 7),
     ],
 )
-def test_the_limit_of_a_process_pool_is_dealt_out(pool: dict[str, Any], limit: int | None) -> None:
+def test_the_limit_of_a_pool_is_dealt_out(pool: dict[str, Any], limit: int | None) -> None:
     (made,) = worker_deployments([{"name": "a", **pool}], "flows")
     assert made["limit"] == limit
 

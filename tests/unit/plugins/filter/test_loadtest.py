@@ -186,6 +186,23 @@ def test_pods_are_told_as_machines_are() -> None:
     assert float(drawn.attrib["x"]) + float(drawn.attrib["width"]) <= _load_page.WIDTH - 100
 
 
+def test_a_machine_tells_what_could_not_be_read() -> None:
+    results = {
+        "processes": {"processes": [process("api-1", 1, 2.0)]},
+        "pooler": {"msg": "unable to connect to database:\nconnection refused"},
+        "database": {"query_result": [database(transactions=5)]},
+        "statements": {"skipped": True, "skip_reason": "Conditional result was False"},
+        "redis": {"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no", "msg": "no"},
+    }
+    found = _load_report.machine_reading(results)
+    assert found["database"] == database(transactions=5)
+    assert (found["pooler"], found["statements"], found["redis"]) == ([], None, {})
+    assert found["unread"] == ["PgBouncer: connection refused", "Redis: redis.exceptions.ConnectionError: no"]
+    redis = {"rc": 0, "stdout": '{"used_memory": 1}'}
+    assert _load_report.machine_reading({"redis": redis})["redis"] == {"used_memory": 1}
+    assert _load_report.machine_reading({name: {} for name in results})["unread"] == []
+
+
 def test_a_cluster_that_could_not_be_read_is_said() -> None:
     assert _load_report.reading({}) == {}
     reading = _load_report.reading({"msg": "there is no kubeconfig", "changed": False})

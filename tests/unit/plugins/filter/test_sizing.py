@@ -155,11 +155,52 @@ def test_runs_that_do_not_fit_on_the_nodes(nodes: dict[str, Any], fits: bool) ->
     assert [problem["option"] for problem in problems] == ([] if fits else ["prefect_workload.nodes.count"])
 
 
+@pytest.mark.parametrize(
+    ("run", "node", "per_node", "nodes"),
+    [
+        ({"run_memory_mb": 17000}, {"memory_mb": 32768}, 1, 301),
+        ({"run_cpu": 0.3}, {"cpu": 8}, 26, 13),
+        ({"run_cpu": 0.1}, {"cpu": 0.3}, 3, 101),  # 0.3 / 0.1 is less than 3 in floating-point numbers
+        ({"run_cpu": 1, "run_memory_mb": 3000}, {"cpu": 8, "memory_mb": 16384, "pods": 14}, 4, 76),
+    ],
+)
+def test_runs_are_not_cut_to_fit(run: dict[str, Any], node: dict[str, Any], per_node: int, nodes: int) -> None:
+    numbers = sizing({**THREAD, **run, "nodes": node})["numbers"]
+    assert (numbers["runs_per_node"], numbers["nodes"]) == (per_node, nodes)
+
+
+@pytest.mark.parametrize(
+    ("run", "node", "text"),
+    [
+        ({"run_memory_mb": 65536}, {"memory_mb": 32768, "count": 500}, "of 32768 MiB"),
+        ({"run_cpu": 9}, {"cpu": 8}, "of 8 cores"),
+        ({}, {"pods": 5}, "of 5 pods"),
+    ],
+)
+def test_runs_that_fit_on_no_node(run: dict[str, Any], node: dict[str, Any], text: str) -> None:
+    (problem,) = sizing({**THREAD, **run, "nodes": node})["problems"]
+    assert problem["option"] == "prefect_workload.nodes"
+    assert text in problem["problem"]
+
+
 def test_pools_share_the_load() -> None:
     pools = [{"name": "a", "share": 3}, {"name": "b"}]
     first, second = sizing({**THREAD, "work_pools": pools})["variables"]["prefect_work_pools"]
     assert (first["name"], first["workers"]["min"], first["concurrency_limit"]) == ("a", 15, 230)
     assert (second["name"], second["workers"]["min"], second["concurrency_limit"]) == ("b", 5, 90)
+
+
+@pytest.mark.parametrize("kind", ["process", "kubernetes"])
+def test_many_pools_need_the_room_of_all_their_limits(kind: str) -> None:
+    pools = [{"name": f"pool-{number}"} for number in range(10)]
+    node = {"cpu": 8, "memory_mb": 32768}
+    plan = sizing({**THREAD, "pool_type": kind, "run_cpu": 1, "work_pools": pools, "nodes": node})
+    limits = [pool["concurrency_limit"] for pool in plan["variables"]["prefect_work_pools"]]
+    assert plan["numbers"]["concurrency_limit"] == sum(limits) == 400
+    if kind == "kubernetes":
+        assert plan["numbers"]["nodes"] == 400 / 8 + 1
+    else:
+        assert plan["numbers"]["worker_machines_memory_mb"] > 400 * 256
 
 
 def test_several_pgbouncers_can_spare_one() -> None:
@@ -212,11 +253,15 @@ def test_no_number_is_negative(workload: dict[str, Any]) -> None:
 def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
     plan = sizing(workload, pgbouncers=pgbouncers)
     values, variables = plan["numbers"], plan["variables"]
-    budget = connection_budget({**variables, "prefect_pgbouncer_replicas": pgbouncers})
+    # A cluster has two by default.
+    there = max(pgbouncers, 2 if plan["workload"]["pool_type"] == "kubernetes" else 1)
+    budget = connection_budget({**variables, "prefect_pgbouncer_replicas": there})
     assert budget["sum"] <= variables["prefect_database_max_connections"] < budget["sum"] + 10
     pools = variables["prefect_work_pools"]
     assert sum(pool["workers"]["min"] for pool in pools) == values["workers_min"]
-    assert sum(pool["concurrency_limit"] for pool in pools) >= values["running"]
+    assert sum(pool["concurrency_limit"] for pool in pools) == values["concurrency_limit"] >= values["running"]
+    if plan["workload"]["pool_type"] == "kubernetes" and not plan["problems"]:
+        assert (values["nodes"] - 1) * values["runs_per_node"] >= values["concurrency_limit"]
     assert values["shared_buffers_mb"] * 4 == values["database_memory_gb"] * 1024
     assert values["database_disk_gb"] > values["database_gb"]
     # With one API process away the others still carry the load, and their connections are enough.
@@ -251,6 +296,7 @@ def test_the_variables_are_those_of_the_roles(workload: dict[str, Any]) -> None:
         ({"runs_per_hour": True, "run_seconds": 1}, ".runs_per_hour", "True"),
         ({"runs_per_hour": [1], "run_seconds": 1}, ".runs_per_hour", "[1]"),
         ({"runs_per_hour": 1e12, "run_seconds": 1}, ".runs_per_hour", "more than 1e+09"),
+        ({"runs_per_hour": 10**400, "run_seconds": 1}, ".runs_per_hour", "is not a number above 0"),
         ({"peak_factor": 0.5}, ".peak_factor", "at least 1"),
         ({"keep_runs_days": 1.5}, ".keep_runs_days", "a whole number of at least 1"),
         ({"runs_per_day": 5}, ".runs_per_day", "Did you mean runs_per_hour?"),
