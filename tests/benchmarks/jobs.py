@@ -5,13 +5,14 @@
 
 usage, as root, on a machine that does nothing else:
     scripts/bootstrap.sh test
-    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/jobs.py [--rates 2 4 7 10 14] [--seconds 150]
+    PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/jobs.py [--rates 3.5 7 10] [--seconds 60]
 
 It brings up the cluster of tests/cluster, whose fake nodes (kwok) seem to run pods. At each rate, Jobs as those of a
 Kubernetes work pool are created for a while; their pods seem to run for --run-seconds, and they are removed --ttl
 seconds later. A second connection watches the pods, as a worker's observer does. Printed is a Markdown table: how long
 the API server took for a new Job, how long a Job waited for its pod and a pod for its node, how much etcd grew, and the
-cores that each part of the control plane used. All of them, and this program, share the processors of the machine.
+cores that each part of the control plane used. These are counted for --seconds, from when as many Jobs are removed as
+are created. All of them, and this program, share the processors of the machine.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ NAMESPACE = "jobs-benchmark"
 JOBS, PODS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs", f"/api/v1/namespaces/{NAMESPACE}/pods"
 PARTS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kwok")
 CREATORS = 8
+STEADY_SECONDS = 10.0  # after the first Job should have been removed
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -149,10 +151,12 @@ def job(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
 
 
-def create(cluster: Cluster, rate: float, options: argparse.Namespace, pods: Pods) -> tuple[list[float], float]:
+def create(
+    cluster: Cluster, rate: float, seconds: float, options: argparse.Namespace, pods: Pods
+) -> tuple[list[float], float]:
     """Create Jobs at the rate, however long one takes. Return how long each took, and how late the last was."""
     begun = time.monotonic()
-    number = int(rate * options.seconds)
+    number = int(rate * seconds)
 
     def one(index: int) -> tuple[float, float]:
         due = begun + index / rate
@@ -173,8 +177,12 @@ def measure(cluster: Cluster, rate: float, options: argparse.Namespace) -> Step:
     pods, over = Pods(), threading.Event()
     threading.Thread(target=cluster.watch, args=(pods, over), daemon=True).start()
     time.sleep(1)
-    before, figures, begun = processor_seconds(), cluster.figures(), time.monotonic()
-    request, late = create(cluster, rate, options, pods)
+    steady = options.run_seconds + options.ttl + STEADY_SECONDS
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(create, cluster, rate, steady + options.seconds, options, pods)
+        time.sleep(steady)
+        before, figures, begun = processor_seconds(), cluster.figures(), time.monotonic()
+        request, late = creating.result()
     now, spent = cluster.figures(), time.monotonic() - begun
     cores = {name: (seconds - before[name]) / spent for name, seconds in processor_seconds().items()}
     deadline = time.monotonic() + 2 * options.run_seconds + 60
@@ -237,10 +245,10 @@ def namespace(cluster: Cluster) -> Iterator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rates", type=float, nargs="+", default=[2, 4, 7, 10, 14])
-    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--rates", type=float, nargs="+", default=[3.5, 7, 10])
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--run-seconds", type=float, default=30)
-    parser.add_argument("--ttl", type=int, default=60)
+    parser.add_argument("--ttl", type=int, default=30)
     options = parser.parse_args()
     cluster = Cluster()
     steps = []

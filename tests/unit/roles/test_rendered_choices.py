@@ -60,6 +60,7 @@ def test_the_cluster_of_cloudnative_pg(
     assert cluster["apiVersion"] == "postgresql.cnpg.io/v1"
     spec = cluster["spec"]
     assert (spec["instances"], spec["storage"], spec.get("imageName")) == (instances, storage, image)
+    assert "pg_stat_statements.max" in spec["postgresql"]["parameters"]  # by which the operator loads and creates it
     first = spec["bootstrap"]["initdb"]
     assert (first["database"], first["owner"]) == ("prefect", "prefect")
     assert any("pg_trgm" in statement for statement in first["postInitApplicationSQL"])
