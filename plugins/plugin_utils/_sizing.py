@@ -273,19 +273,13 @@ def _server(p: Plan) -> None:
     cores = p.add(
         "Server",
         "api_cores",
-        rate
-        * (
-            p.c("api_requests_per_run") * p.c("api_cpu_seconds_per_request")
-            + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task")
-        )
+        rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
         + p.v["workers_min"] * p.c("api_cores_per_worker"),
         "cores",
-        f"{show(rate)} runs/s × ({p.text('api_requests_per_run')} requests × "
-        f"{p.text('api_cpu_seconds_per_request')} + {show(w['tasks_per_run'])} tasks × "
+        f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
         f"{p.text('api_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
         f"{p.text('api_cores_per_worker')}",
-        "of all API processes; one uses one core at the most. On a crowded machine a request takes several times as "
-        "much",
+        "of all API processes; one uses one core at the most. On a crowded machine a run takes several times as much",
     )
     most = cores + (p.v["workers_max"] - p.v["workers_min"]) * p.c("api_cores_per_worker")
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
@@ -488,6 +482,27 @@ def _redis(p: Plan) -> None:
         f"{p.text('redis_bytes_per_event')} bytes × {p.text('outage_seconds')} s, at least "
         f"{p.text('redis_memory_least_mb')}, up to the next power of two",
         "maxmemory: events wait here while the background services are away, and Redis refuses them when it is full",
+    )
+
+
+def _processors(p: Plan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    runs = ("pgbouncer_cpu_seconds_per_run", "redis_cpu_seconds_per_run", "gateway_cpu_seconds_per_run")
+    tasks = ("pgbouncer_cpu_seconds_per_task", "redis_cpu_seconds_per_task", "gateway_cpu_seconds_per_task")
+    run, task = sum(map(p.c, runs)), sum(map(p.c, tasks))
+    busy = {
+        "API": p.v["api_cores"],
+        "background services": p.v["services_cores"],
+        "PostgreSQL": p.v["database_busy_cores"],
+        "PgBouncer, Redis and gateway": rate * (run + w["tasks_per_run"] * task),
+    }
+    p.add(
+        "Server",
+        "prefect_cores",
+        up_to(sum(busy.values()) / p.c("utilisation")),
+        "cores",
+        f"({' + '.join(f'{show(cores)} {name}' for name, cores in busy.items())}) / {p.text('utilisation')}",
+        "of all machines together that carry Prefect itself, without workers and runs, and with nearly empty tables",
     )
 
 
@@ -736,7 +751,7 @@ def _variables(p: Plan) -> dict[str, Any]:
     return variables
 
 
-STEPS = (_load, _workers, _database_load, _server, _connections, _database, _redis, _cluster, _limits)
+STEPS = (_load, _workers, _database_load, _server, _connections, _database, _redis, _processors, _cluster, _limits)
 
 
 def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:

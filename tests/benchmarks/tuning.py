@@ -195,6 +195,12 @@ VARIANTS = {
     "commit-delay": Variant(
         "commits wait 1 ms for others", DATABASE, {"postgres_settings": {"commit_delay": 1000, "commit_siblings": 3}}
     ),
+    "statements-off": Variant(
+        "PostgreSQL does not count statements",
+        DATABASE,
+        {"postgres_statement_statistics": False},
+        settle=RECONNECTED_SECONDS,
+    ),
     "work-mem-32mb": Variant("work_mem 32 MB instead of 8", DATABASE, {"postgres_settings": {"work_mem": "32MB"}}),
     "jit-off": Variant("jit off", DATABASE, {"postgres_settings": {"jit": "off"}}),
     "parallel-off": Variant(

@@ -51,6 +51,7 @@ def test_the_answers_of_the_thread() -> None:
     assert round(values["running"]) == 208
     assert values["concurrency_limit"] == 300
     assert (values["services_groups"], values["api_replicas"]) == (1, 3)
+    assert values["prefect_cores"] == 4
     assert (values["workers_min"], values["workers_max"]) == (20, 80)
     assert (values["database_cpu"], values["database_memory_gb"]) == (8, 32)
     (pool,) = variables["prefect_work_pools"]
@@ -359,9 +360,6 @@ def test_every_coefficient_says_where_it_is_from() -> None:
 
 def test_every_coefficient_is_used() -> None:
     code = Path(_sizing.__file__).read_text()
-    unused = [
-        name
-        for name, coefficient in _sizing.load_data()["coefficients"].items()
-        if f'"{name}"' not in code and coefficient["source"] != "measured"
-    ]
-    assert unused == []
+    unused = {name for name in _sizing.load_data()["coefficients"] if f'"{name}"' not in code}
+    # Measured on a machine that runs flows, too: there, waiting for a processor is part of them.
+    assert unused == {"transaction_seconds", "start_seconds_process", "launches_per_second_per_worker_process"}
