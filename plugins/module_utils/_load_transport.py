@@ -35,6 +35,10 @@ class LoadError(Exception):
     """A request that failed for good."""
 
 
+class CannotConnect(OSError):
+    """Nobody listens there."""
+
+
 class Endpoint(NamedTuple):
     """Where a server is, and how one logs in."""
 
@@ -81,7 +85,10 @@ class Connection:
 
     async def open(self) -> None:
         at = self._endpoint.at
-        self._reader, self._writer = await asyncio.open_connection(at.host, at.port, ssl=at.tls, limit=2**20)
+        try:
+            self._reader, self._writer = await asyncio.open_connection(at.host, at.port, ssl=at.tls, limit=2**20)
+        except OSError as error:
+            raise CannotConnect(str(error)) from error
         self._meter.opened()
 
     @property
@@ -137,6 +144,7 @@ class Http:
         self._idle: list[tuple[float, Connection]] = []  # and since when
         self._every: set[Connection] = set()
         self._csrf: dict[str, str] | None = None
+        self._has_connected = False
         self._repeated_statuses = REPEATED | endpoint.retry_codes
         shared = {
             "Host": endpoint.host,
@@ -166,6 +174,8 @@ class Http:
                     status, answer = await self._once(name, method, target, body)
             except (OSError, asyncio.TimeoutError) as error:
                 status, answer = 0, (str(error) or type(error).__name__).encode()
+                if isinstance(error, CannotConnect) and not self._has_connected:
+                    break  # a wrong address, as far as the client knows
             if (status and status not in self._repeated_statuses) or attempt == TRIES:
                 break
             self._meter.trouble(f"{name}: {status or answer.decode()}")
@@ -204,6 +214,7 @@ class Http:
         except BaseException:
             self._drop(connection)
             raise
+        self._has_connected = True
         self._meter.note(name, time.perf_counter() - begun)
         if headers.get("connection") == "close" or len(self._idle) >= KEPT:
             self._drop(connection)

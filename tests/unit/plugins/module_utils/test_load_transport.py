@@ -63,6 +63,14 @@ def test_a_server_that_is_away_for_good_is_a_failure() -> None:
         asyncio.run(post(transport.TRIES))
 
 
+def test_an_address_where_nobody_listens_is_tried_once() -> None:
+    meter = transport.Meter()
+    http = transport.Http(transport.Endpoint(Address("127.0.0.1", 9, "/api", None, {}), None, csrf=False), meter)
+    with pytest.raises(transport.LoadError, match="GET /flows/1: 0"):
+        asyncio.run(http.call("GET", "/flows/1"))
+    assert (meter.retried, meter.failed) == (0, 1)
+
+
 async def answered(retry_codes: frozenset[int]) -> tuple[object, transport.Meter]:
     """The answer of a server that fails once."""
     answers = iter([b"HTTP/1.1 500 Internal\r\nContent-Length: 0\r\n\r\n", CREATED])
