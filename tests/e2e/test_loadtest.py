@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from e2e.machine import Machine, Played
+from e2e.machine import Machine, Played, wait_for
 
 NAME = "selfhosted-prefect-loadtest"
 TAG = "selfhosted.prefect.loadtest"
@@ -90,6 +93,20 @@ def test_a_missed_objective_is_a_failure(deployment: Machine, tmp_path: Path) ->
         r"Objectives were missed: p95_start_seconds is [0-9.]+, and at most 0 was asked for", played.output
     )
     assert {each["name"]: each["ok"] for each in report["objectives"]} == {"p95_start_seconds": False, "max_lost": True}
+    assert left_behind(deployment) == (0, [])
+
+
+def test_a_load_that_nobody_waits_for_ends(deployment: Machine, tmp_path: Path) -> None:
+    """The module runs in the background of the machine, so that killing the playbook does not end it."""
+    with variables(deployment, directory=str(tmp_path), rate=1, seconds=600, run_seconds=1):
+        process = deployment.start("loadtest")
+        try:
+            wait_for(lambda: left_behind(deployment)[0] > 0, 60)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    wait_for(lambda: left_behind(deployment) == (0, []), 120)
+    time.sleep(5)
     assert left_behind(deployment) == (0, [])
 
 
