@@ -386,15 +386,6 @@ class ObjectSet:
             return None
         return None if comparable(before) == comparable(after) else Change("update", before, after)
 
-    def _write_or_take_over(self, manifest: Manifest) -> Manifest:
-        """Apply an object; a number of pods that it states was the autoscaler's until that was switched off."""
-        try:
-            return self._write(manifest, MANAGER)
-        except ApiError as error:
-            if not _is_of_an_autoscaler(error):
-                raise
-        return self._write(manifest, MANAGER, force=True)
-
     def _has_to_be_replaced(self, before: Manifest, manifest: Manifest) -> bool:
         """Whether a Job that is not complete never will be, or has pods other than described, which never change."""
         if "Failed" in _conditions(before) or before["metadata"].get("deletionTimestamp"):
@@ -432,6 +423,8 @@ class ObjectSet:
             return f"{error}. Give the login of this kubeconfig that permission; preflight.yml lists all it needs."
         return str(error)
 
+    # Who decides on the number of pods
+
     def _hand_over_replicas(self, before: Manifest, manifest: Manifest) -> None:
         """Leave the number of pods as it is when an autoscaler takes over.
 
@@ -449,6 +442,15 @@ class ObjectSet:
             metadata = {name: manifest["metadata"].get(name) for name in ("name", "namespace")}
             keep.update(metadata=metadata, spec={"replicas": before["spec"]["replicas"]})
             self._write(keep, f"{MANAGER}-autoscaled")
+
+    def _write_or_take_over(self, manifest: Manifest) -> Manifest:
+        """Apply an object; a number of pods that it states was the autoscaler's until that was switched off."""
+        try:
+            return self._write(manifest, MANAGER)
+        except ApiError as error:
+            if not _is_of_an_autoscaler(error):
+                raise
+        return self._write(manifest, MANAGER, force=True)
 
     def apply_all(self, manifests: Sequence[Manifest]) -> list[Change]:
         changes: list[Change] = []
