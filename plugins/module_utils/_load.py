@@ -382,7 +382,7 @@ class Test:
                 "submitted_per_second": per_second(len(self.submitted), self.last_submission),
                 "completed_per_second": per_second(len(ended), last),
             },
-            "start_seconds": figures.spread([self._waited(run, latency) for run, (latency, *_) in zip(runs, seen)]),
+            "start_seconds": figures.spread([self._waited(run, one[0]) for run, one in zip(runs, seen)]),
             "drain": {"seconds": round(max(0.0, last - self.last_submission), 1)},
             "backlog": self._backlog(),
             "api_seconds": figures.spread(every),
