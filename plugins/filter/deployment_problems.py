@@ -135,8 +135,21 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
             f"{scheme or 'no scheme'}:// is not a Redis URL.",
             f"Start it with one of: {', '.join(name + '://' for name in _REDIS_SCHEMES)}.",
         )
+    elif "sentinel" not in scheme and not _has_good_port(url):
+        yield problem(
+            "prefect_redis_url",
+            "What stands between the host and the database is not a port, perhaps because the password is not encoded.",
+            "Make the URL with the filter selfhosted.prefect.redis_url, which encodes it.",
+        )
     elif v["prefect_redis_ca"]:
         yield from _redis_ca(str(v["prefect_redis_ca"]), url)
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # whose text may be a part of the password
+        return False
 
 
 def _redis_ca(authority: str, url: str) -> Iterator[Problem]:

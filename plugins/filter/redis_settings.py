@@ -15,6 +15,8 @@ description:
     from host and port repeats a command whose connection fails ten times, over two to three seconds. One that was
     made from a URL repeats nothing, so that a Redis that restarts fails requests to the API. Therefore a URL is taken
     apart where that is possible.
+  - A client that was made from host and port logs in as C(default), with an empty password where there is none, which
+    Redis accepts since version 6.
   - A URL with parameters, or of Sentinel, stays a URL, since no other settings say the same.
 positional: prefix
 options:

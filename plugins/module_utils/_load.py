@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -86,6 +87,8 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     try:
         asyncio.run(test.run(offsets))
     except Abandoned as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(options["progress_file"])
         remove(client)
         raise PrefectError("the test was interrupted, and what it had made is removed") from error
     result = test.result(list(client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=tagged(test.tag))))

@@ -62,6 +62,8 @@ def masked(text: str, secret_contents: Iterable[str]) -> str:
     secrets: set[str] = set()
     for content in secret_contents:
         for line in content.splitlines():
+            if line.partition("=")[0].endswith("_HOST"):
+                continue  # where something is has to be legible in what says that it is not there
             value = line.partition("=")[2].strip().strip("\"'") or line.strip()
             unescaped = value.replace('\\"', '"').replace("\\$", "$").replace("\\`", "`").replace("\\\\", "\\")
             # Shorter values are words such as `true` or a port, and not worth an unreadable log.

@@ -34,7 +34,7 @@ def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         result = results.get(name) or {}
         if not result or result.get("skipped"):
             continue
-        if result.get("rc") or not result.get(key):
+        if result.get("rc") or key not in result or (not result[key] and name in ("database", "redis")):
             why = result.get("stderr") or result.get("msg") or "it told nothing"
             found["unread"].append(f"{called}: {str(why).strip().splitlines()[-1]}")
         elif name == "database":

@@ -11,8 +11,8 @@ It brings up the cluster of tests/cluster, whose fake nodes (kwok) seem to run p
 Kubernetes work pool are created for a while; their pods seem to run for --run-seconds, and they are removed --ttl
 seconds later. A second connection watches the pods, as a worker's observer does. Printed is a Markdown table: how long
 the API server took for a new Job, how long a Job waited for its pod and a pod for its node, how much etcd grew, and the
-cores that each part of the control plane used. These are counted for --seconds, from when as many Jobs are removed as
-are created. All of them, and this program, share the processors of the machine.
+cores that each part of the control plane used. The last two are of --seconds in which as many Jobs are removed as are
+created. All of them, and this program, share the processors of the machine.
 """
 
 from __future__ import annotations

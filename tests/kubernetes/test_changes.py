@@ -53,8 +53,8 @@ def test_workers_are_replaced_when_the_job_template_changes(development: Deploym
     before = {pod["metadata"]["name"] for pod in development.pods("workers")}
     pools = copy.deepcopy(POOLS)
     pools[0]["job"]["memory_request"] = "129Mi"
-    limit = [{**POOLS[0], "concurrency_limit": 9}, POOLS[1]]
-    assert development.play("workers", prefect_work_pools=limit).tasks_that_changed() == []
+    queues = [{**POOLS[0], "queues": [{"name": "urgent", "priority": 1}]}, POOLS[1]]
+    assert development.play("workers", prefect_work_pools=queues).tasks_that_changed() == []
     development.play("workers", prefect_work_pools=pools)
     after = {pod["metadata"]["name"] for pod in development.pods("workers")}
     assert len(before) == len(after) == 2

@@ -264,4 +264,5 @@ def test_a_load_that_nobody_waits_for_ends(prefect: Server, tmp_path: Path, *, g
             os.utime(progress, (time.time() - 61, time.time() - 61))
         with pytest.raises(ModuleFailure, match="interrupted"):
             loading.result(timeout=60)
+    assert not progress.exists()
     assert load(options(prefect, state="absent")) == {"changed": False, "removed_runs": 0}

@@ -103,6 +103,50 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
 
 
 @pytest.mark.parametrize(
+    ("variables", "preloaded"),
+    [
+        ({}, ["pg_stat_statements"]),
+        ({"postgres_statement_statistics": False}, []),
+        (
+            {"postgres_settings": {"shared_preload_libraries": "auto_explain, pg_stat_statements"}},
+            ["pg_stat_statements", "auto_explain"],
+        ),
+        ({"prefect_platform": "kubernetes"}, []),
+        (
+            {"prefect_platform": "kubernetes", "postgres_settings": {"shared_preload_libraries": "auto_explain"}},
+            ["auto_explain"],
+        ),
+    ],
+)
+def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[str, Any], preloaded: list[str]) -> None:
+    given = {"prefect_address": "10.0.0.8", "postgres_memory_mb": 512, "prefect_database_port": 5432, **variables}
+    names = ("restart", "container") if "prefect_platform" in variables else ("restart", "reload")
+    expressions = {name: f"lookup('ansible.builtin.template', '{name}.conf.j2')" for name in names}
+    found = evaluated(tmp_path, "local", "postgres", expressions, **given)
+    lines = [line for text in found.values() for line in text.splitlines() if "preload" in line]
+    times = 2 if "container" in names else 1
+    assert lines == [f"shared_preload_libraries = '{','.join(preloaded)}'"] * times * bool(preloaded)
+
+
+@pytest.mark.parametrize(
+    ("variables", "limit"),
+    [
+        ({}, 0),
+        ({"prefect_workload": {"runs_per_hour": 25000, "run_seconds": 30}, "prefect_loadtest_workers": 20}, 15),
+        # More than is planned, and as many workers as a typing error makes.
+        ({"prefect_workload": {"runs_per_hour": 2500, "run_seconds": 30}, "prefect_loadtest_rate": 7}, 294),
+    ],
+)
+def test_synthetic_workers_have_the_limit_of_real_ones_or_what_the_load_needs(
+    tmp_path: Path, variables: dict[str, Any], limit: int
+) -> None:
+    given = {"prefect_loadtest_workers": 0, **variables}
+    expressions = {"limit": "prefect_loadtest_worker_limit"}
+    found = evaluated(tmp_path, "local", "prefect_loadtest", expressions, **given)
+    assert int(found["limit"]) == limit
+
+
+@pytest.mark.parametrize(
     ("variables", "request_mb", "limit_mb"),
     [
         ({}, 256, 1024),

@@ -97,6 +97,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "rediss+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "http://h:1"}, "prefect_redis_url", "rediss://, redis+sentinel://, rediss+sentinel://"),
+    ({"prefect_redis_url": "rediss://:ab/cd@h:1/0"}, "prefect_redis_url", "password is not encoded"),
     ({"prefect_redis_url": "h:6379"}, "prefect_redis_url", "not a Redis URL"),
     ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),

@@ -27,6 +27,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_obj
     comparable,
     fewest_pods,
     presentable,
+    secret_values,
     title,
     unfinished,
     waves,
@@ -564,3 +565,10 @@ def test_a_secret_has_a_version_and_stays_secret() -> None:
     found = _namespace(cast(KubernetesClient, Secrets()), "prefect", ["mine", "other"])
     assert (found["missing_secrets"], found["secret_versions"]) == (["other"], {"mine": "7"})
     assert "c2VjcmV0" not in str(found)
+
+
+def test_where_something_is_stands_in_a_secret_and_is_none() -> None:
+    values = {"REDIS_HOST": "redis.example.com", "REDIS_PASSWORD": "hunter2hunter2"}
+    sent = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
+    item = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "settings"}, "data": sent}
+    assert secret_values([item]) == {"hunter2hunter2", sent["REDIS_PASSWORD"]}
