@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from typing import Any
@@ -60,8 +61,11 @@ class ActionModule(ActionBase):
         return str(made["stdout"]).strip().splitlines()[-1]
 
     def _wait(self, job: str, progress: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        shown = 0
+        shown, playbook = 0, os.getppid()
         while True:
+            # It has a session of its own, and would outlive a playbook that is killed.
+            if os.getppid() != playbook:
+                raise AnsibleError("the playbook that waited for the load test is gone")
             status = self._execute_module(
                 "ansible.legacy.async_status",
                 {"jid": job, "_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")},
