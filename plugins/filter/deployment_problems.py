@@ -47,6 +47,7 @@ from urllib.parse import urlsplit
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 
 OLDEST_POSTGRESQL = 14
 _INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -122,7 +123,7 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
             "Put a machine into the inventory group prefect_redis, or set prefect_redis_url.",
         )
         return
-    scheme = urlsplit(url).scheme
+    scheme = redis_parts(url).scheme if "://" in url else ""
     if "cluster" in scheme:
         yield problem(
             "prefect_redis_url",
@@ -189,7 +190,7 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
             "Write a user name, a colon and a password. The password may contain colons.",
         )
     # A URL with a place for a password, and nothing there.
-    if not v["prefect_redis_hosts"] and urlsplit(str(v["prefect_redis_url"])).password == "":
+    if not v["prefect_redis_hosts"] and redis_parts(str(v["prefect_redis_url"])).login.endswith(":"):
         yield problem(
             "prefect_redis_password",
             "prefect_redis_url has a password in it, which is empty.",

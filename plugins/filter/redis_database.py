@@ -38,15 +38,16 @@ _value:
 """
 
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 
 def redis_database(url: str, database: int) -> str:
     """Return C(url) with its database number replaced."""
-    parts = urlsplit(url)
-    path = [part for part in parts.path.split("/") if part]
-    kept = path[:1] if "sentinel" in parts.scheme else []
-    return urlunsplit(parts._replace(path="/" + "/".join([*kept, str(int(database))])))
+    # By hand: Python's own way refuses a list of Sentinels of which one is an IPv6 address.
+    address, mark, query = url.partition("?")
+    scheme, _mark, rest = address.partition("://")
+    hosts, *path = [part for part in rest.split("/") if part]
+    kept = path[:1] if "sentinel" in scheme else []
+    return f"{scheme}://{'/'.join([hosts, *kept, str(int(database))])}{mark}{query}"
 
 
 class FilterModule:

@@ -40,16 +40,17 @@ _value:
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
+
 _SENTINEL_PORT = 26379
 
 
 def redis_ports(url: str, default: int = 6379) -> list[int]:
     """Return the ports behind C(url)."""
-    parts = urlsplit(url)
+    parts = redis_parts(url)
     sentinel = parts.scheme.endswith("+sentinel")
     own = _SENTINEL_PORT if sentinel else int(default)
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    ports = {urlsplit(f"//{host}").port or own for host in hosts}
+    ports = {urlsplit(f"//{host}").port or own for host in parts.hosts}
     return sorted(ports | ({int(default)} if sentinel else set()))
 
 

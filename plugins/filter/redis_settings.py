@@ -45,12 +45,16 @@ _value:
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
+
 
 def redis_settings(url: str, prefix: str) -> dict[str, str]:
     """Return the variables that name the Redis at C(url)."""
+    if redis_parts(url).scheme not in ("redis", "rediss"):
+        return {f"{prefix}_URL": url}
     parts = urlsplit(url)
     database = parts.path.strip("/")
-    if parts.scheme not in ("redis", "rediss") or parts.query or not (database.isdigit() or not database):
+    if parts.query or not (database.isdigit() or not database):
         return {f"{prefix}_URL": url}
     found = {
         "HOST": parts.hostname or "localhost",

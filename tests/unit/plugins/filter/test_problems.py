@@ -221,6 +221,7 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "rediss://h:1/0"},
         {"prefect_redis_url": "redis+sentinel://h:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster"},
+        {"prefect_redis_url": "rediss+sentinel://:p@h,[::1]:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster", "prefect_redis_ca": AUTHORITY},
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "redis://user@h:1/0"},
         {"prefect_api_auth_string": "", "prefect_gateway_host": ""},

@@ -86,6 +86,7 @@ def test_redis_url_as_text() -> None:
         ("redis+sentinel://a:26379,b:26379/mymaster", "redis+sentinel://a:26379,b:26379/mymaster/3"),
         ("redis+sentinel://a:26379/mymaster/0", "redis+sentinel://a:26379/mymaster/3"),
         ("rediss+sentinel://a,b/mymaster", "rediss+sentinel://a,b/mymaster/3"),
+        ("rediss+sentinel://u:p@a,[::1]:26380/mymaster/0?x=1", "rediss+sentinel://u:p@a,[::1]:26380/mymaster/3?x=1"),
     ],
 )
 def test_redis_database(url: str, other: str) -> None:
@@ -155,6 +156,7 @@ def test_redis_settings_say_what_the_url_says(
         "rediss://h:6380/0?ssl_ca_certs=/etc/ca.crt",
         "redis+sentinel://a,b:26380/master/0",
         "rediss+sentinel://a/master",
+        "rediss+sentinel://:p@a,[::1]:26380/master",
         "redis://h/zero",
     ],
 )
