@@ -60,7 +60,9 @@ def test_the_cluster_of_cloudnative_pg(
     assert cluster["apiVersion"] == "postgresql.cnpg.io/v1"
     spec = cluster["spec"]
     assert (spec["instances"], spec["storage"], spec.get("imageName")) == (instances, storage, image)
-    assert "pg_stat_statements.max" in spec["postgresql"]["parameters"]  # by which the operator loads and creates it
+    parameters = spec["postgresql"]["parameters"]
+    assert "pg_stat_statements.max" in parameters  # by which the operator loads and creates it
+    assert parameters["pg_stat_statements.track_utility"] == "off"  # or it would keep passwords
     first = spec["bootstrap"]["initdb"]
     assert (first["database"], first["owner"]) == ("prefect", "prefect")
     assert any("pg_trgm" in statement for statement in first["postInitApplicationSQL"])
