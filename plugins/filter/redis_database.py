@@ -45,8 +45,8 @@ def redis_database(url: str, database: int) -> str:
     # By hand: Python's own way refuses a list of Sentinels of which one is an IPv6 address.
     address, mark, query = url.partition("?")
     scheme, _mark, rest = address.partition("://")
-    hosts, *path = [part for part in rest.split("/") if part]
-    kept = path[:1] if "sentinel" in scheme else []
+    hosts, _mark, path = rest.partition("/")
+    kept = [part for part in path.split("/") if part][:1] if "sentinel" in scheme else []
     return f"{scheme}://{'/'.join([hosts, *kept, str(int(database))])}{mark}{query}"
 
 

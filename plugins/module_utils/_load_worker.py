@@ -322,7 +322,7 @@ class Worker:
                 try:
                     await self._execute(run, sockets)
                 except FAILURES:
-                    await self._guarded(self._report_crashed(identifier))
+                    await self._guarded(self._propose(self.http, identifier, "CRASHED", "Crashed"))
                     raise
         except FAILURES as error:
             self.ledger.problem(str(error) or type(error).__name__)
@@ -341,9 +341,6 @@ class Worker:
             return False
         (self.ledger.twice if identifier in self.ledger.taken else self.ledger.taken).add(identifier)
         return True
-
-    async def _report_crashed(self, run: str) -> None:
-        await self._propose(self.http, run, "CRASHED", "Crashed")
 
     async def _execute(self, run: Mapping[str, Any], sockets: Closing) -> None:
         """What the worker does for a run that it has taken, until the end of its process."""

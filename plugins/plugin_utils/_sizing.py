@@ -131,7 +131,7 @@ def _load(p: Plan) -> None:
         f"{show(rate)} runs/s × {p.text(start)} s from Pending to Running",
         "a run takes its slot when it becomes Pending, before its code runs",
     )
-    limits = _pool_limits(p)
+    limits = p.v["pool_limits"] = _pool_limits(p)
     p.add(
         "Load",
         "concurrency_limit",
@@ -171,10 +171,8 @@ def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
 def _workers(p: Plan) -> None:
     w = p.w
     total = sum(pool["share"] for pool in w["work_pools"])
-    limits = _pool_limits(p)
-    p.used.clear()
     pools = []
-    for pool, limit in zip(w["work_pools"], limits):
+    for pool, limit in zip(w["work_pools"], p.v["pool_limits"]):
         least, most, formula = _workers_needed(p, p.v["runs_per_second"] * pool["share"] / total)
         pools.append({"name": pool["name"], "limit": limit, "min": least, "max": most, "formula": formula})
     p.v["pools"] = pools

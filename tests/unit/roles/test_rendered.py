@@ -68,6 +68,15 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         assert pool["job"]["namespace"] == namespace
 
 
+# What the preflight adds up for a cluster, from any role.
+PREFLIGHT = {
+    "prefect_platform": "kubernetes",
+    "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
+    "role_path": str(ROOT / "roles" / "prefect_preflight"),
+}
+PODS = "lookup('ansible.builtin.template', pods_template) | from_yaml"
+
+
 @pytest.mark.parametrize(
     ("variables", "request_mb", "limit_mb"),
     [
@@ -83,14 +92,9 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
     expressions = {
         "planned": "postgres_memory_mb",
         "objects": template("statefulset.yml.j2"),
-        "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
+        "preflight": PODS,
     }
-    given = {
-        "prefect_platform": "kubernetes",
-        "prefect_postgres_hosts": ["cluster"],
-        "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
-        "role_path": str(ROOT / "roles" / "prefect_preflight"),
-    }
+    given = {**PREFLIGHT, "prefect_postgres_hosts": ["cluster"]}
     found = evaluated(tmp_path, "local", "postgres", expressions, **given, **variables)
     planned = int(found["planned"])
     (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
@@ -161,14 +165,9 @@ def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
 ) -> None:
     expressions = {
         "resources": "redis_resources",
-        "preflight": "lookup('ansible.builtin.template', pods_template) | from_yaml",
+        "preflight": PODS,
     }
-    given = {
-        "prefect_platform": "kubernetes",
-        "prefect_redis_hosts": ["cluster"],
-        "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
-        "role_path": str(ROOT / "roles" / "prefect_preflight"),
-    }
+    given = {**PREFLIGHT, "prefect_redis_hosts": ["cluster"]}
     found = evaluated(tmp_path, "local", "redis", expressions, **given, **variables)
     assert [item["resources"] for item in found["preflight"] if item["option"] == "redis_resources"] == [
         found["resources"]
