@@ -31,12 +31,12 @@ def peers(namespace: str) -> list[dict[str, Any]]:
     ]
 
 
-PREFLIGHT = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
+PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
 
 
 def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
     """The inventory for production has its secrets from the environment, where nothing is set."""
-    found = evaluated(tmp_path, "production", "prefect_preflight", {"problems": PREFLIGHT}, prefect_version="3.9.1")
+    found = evaluated(tmp_path, "production", "prefect_preflight", {"problems": PROBLEMS}, prefect_version="3.9.1")
     assert {problem["option"] for problem in found["problems"]} == {
         "prefect_database_password",
         "prefect_pgbouncer_stats_password",
