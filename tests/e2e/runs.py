@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 from e2e.machine import Machine, wait_for
 
+# A kept connection that the other side has closed: after the request, during it, and between its head and its body.
+CLOSED = ("RemoteDisconnected", "ConnectionResetError", "BrokenPipeError")
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 FLOW = """import time
 
@@ -150,7 +152,7 @@ class Client:
                 data = None if body is None else json.dumps(body)
                 used = connection.sock is not None
                 problem = self._problem(connection, method, path, data)
-                if used and self.repeats and problem.startswith(("RemoteDisconnected", "ConnectionResetError")):
+                if used and self.repeats and problem.startswith(CLOSED):
                     self.repeated.append(f"{time.strftime('%X')} {method} {path}: {problem}")
                     connection.close()
                     problem = self._problem(connection, method, path, data)
