@@ -34,6 +34,9 @@ options:
     description:
       - Merged into the pod template of every workload. Lists of things with names are merged by name, other lists
         are replaced, null removes.
+      - A container without an image changes the one of its name, and is left out where a workload has none. So one patch can
+        have something for each of several workloads. C(api), C(services), C(migrate), C(worker), C(observer), C(postgres),
+        C(pgbouncer) and C(redis) are there.
     type: dict
     default: {}
 """
@@ -62,6 +65,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
 Manifest = dict[str, Any]
@@ -76,6 +81,7 @@ _CONTAINER_SECURITY = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+_CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "redis")
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -147,6 +153,21 @@ def _copy(value: Any) -> Any:
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
+def _without_strangers(spec: Manifest, own: Sequence[str]) -> Manifest:
+    """Return the patched spec without what the patch has for the containers of other workloads."""
+    kept = []
+    for container in spec["containers"]:
+        name = container["name"]
+        if container.get("image") or name in own:
+            kept.append(container)
+        elif name not in _CONTAINERS:
+            raise AnsibleFilterError(
+                f"pod_patch: spec.containers: {name} has no image, and no pod has a container of that name:"
+                f" give it one, or change one of {', '.join(_CONTAINERS)}"
+            )
+    return {**spec, "containers": kept}
+
+
 def _completed(
     manifest: Manifest,
     shared: Mapping[str, Any],
@@ -171,7 +192,9 @@ def _completed(
     if result["kind"] in ("Deployment", "StatefulSet"):
         template["spec"].setdefault("topologySpreadConstraints", _spread(labels))
     if patch:
+        own = [container["name"] for container in template["spec"]["containers"]]
         template = merge(template, patch)
+        template["spec"] = _without_strangers(template["spec"], own)
     template["spec"] = _secured(template["spec"], shared)
     checksum = _checksum(template["spec"], sources)
     if checksum:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: without_containers
-short_description: Take the containers out of a patch of a pod
+short_description: Take the containers that a patch of a pod adds out of it
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - A Job is complete when all of its containers have ended, which the sidecar of a server never does.
+  - A container without an image is added to nothing, but changes one that is there. It stays.
 options:
   _input:
     description: The patch, with C(metadata) and C(spec).
@@ -30,22 +31,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A copy of the patch without C(spec.containers).
+  description: A copy of the patch without those of C(spec.containers) that have an image.
   type: dict
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.filter.without_keys import without_keys
-
 
 def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of C(patch) without C(spec.containers)."""
-    result = dict(patch)
-    if result.get("spec"):
-        (result["spec"],) = without_keys([result["spec"]], ["containers"])
-    return result
+    """Return a copy of C(patch) without the containers that it adds."""
+    containers = (patch.get("spec") or {}).get("containers")
+    if not containers:
+        return dict(patch)
+    kept = [container for container in containers if not container.get("image")]
+    spec = {key: value for key, value in patch["spec"].items() if key != "containers"}
+    return {**patch, "spec": {**spec, "containers": kept} if kept else spec}
 
 
 class FilterModule:

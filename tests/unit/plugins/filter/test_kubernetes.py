@@ -9,6 +9,7 @@ import base64
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
 from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
@@ -101,6 +102,25 @@ def test_the_migration_gets_no_sidecar_that_would_keep_it_from_ending() -> None:
     }
     assert "containers" in patch["spec"]
     assert without_containers({}) == {}
+
+
+def test_one_patch_has_something_for_several_workloads() -> None:
+    volume = {"volumeMounts": [{"name": "ca", "mountPath": "/ca"}]}
+    patch = {"spec": {"containers": [{"name": "api", **volume}, {"name": "web", **volume}]}}
+    (container,) = pod_of(manifests([deployment()], SHARED, patch)[0])["containers"]
+    assert (container["name"], container["image"]) == ("web", "web:1")
+    assert container["volumeMounts"] == volume["volumeMounts"]
+    # The migration's Job changes its container, and adds none.
+    proxy = {"name": "proxy", "image": "proxy:1"}
+    assert without_containers({"spec": {"containers": [{"name": "migrate", **volume}, proxy]}}) == {
+        "spec": {"containers": [{"name": "migrate", **volume}]}
+    }
+
+
+def test_a_container_that_no_pod_has_needs_an_image() -> None:
+    patch = {"spec": {"containers": [{"name": "apii", "env": []}]}}
+    with pytest.raises(AnsibleFilterError, match="apii has no image.*give it one, or change one of api, services"):
+        manifests([deployment()], SHARED, patch)
 
 
 def checksum(value: str, **pod: Any) -> str | None:
