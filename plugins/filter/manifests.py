@@ -34,9 +34,9 @@ options:
     description:
       - Merged into the pod template of every workload. Lists of things with names are merged by name, other lists
         are replaced, null removes.
-      - A container without an image changes the one of its name, and is left out where a workload has none. So one patch can
-        have something for each of several workloads. C(api), C(services), C(migrate), C(worker), C(observer), C(postgres),
-        C(pgbouncer) and C(redis) are there.
+      - A container without an image changes the one of its name, and is left out where a workload has none. So one
+        patch can have something for each of several workloads. C(api), C(services), C(migrate), C(worker), C(observer),
+        C(postgres), C(pgbouncer) and C(redis) are there.
     type: dict
     default: {}
 """

@@ -119,7 +119,7 @@ def test_one_patch_has_something_for_several_workloads() -> None:
 
 def test_a_container_that_no_pod_has_needs_an_image() -> None:
     patch = {"spec": {"containers": [{"name": "apii", "env": []}]}}
-    with pytest.raises(AnsibleFilterError, match="apii has no image.*give it one, or change one of api, services"):
+    with pytest.raises(AnsibleFilterError, match=r"apii has no image.*give it one, or change one of api, services"):
         manifests([deployment()], SHARED, patch)
 
 
