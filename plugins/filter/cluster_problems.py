@@ -46,6 +46,7 @@ _value:
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
@@ -173,7 +174,9 @@ def _pod_security(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Itera
             )
 
 
-def _amounts(pods: Iterable[Mapping[str, Any]], name: str) -> list[tuple[Mapping[str, Any], float]]:
+def _amounts(
+    pods: Iterable[Mapping[str, Any]], name: str, defaults: Mapping[str, Any] = MappingProxyType({})
+) -> list[tuple[Mapping[str, Any], float]]:
     """Return how much of requests.cpu, or another amount that Kubernetes counts, each entry needs in all."""
     kind, _dot, resource = name.partition(".")
     if name == "pods":
@@ -182,9 +185,7 @@ def _amounts(pods: Iterable[Mapping[str, Any]], name: str) -> list[tuple[Mapping
     for entry in pods:
         resources = entry["resources"] or {}
         # A limit without a request is a request, too.
-        own = {**(resources.get("limits") or {}), **(resources.get(kind) or {})}
-        if kind == "limits":
-            own = resources.get("limits") or {}
+        own = {**(defaults.get(kind) or {}), **(resources.get("limits") or {}), **(resources.get(kind) or {})}
         amounts.append((entry, int(entry["count"]) * quantity(own.get(resource, 0))))
     return amounts
 
@@ -201,7 +202,7 @@ def _quotas(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Pr
                 name = _QUOTA_NAMES.get(given, given)
                 if name not in _QUOTA_NAMES.values():
                     continue
-                amounts = _amounts(pods, name)
+                amounts = _amounts(pods, name, found.get("container_defaults") or {})
                 total = sum(amount for _entry, amount in amounts)
                 if total > quantity(allowed):
                     largest = max(amounts, key=lambda pair: pair[1])[0]

@@ -79,6 +79,14 @@ def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
+    """Return how many workers a pool may get: machines have a fixed number."""
+    fixed = worker_count(pool)
+    if v["prefect_platform"] != "kubernetes" or pool.get("state") == "absent":
+        return fixed
+    return max(fixed, int((pool.get("workers") or {}).get("max") or 0))
+
+
 def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
     for group in ("api", "services", "gateway", "pgbouncer"):
         if not v[f"prefect_{group}_hosts"]:
@@ -99,11 +107,11 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
             "More than one machine is in prefect_postgres, and this role does not replicate.",
             "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
         )
-    if any(worker_count(pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
+    if any(_most_workers(v, pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
         yield problem(
             "prefect_worker_hosts",
             "prefect_work_pools asks for workers, but no machine runs any.",
-            "Put a machine into prefect_workers, or set workers.min of the pools to 0.",
+            "Put a machine into prefect_workers, or set workers.min of the pools to 0, and workers.max, too.",
         )
     if v["prefect_postgres_hosts"] and int(v["postgres_version"]) < OLDEST_POSTGRESQL:
         yield problem(
@@ -340,7 +348,15 @@ def _limit(option: str, value: Any) -> Iterator[Problem]:
 
 def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
     for pool in v["prefect_work_pools"]:
-        yield from _pool(f"prefect_work_pools[{pool['name']}]", pool)
+        where = f"prefect_work_pools[{pool['name']}]"
+        yield from _pool(where, pool)
+        scaling = (pool.get("workers") or {}).get("autoscaling") or {}
+        if _most_workers(v, pool) > worker_count(pool) == 0 and (scaling.get("metric") or "cpu") == "cpu":
+            yield problem(
+                f"{where}.workers.min",
+                "Workers that follow their CPU never become more than none.",
+                "Set it to 1 or more, or workers.autoscaling.metric to backlog, which needs KEDA.",
+            )
     for name in _duplicates(pool["name"] for pool in v["prefect_work_pools"]):
         yield problem("prefect_work_pools", f"Two pools are called {name!r}.", "Give every pool its own name.")
     for limit in v["prefect_global_concurrency_limits"]:

@@ -130,6 +130,11 @@ def _credentials_of_program(user: Mapping[str, Any], cluster: Mapping[str, Any])
 def _login(user: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's entry with the token, or the certificate and key, that logs it in."""
     login = dict(user)
+    if user.get("as") or user.get("as-groups"):
+        raise KubernetesError(
+            f"the kubeconfig acts as {user.get('as') or user['as-groups']}, which this collection cannot: "
+            "use a context whose user has the permissions itself"
+        )
     if user.get("auth-provider"):
         raise KubernetesError(
             "the kubeconfig logs in with an auth-provider, which Kubernetes has removed: use its exec plugin"
@@ -145,10 +150,20 @@ def _login(user: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, Any
     return login
 
 
+def _trusting(authority: str | None) -> ssl.SSLContext:
+    """Return what accepts the certificates that kubectl accepts, also from Python 3.13 on.
+
+    Since then, an authority without a key identifier is refused, as some clusters have one.
+    """
+    context = ssl.create_default_context(cafile=authority)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 def _tls(cluster: Mapping[str, Any], login: Mapping[str, Any]) -> ssl.SSLContext:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        context = ssl.create_default_context(cafile=_file_of(cluster, "certificate-authority", directory) or None)
+        context = _trusting(_file_of(cluster, "certificate-authority", directory) or None)
         if cluster.get("insecure-skip-tls-verify"):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         certificate = _file_of(login, "client-certificate", directory)
@@ -181,7 +196,7 @@ def access_from_kubeconfig(path: str, context: str) -> Access:
 def access_from_pod() -> Access:
     """Return how a pod reaches the API server of its own cluster."""
     token = (SERVICE_ACCOUNT / "token").read_text().strip()
-    tls = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
+    tls = _trusting(str(SERVICE_ACCOUNT / "ca.crt"))
     return Access("https://kubernetes.default.svc", tls, {"Authorization": f"Bearer {token}"})
 
 

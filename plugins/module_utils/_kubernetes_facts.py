@@ -82,6 +82,24 @@ def _items(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
         raise
 
 
+def _quotas(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
+    """Return those that count all pods: what others count depends on more than what a pod asks for."""
+    quotas = _items(client, f"{path}/resourcequotas")
+    whole = (item for item in quotas if not {"scopes", "scopeSelector"} & (item.get("spec") or {}).keys())
+    return [item.get("status") or {} for item in whole]
+
+
+def _container_defaults(client: KubernetesClient, path: str) -> dict[str, dict[str, Any]]:
+    """Return the limits and requests that containers get which state none."""
+    ranges = (item.get("spec") or {} for item in _items(client, f"{path}/limitranges"))
+    entries = [entry for spec in ranges for entry in spec.get("limits") or [] if entry.get("type") == "Container"]
+    found: dict[str, dict[str, Any]] = {"limits": {}, "requests": {}}
+    for entry in entries:
+        found["limits"].update(entry.get("default") or {})
+        found["requests"].update({**(entry.get("default") or {}), **(entry.get("defaultRequest") or {})})
+    return found
+
+
 def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> dict[str, Any]:
     path = f"/api/v1/namespaces/{part(name)}"
     try:
@@ -91,8 +109,8 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
             raise
         found = {"metadata": {}}  # it may be there; the review of permissions tells what is denied
     if found is None:
-        return {"exists": False, "labels": {}, "missing_secrets": list(secrets), "secret_versions": {}, "quotas": []}
-    quotas = [item.get("status") or {} for item in _items(client, f"{path}/resourcequotas")]
+        nothing: dict[str, Any] = {"labels": {}, "secret_versions": {}, "quotas": [], "container_defaults": {}}
+        return {"exists": False, "missing_secrets": list(secrets), **nothing}
     missing, versions = [], {}
     for secret in secrets:
         try:
@@ -109,7 +127,8 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
         "labels": found["metadata"].get("labels") or {},
         "missing_secrets": missing,
         "secret_versions": versions,
-        "quotas": quotas,
+        "quotas": _quotas(client, path),
+        "container_defaults": _container_defaults(client, path),
     }
 
 

@@ -54,6 +54,10 @@ KINDS = (
 )
 # Whose API some clusters have, and some of those for others only: a login that may not list them there has made none.
 _OPTIONAL = frozenset(("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "gateway.networking.k8s.io/v1"))
+# Something of every instance whose pods, or whose runs, are in a namespace.
+_TRACES = (
+    ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("rbac.authorization.k8s.io/v1", "Role"), ("v1", "Secret"),
+)  # fmt: skip
 # Never pruned: it may hold what others have put there.
 _NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
@@ -93,6 +97,15 @@ def title(manifest: Mapping[str, Any]) -> str:
     metadata = manifest["metadata"]
     where = f" in {metadata['namespace']}" if metadata.get("namespace") else ""
     return f"{manifest['kind']} {metadata['name']}{where}"
+
+
+def owner(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the instance that an object is of and the namespace of that, None if this collection has not made it."""
+    labels = manifest["metadata"].get("labels") or {}
+    if labels.get(MANAGER_LABEL) != MANAGER:
+        return None
+    home = labels.get(HOME_LABEL) or manifest["metadata"].get("namespace") or ""
+    return labels.get(INSTANCE_LABEL, ""), home
 
 
 def comparable(manifest: Mapping[str, Any]) -> Manifest:
@@ -365,8 +378,10 @@ class ObjectSet:
     def apply(self, manifest: Manifest) -> Change | None:
         """Make one object as described, and return what that changed."""
         before = self.client.found(self.path_of(manifest))
-        if before is not None and manifest["kind"] == "Namespace" and not self._is_ours(before):
-            return None  # it is for whoever has made it, and may be shared
+        if before is not None and not self._is_ours(before):
+            if manifest["kind"] == "Namespace":
+                return None  # it is for whoever has made it, and may be shared
+            self._refuse_to_take(before)
         if before is not None and manifest["kind"] == "Job":
             if "Complete" in _conditions(before):
                 return None  # its name says what it does, and that is done
@@ -409,9 +424,17 @@ class ObjectSet:
             raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
 
     def _is_ours(self, manifest: Mapping[str, Any]) -> bool:
-        labels = manifest["metadata"].get("labels") or {}
-        ours = labels.get(INSTANCE_LABEL) == self.instance and labels.get(MANAGER_LABEL) == MANAGER
-        return ours and labels.get(HOME_LABEL, self.namespace) == self.namespace
+        return owner(manifest) == (self.instance, self.namespace)
+
+    @staticmethod
+    def _refuse_to_take(before: Mapping[str, Any]) -> None:
+        """Raise if an object of the same name is another instance's."""
+        other = owner(before)
+        if other:
+            raise KubernetesError(
+                f"{title(before)} is of the instance {other[0]} in namespace {other[1]}. Give one of the two another "
+                "prefect_instance, or its pools another job.namespace; if that instance is gone, delete the object"
+            )
 
     @staticmethod
     def _advice(error: ApiError) -> str:
@@ -479,9 +502,7 @@ class ObjectSet:
         is_namespaced = everywhere != self.path(*kind, None)
         if self._sees_all_namespaces or not is_namespaced:
             try:
-                return [
-                    item for item in self._labelled_at(everywhere, kind, self._of_group()) if self._is_of(item, within)
-                ]
+                return [item for item in self._labelled_at(everywhere, kind, self._of_group()) if self._is_ours(item)]
             except ApiError as error:
                 if error.status != 403:
                     raise KubernetesError(self._advice(error)) from error
@@ -495,7 +516,7 @@ class ObjectSet:
             found = [item for path in paths for item in self._listed(path, kind, self._of_group())]
         except ApiError as error:
             raise KubernetesError(self._advice(error)) from error
-        return [item for item in found if self._is_of(item, within)]
+        return [item for item in found if self._is_ours(item)]
 
     def _of_group(self) -> str:
         return f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
@@ -512,12 +533,6 @@ class ObjectSet:
             if error.status == 403 and kind[0] in _OPTIONAL:
                 return []
             raise
-
-    def _is_of(self, manifest: Manifest, within: set[str]) -> bool:
-        """Whether an object is of this instance, and not of one of the same name in another namespace."""
-        metadata = manifest["metadata"]
-        home = (metadata.get("labels") or {}).get(HOME_LABEL)
-        return home == self.namespace if home else metadata.get("namespace") in (None, *within)
 
     def delete(self, manifest: Manifest, *, wait: bool = False) -> Change:
         query = {"propagationPolicy": "Foreground" if wait else "Background"}
@@ -572,12 +587,13 @@ class ObjectSet:
             time.sleep(_INTERVAL)
 
     def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether an object is a namespace in which another instance runs."""
+        """Whether an object is a namespace in which another instance runs, or has its Jobs."""
         if manifest["kind"] != "Namespace":
             return False
-        query = {"labelSelector": f"{MANAGER_LABEL}={MANAGER},{INSTANCE_LABEL}!={self.instance}"}
-        path = self.path("apps/v1", "Deployment", manifest["metadata"]["name"]) or ""
-        return bool(self.client.json("GET", path, query)["items"])
+        paths = [path for path in (self.path(*kind, manifest["metadata"]["name"]) for kind in _TRACES) if path]
+        query = {"labelSelector": f"{MANAGER_LABEL}={MANAGER}"}
+        answers = self.client.together(lambda path: self.client.json("GET", path, query), paths)
+        return any(not self._is_ours(item) for answer in answers for item in answer["items"])
 
     @staticmethod
     def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -103,7 +103,9 @@ ansible_facts:
           returned: always
           sample: v1.37.2
         namespaces:
-          description: Labels, quotas, missing Secrets and versions of the others, of each namespace by name.
+          description:
+            - Of each namespace by name, its labels and quotas, the limits and requests that containers get by default,
+              missing Secrets, and the versions of the others.
           type: dict
           returned: always
         denied:

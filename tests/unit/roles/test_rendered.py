@@ -207,6 +207,42 @@ def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
     assert [container["name"] for container in worker["spec"]["containers"]] == ["worker", "proxy"]
 
 
+def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> None:
+    proxy, anywhere = {"to": [{"ipBlock": {"cidr": "10.0.0.3/32"}}]}, {}
+    pools = [
+        {"name": "a", "type": "kubernetes", "workers": {"egress": [proxy]}},
+        {"name": "b", "type": "kubernetes", "workers": {"egress": [proxy]}},
+        {"name": "c", "workers": {"egress": [anywhere]}},
+        {"name": "d", "type": "kubernetes", "state": "absent", "job": {"namespace": "gone"}},
+    ]
+    # One patch for both, of which each gets its own.
+    patch = {"spec": {"containers": [{"name": "observer", "tty": True}, {"name": "worker", "stdin": True}]}}
+    variables = {
+        "prefect_work_pools": pools,
+        "prefect_worker_pod_patch": patch,
+        "prefect_separate_observer": True,
+        "prefect_network_policies": True,
+    }
+    expressions = {"objects": "__prefect_worker_objects", "namespaces": "prefect_job_namespaces"}
+    found = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)
+    assert found["namespaces"] == ["prefect"]
+    named = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
+    assert named["NetworkPolicy", "prefect-observer"]["spec"]["egress"][2:] == [proxy]
+    for name, field in (("prefect-observer", "tty"), ("prefect-worker-a", "stdin")):
+        (container,) = named["Deployment", name]["spec"]["template"]["spec"]["containers"]
+        assert {"tty", "stdin"} & container.keys() == {field}
+
+
+def test_the_migration_goes_the_way_to_the_database_that_the_server_goes(tmp_path: Path) -> None:
+    timeout = "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT"
+    variables = {"prefect_server_settings": {timeout: 60, "PREFECT_SERVER_EPHEMERAL_ENABLED": False}}
+    expressions = {"objects": template("kubernetes_migration.yml.j2")}
+    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    (secret,) = [item for item in found["objects"] if item["kind"] == "Secret"]
+    assert base64.b64decode(secret["data"][timeout]).decode() == "60"
+    assert "PREFECT_SERVER_EPHEMERAL_ENABLED" not in secret["data"]
+
+
 def test_a_database_that_does_not_answer_changes_no_number_of_workers(tmp_path: Path) -> None:
     """KEDA keeps what there is where it is more than the fallback."""
     pools = [

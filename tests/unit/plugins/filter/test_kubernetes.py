@@ -454,6 +454,14 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["remedy"]
 
 
+def test_what_a_limit_range_adds_need_not_be_stated() -> None:
+    added = {"quotas": [{"hard": {"limits.cpu": "9"}}], "container_defaults": {"limits": {"cpu": "1"}}}
+    assert cluster_problems({**CLUSTER, **namespace(**added)}, NEEDS) == []
+    added["container_defaults"] = {"limits": {"cpu": "4"}}
+    (problem,) = cluster_problems({**CLUSTER, **namespace(**added)}, NEEDS)
+    assert "allows 9 of limits.cpu, and the pods of this instance need 12" in problem["problem"]
+
+
 def test_a_namespace_of_jobs_needs_the_secrets_of_its_pods_only() -> None:
     flows = {**NAMESPACE, "missing_secrets": ["certificate", "mine", "registry"], "quotas": []}
     (problem,) = cluster_problems({**CLUSTER, "namespaces": {"prefect": NAMESPACE, "flows": flows}}, NEEDS)

@@ -21,6 +21,7 @@ GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
     "prefect_known_versions": ["3.6.0", "3.9.1"],
     "prefect_instance": "prefect",
+    "prefect_platform": "host",
     "prefect_api_hosts": ["a", "b"],
     "prefect_services_hosts": ["a"],
     "prefect_gateway_hosts": ["a"],
@@ -57,6 +58,7 @@ GOOD: dict[str, Any] = {
     "prefect_global_concurrency_limits": [{"name": "api", "limit": 0, "slot_decay_per_second": 0.5}],
     "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
 }
+SCALED = {"name": "a", "workers": {"min": 0, "max": 3, "autoscaling": {"metric": "backlog"}}}
 PASSWORDS = ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
 LEAST = {
     "prefect_server_replicas": 1,
@@ -92,6 +94,16 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_postgres_hosts": [], "prefect_database_host": ""}, "prefect_database_host", "others run"),
     ({"prefect_postgres_hosts": ["a", "b"]}, "prefect_postgres_hosts", "does not replicate"),
     ({"prefect_worker_hosts": []}, "prefect_worker_hosts", "into prefect_workers"),
+    (
+        {"prefect_platform": "kubernetes", "prefect_worker_hosts": [], "prefect_work_pools": [SCALED]},
+        "prefect_worker_hosts",
+        "and workers.max, too",
+    ),
+    (
+        {"prefect_platform": "kubernetes", "prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}]},
+        "prefect_work_pools[a].workers.min",
+        "or workers.autoscaling.metric to backlog",
+    ),
     ({"postgres_version": 13}, "postgres_version", "14.9"),
     ({"prefect_redis_url": "", "prefect_redis_hosts": []}, "prefect_redis_url", "lost silently"),
     ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
@@ -228,6 +240,8 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_api_auth_string": "", "prefect_api_open": True},
         {"prefect_work_pools": [], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
+        {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
+        {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
         groups({"name": "a", "services": ["triggers"]}, {"name": "b", "services": ["scheduler"]}),
         groups({"name": "a", "services": ["triggers", "event_logger"]}, {"name": "b"}),
     ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +45,7 @@ class FakeClient:
     KINDS = (
         ("v1", "Pod", "pods"),
         ("v1", "Secret", "secrets"),
+        ("v1", "Namespace", "namespaces"),
         ("apps/v1", "Deployment", "deployments"),
         ("batch/v1", "Job", "jobs"),
         ("rbac.authorization.k8s.io/v1", "Role", "roles"),
@@ -98,7 +100,7 @@ class FakeClient:
     def _groups(self, *, core: bool) -> list[dict[str, Any]]:
         kinds: dict[str, list[Any]] = {}
         for version, kind, plural in self.KINDS:
-            scope = "Cluster" if kind.startswith("ClusterRole") else "Namespaced"
+            scope = "Cluster" if kind in ("ClusterRole", "Namespace") else "Namespaced"
             resource = {"resource": plural, "responseKind": {"kind": kind}, "scope": scope}
             kinds.setdefault(version, []).append(resource)
         groups = []
@@ -333,7 +335,7 @@ ROLE = ("rbac.authorization.k8s.io/v1", "Role")
 @pytest.mark.parametrize(
     ("sees_all", "namespaces", "found"),
     [
-        (True, [], {"home", "left"}),
+        (True, [], {"home", "left", "listed"}),
         (True, ["listed"], {"home", "left", "listed"}),
         (False, [], {"home"}),
         (False, ["listed"], {"home", "listed"}),
@@ -346,18 +348,17 @@ def test_what_a_pool_has_left_in_another_namespace_is_found(
     client.sees_all = sees_all
     put(client, *ROLE)
     put(client, *ROLE, namespace="left")
-    # An earlier release has not said whose it is.
-    del put(client, *ROLE, namespace="listed")["metadata"]["labels"]["selfhosted.prefect/home"]
-    # Another instance has the same name, and pools of its own.
-    other = put(client, *ROLE, namespace="other")
-    del other["metadata"]["labels"]["selfhosted.prefect/home"]
+    put(client, *ROLE, namespace="listed")
+    # Another instance has the same name, and pools of its own. It may be where this one has Jobs.
+    for home in ("other", "listed"):
+        del put(client, *ROLE, namespace=home, name="c")["metadata"]["labels"]["selfhosted.prefect/home"]
     put(client, *ROLE, namespace="others")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
     put(client, *ROLE, namespace="listed", name="b")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
     client.requests.clear()
     owned = objects_of(client).owned(namespaces)
     assert {item["metadata"]["namespace"] for item in owned} == found
     assert {item["metadata"]["name"] for item in owned} == {"a"}
-    kinds = len(client.KINDS) - 1  # pods are not looked for
+    kinds = len(client.KINDS) - 2  # pods and namespaces are not looked for
     in_namespaces = kinds - 1  # one kind is of the whole cluster
     assert len(client.requests) == (kinds if sees_all else in_namespaces * (1 + len(namespaces)) + 2)
 
@@ -443,10 +444,37 @@ def test_a_namespace_of_an_instance_of_the_same_name_is_left_alone() -> None:
         "app.kubernetes.io/managed-by": "selfhosted.prefect",
     }
     objects = objects_of(FakeClient())
-    for home, ours in (("home", True), ("other", False), (None, True)):
-        found = made("Namespace", labels={**labels, **({"selfhosted.prefect/home": home} if home else {})})
+    for home, ours in (("home", True), ("other", False)):
+        found = made("Namespace", labels={**labels, "selfhosted.prefect/home": home})
         assert objects._is_ours(found) is ours
-        assert objects._is_of(found, {"home"}) is ours
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("theirs", [{"app.kubernetes.io/part-of": "b"}, {"selfhosted.prefect/home": "other"}])
+def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str], *, dry_run: bool) -> None:
+    client = FakeClient()
+    mine = put(client, *ROLE, namespace="jobs")
+    objects = objects_of(client, dry_run=dry_run)
+    assert objects.apply(mine) is None
+    client.objects[objects.path_of(mine)] = {
+        **mine,
+        "metadata": {**mine["metadata"], "labels": {**mine["metadata"]["labels"], **theirs}},
+    }
+    with pytest.raises(KubernetesError, match=r"Role a in jobs is of the instance .* another prefect_instance"):
+        objects.apply(mine)
+    # What nobody has labelled is compared field by field, as ever.
+    del client.objects[objects.path_of(mine)]["metadata"]["labels"]
+    objects.apply(mine)
+
+
+@pytest.mark.parametrize("theirs", [None, {"app.kubernetes.io/part-of": "b"}, {"selfhosted.prefect/home": "other"}])
+def test_a_namespace_in_which_another_instance_has_jobs_stays(theirs: dict[str, str] | None) -> None:
+    client = FakeClient()
+    namespace = put(client, "v1", "Namespace", namespace="", name="jobs")
+    put(client, *ROLE, namespace="jobs")
+    if theirs:
+        put(client, *ROLE, namespace="jobs", name="b")["metadata"]["labels"].update(theirs)
+    assert objects_of(client)._is_shared(namespace) is bool(theirs)
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
@@ -498,6 +526,18 @@ def kubeconfig(path: Path, user: dict[str, Any], server: str = "http://10.0.0.1:
     }
     path.write_text(yaml.safe_dump(content))
     return str(path)
+
+
+def test_nobody_acts_with_other_permissions_than_it_seems(tmp_path: Path) -> None:
+    with pytest.raises(KubernetesError, match="acts as admin, which this collection cannot: use a context"):
+        access_from_kubeconfig(kubeconfig(tmp_path / "config", {"token": "abc", "as": "admin"}), "")
+
+
+def test_authorities_are_trusted_as_kubectl_trusts_them(tmp_path: Path) -> None:
+    way = access_from_kubeconfig(kubeconfig(tmp_path / "config", {"token": "abc"}, "https://10.0.0.1:6443"), "")
+    assert way.tls is not None
+    assert not way.tls.verify_flags & ssl.VERIFY_X509_STRICT
+    assert way.tls.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_token_logs_in(tmp_path: Path) -> None:
@@ -565,6 +605,41 @@ def test_a_secret_has_a_version_and_stays_secret() -> None:
     found = _namespace(cast(KubernetesClient, Secrets()), "prefect", ["mine", "other"])
     assert (found["missing_secrets"], found["secret_versions"]) == (["other"], {"mine": "7"})
     assert "c2VjcmV0" not in str(found)
+
+
+class Counted:
+    """A namespace with two quotas and a LimitRange."""
+
+    def found(self, path: str) -> Any:
+        lists = {
+            "resourcequotas": [
+                {"spec": {"hard": {}}, "status": {"hard": {"limits.cpu": "9"}}},
+                {"spec": {"scopes": ["BestEffort"]}, "status": {"hard": {"pods": "1"}}},
+            ],
+            "limitranges": [
+                {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "4"}}]}},
+                {
+                    "spec": {
+                        "limits": [
+                            {
+                                "type": "Container",
+                                "default": {"cpu": "1", "memory": "1Gi"},
+                                "defaultRequest": {"cpu": "100m"},
+                            }
+                        ]
+                    }
+                },
+            ],
+        }
+        plural = path.rpartition("/")[2]
+        return {"items": lists[plural]} if plural in lists else {"metadata": {"name": "prefect"}}
+
+
+def test_what_is_counted_and_what_is_added_is_found() -> None:
+    found = _namespace(cast(KubernetesClient, Counted()), "prefect", [])
+    assert found["quotas"] == [{"hard": {"limits.cpu": "9"}}]
+    limits = {"cpu": "1", "memory": "1Gi"}
+    assert found["container_defaults"] == {"limits": limits, "requests": {"cpu": "100m", "memory": "1Gi"}}
 
 
 def test_where_something_is_stands_in_a_secret_and_is_none() -> None:
