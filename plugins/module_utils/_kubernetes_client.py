@@ -67,6 +67,20 @@ class Access:
     tls: ssl.SSLContext | None
     headers: dict[str, str] = field(default_factory=dict)
     proxy: str = ""
+    # That the server's certificate has to have, where it is reached by another name, as through a tunnel.
+    name: str = ""
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """A connection to a server whose certificate has another name than its address."""
+
+    def __init__(self, host: str, port: int, *, name: str, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=TIMEOUT, context=context)
+        self._name, self._tls = name, context
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
 
 
 def has_yaml() -> bool:
@@ -190,7 +204,8 @@ def access_from_kubeconfig(path: str, context: str) -> Access:
     except OSError as error:
         raise KubernetesError(f"the kubeconfig {path} names a file that cannot be used: {error}") from error
     headers = {"Authorization": f"Bearer {login['token']}"} if login.get("token") else {}
-    return Access(cluster["server"].rstrip("/"), tls, headers, cluster.get("proxy-url") or "")
+    name, proxy = cluster.get("tls-server-name") or "", cluster.get("proxy-url") or ""
+    return Access(cluster["server"].rstrip("/"), tls, headers, proxy, name)
 
 
 def access_from_pod() -> Access:
@@ -242,7 +257,7 @@ class KubernetesClient:
         target = (through.hostname or "", through.port or port)
         connection: http.client.HTTPConnection
         if self.way.tls:
-            connection = http.client.HTTPSConnection(*target, timeout=TIMEOUT, context=self.way.tls)
+            connection = _NamedConnection(*target, name=self.way.name or host, context=self.way.tls)
         else:
             connection = http.client.HTTPConnection(*target, timeout=TIMEOUT)
         if proxy:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -538,6 +542,59 @@ def test_authorities_are_trusted_as_kubectl_trusts_them(tmp_path: Path) -> None:
     assert way.tls is not None
     assert not way.tls.verify_flags & ssl.VERIFY_X509_STRICT
     assert way.tls.verify_mode is ssl.CERT_REQUIRED
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"gitVersion": "v1"}')
+
+    def log_message(self, *_words: Any) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Iterator[HTTPServer]:
+    """An API server on this machine whose certificate is for the name kubernetes, beside the file of that."""
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    words += ["-subj", "/CN=kubernetes", "-addext", "subjectAltName=DNS:kubernetes", "-keyout", "key", "-out", "ca.crt"]
+    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ca.crt", tmp_path / "key")
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["kubernetes", ""])
+def test_a_server_may_be_reached_through_a_tunnel(named: HTTPServer, tmp_path: Path, name: str) -> None:
+    path = kubeconfig(tmp_path / "config", {"token": "abc"}, f"https://127.0.0.1:{named.server_port}")
+    content = yaml.safe_load(Path(path).read_text())
+    content["clusters"][0]["cluster"].update({"certificate-authority": "ca.crt", "tls-server-name": name})
+    Path(path).write_text(yaml.safe_dump(content))
+    client = KubernetesClient(access_from_kubeconfig(path, ""))
+    if name:
+        assert client.json("GET", "/version") == {"gitVersion": "v1"}
+    else:
+        with pytest.raises(KubernetesError, match=r"certificate is not valid for '127\.0\.0\.1'"):
+            client.json("GET", "/version")
 
 
 def test_a_token_logs_in(tmp_path: Path) -> None:
