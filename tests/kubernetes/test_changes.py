@@ -73,6 +73,13 @@ def test_what_is_switched_off_is_pruned(development: Deployment, installed: Inst
     assert f"{development.instance}-api" in policies()
 
 
+def test_workers_go_with_the_last_machine_of_their_group(development: Deployment, installed: Installed) -> None:
+    none = [{**pool, "workers": {"min": 0}} for pool in POOLS]
+    run = development.play("server", "--check", "--diff", prefect_work_pools=none, prefect_worker_hosts=[])
+    assert run.tasks_that_changed() == ["Remove components that the inventory no longer has"]
+    assert len(re.findall(r"^--- before: Deployment ", run.output, re.MULTILINE)) == len(POOLS)
+
+
 def test_somebody_elses_change_is_a_conflict_that_names_the_field(
     development: Deployment, installed: Installed
 ) -> None:
