@@ -129,10 +129,16 @@ class Connection:
             return await self.read(int(headers.get("content-length") or 0))
         parts = []
         while True:
-            size = int((await self._reader.readline()).split(b";")[0], 16)
+            size = await self._chunk_size()
             parts.append((await self.read(size + 2))[:-2])
             if not size:
                 return b"".join(parts)
+
+    async def _chunk_size(self) -> int:
+        try:
+            return int((await self._reader.readline()).split(b";")[0], 16)
+        except ValueError as error:  # where the connection has ended, there is an empty line instead
+            raise ConnectionError("hung up") from error
 
 
 class Http:
