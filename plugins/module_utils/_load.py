@@ -382,7 +382,10 @@ class Test:
             },
             "runs": figures.count_runs(self.submitted, runs, self.ledger.twice),
             "rate": {
-                "submitted_per_second": per_second(len(self.submitted), self.last_submission),
+                # Those of a burst stand for the time until the next one.
+                "submitted_per_second": per_second(
+                    len(self.submitted), max(self.last_submission, self.options["seconds"])
+                ),
                 "completed_per_second": per_second(len(ended), last),
             },
             "start_seconds": figures.spread([self._waited(run, one[0]) for run, one in zip(runs, seen)]),
