@@ -210,6 +210,7 @@ class Test:
         self.refused = 0
         self.lags: list[float] = []
         self.backlog: list[tuple[float, int, int, int]] = []  # when, and runs due, pending and running
+        self.idle = -1.0  # the begin of the last look that has found no run that is still to end
         self.used = 0.0  # CPU seconds of this process
         self.length = 0.0
         self._submitting: set[asyncio.Task[None]] = set()
@@ -302,19 +303,19 @@ class Test:
 
     async def _drain(self) -> None:
         """Until no run waits or runs, or patience is over."""
-        end = self.now + self.options["drain_seconds"]
-        looked = len(self.backlog)
-        while self.now < end:
+        begun = self.now
+        while self.now < begun + self.options["drain_seconds"] and self.idle <= begun:
             await asyncio.sleep(0.2)
-            if len(self.backlog) > looked + 1 and not sum(self.backlog[-1][1:]):
-                return
 
     async def _watch(self) -> None:
         http = Http(self.at, self.watching)
         while True:
             moment = self.now
             try:
-                self.backlog.append((moment, *await self._count(http)))
+                counts = await self._count(http)
+                self.backlog.append((moment, *counts))
+                if not sum(counts) and not await self._unended(http):
+                    self.idle = moment
             except LoadError as error:
                 self.ledger.problem(str(error))
             await asyncio.sleep(max(0.1, WATCH_SECONDS - (self.now - moment)))
@@ -329,6 +330,11 @@ class Test:
         )
         counts = [await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**ours, **runs}}) for runs in asked]
         return counts[0], counts[1], counts[2]
+
+    async def _unended(self, http: Http) -> int:
+        """Also runs that wait for a concurrency slot or for their next try: those are scheduled for later."""
+        states = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}
+        return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
     async def _report(self, total: int) -> None:
         """Lines for whoever watches, who sets the time of the file whenever they look, and removes it at the end."""

@@ -1,10 +1,16 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A load test whose server does what a real one does seldom. With real ones: tests/integration/api/test_loadtest*.py."""
+"""What a load test makes of a server that does what a real one does seldom.
+
+With real ones: tests/integration/api/test_loadtest.py and test_loadtest_real.py.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,3 +48,43 @@ def test_the_rate_of_submissions_is_that_of_the_whole_time(
 ) -> None:
     found = ended(load_test(seconds=seconds), submissions)
     assert found["rate"]["submitted_per_second"] == rate
+
+
+class Counts:
+    """A server whose backlog is always empty, though runs are scheduled for later, for as long as it is told."""
+
+    def __init__(self, later: Callable[[], int]) -> None:
+        self.later = later
+
+    def __call__(self, *_arguments: Any) -> Counts:
+        return self
+
+    async def call(self, _method: str, path: str, _value: str, body: Any) -> Any:
+        assert path == "/flow_runs/count"
+        runs = body["flow_runs"]
+        return self.later() if "next_scheduled_start_time" not in runs and "tags" in runs else 0
+
+
+async def drained(test: _load.Test) -> float:
+    """How long it took until nothing was to be waited for any more."""
+    test.begun = time.monotonic()
+    watcher = asyncio.ensure_future(test._watch())
+    await test._drain()
+    watcher.cancel()
+    return test.now
+
+
+@pytest.mark.parametrize(
+    ("waits", "patience", "least", "most"),
+    [(0, 30, 0, 1), (1, 30, 1, 2), (30, 1, 1, 2)],
+    ids=["no run", "a run that gets its slot", "a run that never gets one"],
+)
+def test_runs_that_are_scheduled_for_later_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, waits: float, patience: float, least: float, most: float
+) -> None:
+    end = time.monotonic() + waits
+    monkeypatch.setattr(_load, "Http", Counts(lambda: int(time.monotonic() < end)))
+    monkeypatch.setattr(_load, "WATCH_SECONDS", 0.1)
+    test = load_test(drain_seconds=patience)
+    assert least <= asyncio.run(drained(test)) <= most
+    assert {tuple(counts) for _moment, *counts in test.backlog} == {(0, 0, 0)}
