@@ -11,7 +11,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._load_report import NO_STATEMENTS, facts, shown, title
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._load_report import (
+    NO_STATEMENTS,
+    facts,
+    noted,
+    shown,
+    title,
+)
 
 WIDTH, HEIGHT = 760, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 34  # what is around the area of a plot
@@ -238,5 +244,5 @@ def _troubles(found: dict[str, Any]) -> str:
 def _statements(found: dict[str, Any]) -> str:
     if found["statements"] is None:
         return section("Statements", "", NO_STATEMENTS) if found["postgresql"] else ""
-    rows = [[row["query"][:160], row["calls"], row["seconds"]] for row in found["statements"]]
+    rows = [[row["query"][:160] + noted(row), row["calls"], row["seconds"]] for row in found["statements"]]
     return section("Statements that took the longest", table(("statement", "calls", "seconds"), rows))
