@@ -98,7 +98,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         "changed": True,
         "planned_runs": len(offsets),
         "result": {**result, "objectives": verdicts},
-        "missed": figures.missed(verdicts),
+        "missed": figures.missed(verdicts, {"max_not_submitted": test.refusal} if test.refusal else {}),
     }
 
 
@@ -207,7 +207,8 @@ class Test:
         self.meter, self.watching = Meter(), Meter()
         self.ledger = Ledger()
         self.submitted: dict[str, float] = {}
-        self.refused = 0
+        self.planned = 0
+        self.refusal: str | None = None  # of the first run that could not be submitted
         self.lags: list[float] = []
         self.backlog: list[tuple[float, int, int, int]] = []  # when, and runs due, pending and running
         self.idle = -1.0  # the begin of the last look that has found no run that is still to end
@@ -226,6 +227,7 @@ class Test:
     # --- Running it ---
 
     async def run(self, offsets: Sequence[float]) -> None:
+        self.planned = len(offsets)
         workers = self._workers()
         self.begun, self.wall = time.monotonic(), time.time()
         cpu = time.process_time()
@@ -296,7 +298,7 @@ class Test:
         try:
             run = await http.call("POST", "/deployments/{}/create_flow_run", self.deployment["id"], body)
         except LoadError as error:
-            self.refused += 1
+            self.refusal = self.refusal or str(error)
             self.ledger.problem(str(error))
         else:
             self.submitted[run["id"]] = begun
@@ -386,7 +388,7 @@ class Test:
                 "begun": datetime.fromtimestamp(self.wall, timezone.utc).isoformat(timespec="seconds"),
                 "took_seconds": round(self.length, 1),
             },
-            "runs": figures.count_runs(self.submitted, runs, self.ledger.twice),
+            "runs": figures.count_runs(self.planned, self.submitted, runs, self.ledger.twice),
             "rate": {
                 # Those of a burst stand for the time until the next one.
                 "submitted_per_second": per_second(
@@ -404,7 +406,7 @@ class Test:
                 "per_run": round(requests / max(1, len(self.submitted)), 1),
                 "retried": self.meter.retried,
                 "failed": self.meter.failed,
-                "not_submitted": self.refused,
+                "first_refusal": self.refusal,
                 "refused_starts": self.ledger.refused,
                 "most_connections": self.meter.most_open,
                 "troubles": dict(sorted(self.meter.statuses.items(), key=lambda item: -item[1])[:20]),

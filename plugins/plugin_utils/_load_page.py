@@ -163,6 +163,7 @@ def _cards(found: dict[str, Any]) -> str:
     runs, start = found["runs"], found["start_seconds"]
     cards = [
         ("completed", shown(runs["completed"]), f"of {shown(runs['submitted'])} submitted", False),
+        ("not submitted", shown(runs["not_submitted"]), "refused or not answered", runs["not_submitted"] > 0),
         ("lost", shown(runs["lost"]), "have not ended", runs["lost"] > 0),
         ("duplicated", shown(runs["duplicated"]), "started more than once", runs["duplicated"] > 0),
         ("runs/s", shown(found["rate"]["completed_per_second"]), "ended", False),

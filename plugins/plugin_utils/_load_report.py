@@ -244,7 +244,9 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return ", ".join(f"{name} {shown(value)} s" for name, value in found[part].items())
 
     requests, generator = found["requests"], found["generator"]
-    yield "runs", ", ".join(f"{shown(count)} {name}" for name, count in found["runs"].items())
+    yield "runs", ", ".join(f"{shown(count)} {name.replace('_', ' ')}" for name, count in found["runs"].items())
+    if requests["first_refusal"]:
+        yield "first refusal", requests["first_refusal"]
     rate = found["rate"]
     drained = f"the last one ended {shown(found['drain']['seconds'])} s after the last submission"
     submitted, completed = shown(rate["submitted_per_second"]), shown(rate["completed_per_second"])

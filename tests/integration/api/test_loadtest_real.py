@@ -80,3 +80,24 @@ def test_a_run_that_waits_for_a_concurrency_slot_is_waited_for(
     # What is due is all that counts as backlog.
     assert done["result"]["backlog"]["series"][-1][1:] == [0, 0, 0]
     assert load(server, state="absent")["removed_runs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [({"required": ["minutes"]}, "'minutes' is a required property"), ({"additionalProperties": False}, "'seconds'")],
+    ids=["a required parameter", "a parameter that is not there"],
+)
+def test_a_load_of_which_nothing_was_submitted_is_missed(
+    server: Server, client: Client, deployment: dict[str, Any], schema: dict[str, Any], reason: str
+) -> None:
+    """The server refuses every run, for its parameters are none that the flow takes."""
+    wanted = {"type": "object", "properties": {"minutes": {"type": "integer"}}, **schema}
+    body = {"parameter_openapi_schema": wanted, "enforce_parameter_schema": True}
+    client.call("PATCH", "deployments", deployment["id"], body=body)
+    given = {"mode": "real", "deployment": "nobody/nobody", "rate": 2, "seconds": 2, "drain_seconds": 5}
+    done = load(server, **given, objectives={"max_not_submitted": 0, "max_lost": 0})
+    counts = done["result"]["runs"]
+    assert counts == {**dict.fromkeys(counts, 0), "not_submitted": 4}
+    refusal = done["result"]["requests"]["first_refusal"]
+    assert re.fullmatch(rf"POST /deployments/{{}}/create_flow_run: 409 .*{reason}.*", refusal)
+    assert done["missed"] == [f"max_not_submitted is 4, and at most 0 was asked for ({refusal})"]

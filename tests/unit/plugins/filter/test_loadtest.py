@@ -32,7 +32,15 @@ LOAD: dict[str, Any] = {
             "took_seconds": 52.0,
             "begun": "2026-01-01T00:00:00+00:00",
         },
-        "runs": {"submitted": 100, "started": 100, "completed": 99, "failed": 0, "lost": 1, "duplicated": 0},
+        "runs": {
+            "submitted": 100,
+            "not_submitted": 0,
+            "started": 100,
+            "completed": 99,
+            "failed": 0,
+            "lost": 1,
+            "duplicated": 0,
+        },
         "rate": {"submitted_per_second": 2.0, "completed_per_second": 1.9},
         "start_seconds": SPREAD,
         "drain": {"seconds": 2.5},
@@ -44,6 +52,7 @@ LOAD: dict[str, Any] = {
             "per_run": 32.0,
             "retried": 0,
             "failed": 0,
+            "first_refusal": None,
             "refused_starts": 1200,
             "troubles": {"GET /<script>: 503": 2},
             "problems": {},
@@ -304,9 +313,26 @@ def test_what_cannot_be_read_is_said() -> None:
     _load_page.page(nothing)
 
 
+def test_runs_that_were_never_submitted_are_seen() -> None:
+    refusal = "POST /deployments/{}/create_flow_run: 409 <no> parameter"
+    found = report()
+    assert "first refusal" not in _load_report.as_text(found)
+    found = {
+        **found,
+        "runs": {**found["runs"], "lost": 0, "not_submitted": 7},
+        "requests": {**found["requests"], "first_refusal": refusal},
+    }
+    text = _load_report.as_text(found)
+    assert "100 submitted, 7 not submitted, 100 started" in text
+    assert f"first refusal          {refusal}\n" in text
+    page = _load_page.page(found)
+    assert "<span>not submitted</span><b class=bad>7</b>" in page
+    assert "409 &lt;no&gt; parameter" in page
+
+
 def test_the_summary_has_the_figures() -> None:
     text = _load_report.as_text(report())
-    assert "100 submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
+    assert "100 submitted, 0 not submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
     assert "p50 0.5 s, p95 1.25 s, p99 2 s" in text
     assert "MISSED  p95_start_seconds: 1.25, asked for 1" in text
     assert "api-2                     0.05      5.0    0.050     256  restarted in between" in text

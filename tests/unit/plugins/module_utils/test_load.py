@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
 from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address
-from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport import Endpoint
+from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport import Endpoint, LoadError
 
 NOWHERE = Endpoint(Address("127.0.0.1", 9, "/api", None, {}), None)
 GOOD = {name: option.get("default") for name, option in _load.OPTIONS.items()}
@@ -48,6 +48,36 @@ def test_the_rate_of_submissions_is_that_of_the_whole_time(
 ) -> None:
     found = ended(load_test(seconds=seconds), submissions)
     assert found["rate"]["submitted_per_second"] == rate
+
+
+class Refusals:
+    """A server that takes every second run, and says something else each time that it does not."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, *_arguments: Any) -> Refusals:
+        return self
+
+    async def call(self, *_arguments: Any) -> Any:
+        self.asked += 1
+        if self.asked % 2:
+            raise LoadError(f"409 no, for the {self.asked}. time")
+        return {"id": str(self.asked)}
+
+    def close(self) -> None:
+        pass
+
+
+def test_runs_that_are_refused_are_counted_with_the_first_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_load, "Http", Refusals())
+    test = load_test()
+    test.planned, test.begun = 5, time.monotonic()
+    asyncio.run(test._submit([0.0] * 5))
+    test.wall, test.last_submission, test.length = 0.0, 0.0, 1.0
+    found = test.result([])
+    assert (found["runs"]["submitted"], found["runs"]["not_submitted"], found["runs"]["lost"]) == (2, 3, 2)
+    assert found["requests"]["first_refusal"] == "409 no, for the 1. time"
 
 
 class Counts:
