@@ -188,7 +188,7 @@ class Client:
                 if answer.status not in RETRIED:
                     self._failing_since = None
                     return self._outcome(method, target, answer, missing_ok)
-                status, detail, retry_after = answer.status, _detail(answer.body), answer.headers.get("Retry-After")
+                status, detail, retry_after = answer.status, detail_of(answer.body), answer.headers.get("Retry-After")
                 # Too many requests, or an explicit pause: it has not acted. Anything else may be a gateway's guess.
                 acted = acted and not (status == 429 or (status == 503 and retry_after))
             unsure = acted and not repeatable
@@ -323,7 +323,7 @@ class Client:
     # Answers and failures
 
     def _outcome(self, method: str, target: str, answer: Answer, missing_ok: bool) -> Any:
-        status, detail = answer.status, _detail(answer.body)
+        status, detail = answer.status, detail_of(answer.body)
         no_such_route = status == 404 and detail == "Not Found"
         if status == 404 and missing_ok and not no_such_route:
             return None
@@ -392,7 +392,7 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def _detail(answer: bytes) -> str:
+def detail_of(answer: bytes) -> str:
     """The server's words without what it echoes of the request, which may hold secrets."""
     try:
         body = json.loads(answer)

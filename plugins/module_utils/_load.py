@@ -98,7 +98,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         "changed": True,
         "planned_runs": len(offsets),
         "result": {**result, "objectives": verdicts},
-        "missed": figures.missed(verdicts),
+        "missed": figures.missed(verdicts, {"max_not_submitted": test.refusal} if test.refusal else {}),
     }
 
 
@@ -207,9 +207,11 @@ class Test:
         self.meter, self.watching = Meter(), Meter()
         self.ledger = Ledger()
         self.submitted: dict[str, float] = {}
-        self.refused = 0
+        self.planned = 0
+        self.refusal: str | None = None  # of the first run that could not be submitted
         self.lags: list[float] = []
         self.backlog: list[tuple[float, int, int, int]] = []  # when, and runs due, pending and running
+        self.idle = -1.0  # the begin of the last look that has found no run that is still to end
         self.used = 0.0  # CPU seconds of this process
         self.length = 0.0
         self._submitting: set[asyncio.Task[None]] = set()
@@ -225,6 +227,7 @@ class Test:
     # --- Running it ---
 
     async def run(self, offsets: Sequence[float]) -> None:
+        self.planned = len(offsets)
         workers = self._workers()
         self.begun, self.wall = time.monotonic(), time.time()
         cpu = time.process_time()
@@ -295,26 +298,26 @@ class Test:
         try:
             run = await http.call("POST", "/deployments/{}/create_flow_run", self.deployment["id"], body)
         except LoadError as error:
-            self.refused += 1
+            self.refusal = self.refusal or str(error)
             self.ledger.problem(str(error))
         else:
             self.submitted[run["id"]] = begun
 
     async def _drain(self) -> None:
         """Until no run waits or runs, or patience is over."""
-        end = self.now + self.options["drain_seconds"]
-        looked = len(self.backlog)
-        while self.now < end:
+        begun = self.now
+        while self.now < begun + self.options["drain_seconds"] and self.idle <= begun:
             await asyncio.sleep(0.2)
-            if len(self.backlog) > looked + 1 and not sum(self.backlog[-1][1:]):
-                return
 
     async def _watch(self) -> None:
         http = Http(self.at, self.watching)
         while True:
             moment = self.now
             try:
-                self.backlog.append((moment, *await self._count(http)))
+                counts = await self._count(http)
+                self.backlog.append((moment, *counts))
+                if not sum(counts) and not await self._unended(http):
+                    self.idle = moment
             except LoadError as error:
                 self.ledger.problem(str(error))
             await asyncio.sleep(max(0.1, WATCH_SECONDS - (self.now - moment)))
@@ -329,6 +332,11 @@ class Test:
         )
         counts = [await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**ours, **runs}}) for runs in asked]
         return counts[0], counts[1], counts[2]
+
+    async def _unended(self, http: Http) -> int:
+        """Also runs that wait for a concurrency slot or for their next try: those are scheduled for later."""
+        states = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}
+        return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
     async def _report(self, total: int) -> None:
         """Lines for whoever watches, who sets the time of the file whenever they look, and removes it at the end."""
@@ -380,9 +388,12 @@ class Test:
                 "begun": datetime.fromtimestamp(self.wall, timezone.utc).isoformat(timespec="seconds"),
                 "took_seconds": round(self.length, 1),
             },
-            "runs": figures.count_runs(self.submitted, runs, self.ledger.twice),
+            "runs": figures.count_runs(self.planned, self.submitted, runs, self.ledger.twice),
             "rate": {
-                "submitted_per_second": per_second(len(self.submitted), self.last_submission),
+                # Those of a burst stand for the time until the next one.
+                "submitted_per_second": per_second(
+                    len(self.submitted), max(self.last_submission, self.options["seconds"])
+                ),
                 "completed_per_second": per_second(len(ended), last),
             },
             "start_seconds": figures.spread([self._waited(run, one[0]) for run, one in zip(runs, seen)]),
@@ -395,7 +406,7 @@ class Test:
                 "per_run": round(requests / max(1, len(self.submitted)), 1),
                 "retried": self.meter.retried,
                 "failed": self.meter.failed,
-                "not_submitted": self.refused,
+                "first_refusal": self.refusal,
                 "refused_starts": self.ledger.refused,
                 "most_connections": self.meter.most_open,
                 "troubles": dict(sorted(self.meter.statuses.items(), key=lambda item: -item[1])[:20]),

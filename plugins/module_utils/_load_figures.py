@@ -25,6 +25,7 @@ OBJECTIVES: dict[str, tuple[str, str, str]] = {
     "p99_api_seconds": ("api_seconds", "p99", "most"),
     "max_backlog": ("backlog", "most", "most"),
     "max_drain_seconds": ("drain", "seconds", "most"),
+    "max_not_submitted": ("runs", "not_submitted", "most"),
     "max_lost": ("runs", "lost", "most"),
     "max_duplicated": ("runs", "duplicated", "most"),
     "max_failed": ("runs", "failed", "most"),
@@ -61,11 +62,14 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def count_runs(submitted: Iterable[str], found: Sequence[Mapping[str, Any]], twice: Iterable[str]) -> dict[str, int]:
+def count_runs(
+    planned: int, submitted: Iterable[str], found: Sequence[Mapping[str, Any]], twice: Iterable[str]
+) -> dict[str, int]:
     """What became of the runs.
 
-    Lost is one that was submitted and has not ended, or that is not there any more. Duplicated is one that was started
-    more than once, that two workers were allowed to start, or that is there although nobody submitted it.
+    Not submitted is one that the server refused, or for which it gave no answer. Lost is one that was submitted and has
+    not ended, or that is not there any more. Duplicated is one that was started more than once, that two workers were
+    allowed to start, or that is there although nobody submitted it.
     """
     wanted = set(submitted)
     ended = {run["id"] for run in found if run["state_type"] in TERMINAL}
@@ -73,6 +77,7 @@ def count_runs(submitted: Iterable[str], found: Sequence[Mapping[str, Any]], twi
     again = {run["id"] for run in found if run["run_count"] > 1} | set(twice)
     return {
         "submitted": len(wanted),
+        "not_submitted": planned - len(wanted),
         "started": sum(run["start_time"] is not None for run in found),
         "completed": states["COMPLETED"],
         "failed": sum(states[state] for state in TERMINAL - {"COMPLETED"}),
@@ -131,11 +136,12 @@ def judged(result: Mapping[str, Any], objectives: Mapping[str, float]) -> list[d
     return verdicts
 
 
-def missed(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for every objective that was missed."""
+def missed(verdicts: Sequence[Mapping[str, Any]], reasons: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for every objective that was missed, with the reason where one is known."""
     return [
         f"{each['name']} is {'unknown' if each['seen'] is None else format(each['seen'], '.4g')},"
         f" and {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g} was asked for"
+        + (f" ({reasons[each['name']]})" if reasons and each["name"] in reasons else "")
         for each in verdicts
         if not each["ok"]
     ]

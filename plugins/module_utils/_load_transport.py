@@ -20,7 +20,7 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address
+from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Address, detail_of
 
 REPEATED = frozenset((408, 429, 502, 503))  # by every client of Prefect
 TRIES = 6
@@ -28,6 +28,7 @@ REQUEST_SECONDS = 60
 SOCKET_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to open a websocket
 # Connections of one client of Prefect: at once, kept without a request, and for how many seconds.
 AT_ONCE, KEPT, KEPT_SECONDS = 16, 8, 25
+DETAIL = 500  # characters of what a server says of a failure
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes of a websocket
 
 
@@ -129,10 +130,16 @@ class Connection:
             return await self.read(int(headers.get("content-length") or 0))
         parts = []
         while True:
-            size = int((await self._reader.readline()).split(b";")[0], 16)
+            size = await self._chunk_size()
             parts.append((await self.read(size + 2))[:-2])
             if not size:
                 return b"".join(parts)
+
+    async def _chunk_size(self) -> int:
+        try:
+            return int((await self._reader.readline()).split(b";")[0], 16)
+        except ValueError as error:  # where the connection has ended, there is an empty line instead
+            raise ConnectionError("hung up") from error
 
 
 class Http:
@@ -186,7 +193,7 @@ class Http:
     def _failure(self, name: str, status: int, answer: bytes) -> LoadError:
         self._meter.trouble(f"{name}: {status or answer.decode()}")
         self._meter.failed += 1
-        return LoadError(f"{name}: {status} {answer[:200].decode(errors='replace')}")
+        return LoadError(f"{name}: {status} {detail_of(answer)[:DETAIL]}")
 
     async def _look_for_csrf(self) -> None:
         name, client = "GET /csrf-token", str(uuid.uuid4())

@@ -121,6 +121,7 @@ options:
       p99_api_seconds: {description: Seconds that 99 of 100 requests may take., type: float}
       max_backlog: {description: Runs that may wait at any moment (due or pending)., type: float}
       max_drain_seconds: {description: Seconds from the last submission to the end of the last run., type: float}
+      max_not_submitted: {description: Runs that the server may refuse or not answer for., type: float}
       max_lost: {description: Runs that may be lost., type: float}
       max_duplicated: {description: Runs that may be started more than once., type: float}
       max_failed: {description: "Runs that may end in another state than C(COMPLETED).", type: float}
@@ -161,7 +162,7 @@ EXAMPLES = r"""
     api_url: http://127.0.0.1:4200/api
     rate: 1
     seconds: 10
-    objectives: {p95_start_seconds: 60, max_lost: 0}
+    objectives: {p95_start_seconds: 60, max_not_submitted: 0, max_lost: 0}
   register: load
   failed_when: load.missed | length > 0
 
@@ -193,9 +194,10 @@ result:
     settings: {description: With which options and when., type: dict}
     runs:
       description:
-        - How many were C(submitted), C(started), C(completed), C(failed), C(lost) and C(duplicated).
-        - Lost is a run that has not ended, or is not there any more. Duplicated is one that was started more than once,
-          that two workers were allowed to start, or that nobody submitted.
+        - How many were C(submitted), C(not_submitted), C(started), C(completed), C(failed), C(lost) and C(duplicated).
+        - Not submitted is a planned run that the server refused, or for which it gave no answer. Lost is one that was
+          submitted and has not ended, or is not there any more. Duplicated is one that was started more than once, that
+          two workers were allowed to start, or that nobody submitted.
       type: dict
     rate: {description: "C(submitted_per_second) and C(completed_per_second).", type: dict}
     start_seconds:
@@ -209,7 +211,8 @@ result:
     api_seconds: {description: "How long all requests took, as C(p50), C(p95), C(p99) and C(most).", type: dict}
     requests:
       description: >-
-        How many were C(sent), C(retried) and C(failed), which C(troubles) there were, and each C(by_request).
+        How many were C(sent), C(retried) and C(failed), which C(troubles) there were, what the server said to the
+        C(first_refusal) of a run, and each C(by_request).
       type: dict
     timeline: {description: Runs per second and start latency over time., type: dict}
     generator:

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._load_report import NO_STATEMENTS, facts, shown, title
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._load_report import (
+    NO_STATEMENTS,
+    facts,
+    noted,
+    shown,
+    title,
+)
 
 WIDTH, HEIGHT = 760, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 34  # what is around the area of a plot
@@ -157,6 +163,7 @@ def _cards(found: dict[str, Any]) -> str:
     runs, start = found["runs"], found["start_seconds"]
     cards = [
         ("completed", shown(runs["completed"]), f"of {shown(runs['submitted'])} submitted", False),
+        ("not submitted", shown(runs["not_submitted"]), "refused or not answered", runs["not_submitted"] > 0),
         ("lost", shown(runs["lost"]), "have not ended", runs["lost"] > 0),
         ("duplicated", shown(runs["duplicated"]), "started more than once", runs["duplicated"] > 0),
         ("runs/s", shown(found["rate"]["completed_per_second"]), "ended", False),
@@ -238,5 +245,5 @@ def _troubles(found: dict[str, Any]) -> str:
 def _statements(found: dict[str, Any]) -> str:
     if found["statements"] is None:
         return section("Statements", "", NO_STATEMENTS) if found["postgresql"] else ""
-    rows = [[row["query"][:160], row["calls"], row["seconds"]] for row in found["statements"]]
+    rows = [[row["query"][:160] + noted(row), row["calls"], row["seconds"]] for row in found["statements"]]
     return section("Statements that took the longest", table(("statement", "calls", "seconds"), rows))

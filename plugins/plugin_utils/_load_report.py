@@ -13,6 +13,7 @@ from typing import Any
 
 MB = 1048576
 STATEMENTS = 10  # that took the longest
+ANEW = "began anew in between, and counted from there"
 NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
 
 
@@ -128,27 +129,37 @@ def _processes(
             }
 
 
-def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> float:
-    earlier: Any = before.get(name) or 0
-    return float(after[name]) - float(earlier)
+def _counted(before: Mapping[str, Any], after: Mapping[str, Any], *names: str) -> tuple[list[float], bool]:
+    """What counters of one origin have counted in between, and whether they began anew there.
+
+    They do so when what counts is restarted, or when its statistics are reset. One that has fallen tells of it, and
+    then all of them count from zero.
+    """
+    earlier = [float(before.get(name) or 0) for name in names]
+    later = [float(after[name]) for name in names]
+    if any(now < then for then, now in zip(earlier, later, strict=True)):
+        return later, True
+    return [now - then for then, now in zip(earlier, later, strict=True)], False
 
 
 def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, seconds: float) -> dict[str, Any]:
     if not before or not after:
         return {}
-    transactions, wal = (_difference(before, after, name) for name in ("transactions", "wal_bytes"))
-    read = _difference(before, after, "blocks_read")
-    hit = _difference(before, after, "blocks_hit")
+    names = ("transactions", "blocks_read", "blocks_hit", "deadlocks")
+    (transactions, read, hit, deadlocks), anew = _counted(before, after, *names)
+    # A position in the log survives restarts. One that has fallen is that of another server, and says nothing.
+    (wal,), other_server = _counted(before, after, "wal_bytes")
     return {
         "connections": int(after["connections"]),
         "max_connections": int(after["max_connections"]),
         "transactions_per_second": round(transactions / seconds, 1),
         "transactions_per_run": round(transactions / runs, 1),
-        "wal_bytes_per_second": round(wal / seconds),
-        "wal_bytes_per_run": round(wal / runs),
-        "deadlocks": int(_difference(before, after, "deadlocks")),
+        "wal_bytes_per_second": None if other_server else round(wal / seconds),
+        "wal_bytes_per_run": None if other_server else round(wal / runs),
+        "deadlocks": int(deadlocks),
         "cache_hit_percent": round(100 * hit / (hit + read), 2) if hit + read else None,
         "size_mb": round(float(after["size_bytes"]) / MB, 1),
+        "began_anew": anew or other_server,
     }
 
 
@@ -157,34 +168,36 @@ def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[di
 
     In a cluster, several of them are read at one place, and each row says which one it is of.
     """
+    names = ("total_xact_count", "total_wait_time", "total_xact_time")
     for host in sorted(host for host in after if before.get(host)):
         earlier = {(row.get("host", host), row["database"]): row for row in before[host]}
         for row in after[host]:
             place = row.get("host", host)
-            same = earlier.get((place, row["database"]), {})
-            transactions = _difference(same, row, "total_xact_count")
-            if row["database"] == "pgbouncer" or not transactions:
+            (transactions, waited, busy), anew = _counted(earlier.get((place, row["database"]), {}), row, *names)
+            if row["database"] == "pgbouncer" or not (transactions or anew):
                 continue
-            waited = _difference(same, row, "total_wait_time") / 1e6
             yield {
                 "host": place,
                 "database": row["database"],
                 "transactions": int(transactions),
-                "wait_seconds": round(waited, 3),
-                "wait_milliseconds_per_transaction": round(waited * 1000 / transactions, 3),
-                "busy_seconds": round(_difference(same, row, "total_xact_time") / 1e6, 2),
+                "wait_seconds": round(waited / 1e6, 3),
+                "wait_milliseconds_per_transaction": round(waited / 1000 / transactions, 3) if transactions else None,
+                "busy_seconds": round(busy / 1e6, 2),
+                "began_anew": anew,
             }
 
 
 def _redis(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     if not before or not after:
         return {}
+    (commands,), anew = _counted(before, after, "total_commands_processed")
     return {
         "memory_mb": round(after["used_memory"] / MB, 1),
-        "memory_grown_mb": round(_difference(before, after, "used_memory") / MB, 1),
+        "memory_grown_mb": round((after["used_memory"] - before["used_memory"]) / MB, 1),
         "memory_peak_mb": round(after["used_memory_peak"] / MB, 1),
         "clients": int(after["connected_clients"]),
-        "commands_per_second": round(_difference(before, after, "total_commands_processed") / seconds, 1),
+        "commands_per_second": round(commands / seconds, 1),
+        "began_anew": anew,
     }
 
 
@@ -195,12 +208,10 @@ def _statements(before: Any, after: Any) -> list[dict[str, Any]] | None:
     earlier = {row["queryid"]: row for row in before}
     found = []
     for row in after:
-        same = earlier.get(row["queryid"], {})
-        calls = int(_difference(same, row, "calls"))
-        spent = _difference(same, row, "milliseconds")
+        (calls, spent), anew = _counted(earlier.get(row["queryid"], {}), row, "calls", "milliseconds")
         if calls > 0:
             text = " ".join(str(row["query"]).split())
-            found.append({"query": text, "calls": calls, "seconds": round(spent / 1000, 3)})
+            found.append({"query": text, "calls": int(calls), "seconds": round(spent / 1000, 3), "began_anew": anew})
     return sorted(found, key=lambda each: float(str(each["seconds"])), reverse=True)[:STATEMENTS]
 
 
@@ -221,6 +232,11 @@ def title(found: Mapping[str, Any]) -> str:
     return f"{settings['mode']}, {settings['profile']}, {runs}, {settings['run_seconds']:g} s each"
 
 
+def noted(counted: Mapping[str, Any], mark: str = "; ") -> str:
+    """That figures are only those of a part of the test."""
+    return f"{mark}{ANEW}" if counted["began_anew"] else ""
+
+
 def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The figures in words, for the terminal and for the page."""
 
@@ -228,7 +244,9 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return ", ".join(f"{name} {shown(value)} s" for name, value in found[part].items())
 
     requests, generator = found["requests"], found["generator"]
-    yield "runs", ", ".join(f"{shown(count)} {name}" for name, count in found["runs"].items())
+    yield "runs", ", ".join(f"{shown(count)} {name.replace('_', ' ')}" for name, count in found["runs"].items())
+    if requests["first_refusal"]:
+        yield "first refusal", requests["first_refusal"]
     rate = found["rate"]
     drained = f"the last one ended {shown(found['drain']['seconds'])} s after the last submission"
     submitted, completed = shown(rate["submitted_per_second"]), shown(rate["completed_per_second"])
@@ -248,20 +266,22 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if database:
         connections = f"{database['connections']} of {database['max_connections']} connections"
         transactions, per_run = (shown(database[f"transactions_per_{each}"]) for each in ("second", "run"))
-        wal = f"{shown(database['wal_bytes_per_run'] / 1024)} KiB of WAL per run"
-        yield "PostgreSQL", f"{connections}, {transactions} transactions/s ({per_run} per run), {wal}"
+        wal_bytes = database["wal_bytes_per_run"]
+        wal = f"{shown(None if wal_bytes is None else wal_bytes / 1024)} KiB of WAL per run"
+        counted = f"{connections}, {transactions} transactions/s ({per_run} per run), {wal}"
+        yield "PostgreSQL", counted + noted(database)
     for pooler in found["pgbouncer"]:
         waits = shown(pooler["wait_milliseconds_per_transaction"])
         yield (
             f"PgBouncer on {pooler['host']}",
-            f"{waits} ms of waiting per transaction, {pooler['transactions']:,} of them",
+            f"{waits} ms of waiting per transaction, {pooler['transactions']:,} of them{noted(pooler)}",
         )
     redis = found["redis"]
     if redis:
         memory = (
             f"{shown(redis['memory_mb'])} MiB ({redis['memory_grown_mb']:+g}), peak {shown(redis['memory_peak_mb'])}"
         )
-        yield "Redis", f"{memory}; {shown(redis['commands_per_second'])} commands/s"
+        yield "Redis", f"{memory}; {shown(redis['commands_per_second'])} commands/s{noted(redis)}"
     lag = shown(generator["lag_seconds"]["p95"])
     yield "this generator", f"{shown(generator['cores'])} cores; 95 of 100 submissions at most {lag} s late"
     for text in found["unread"]:
@@ -287,7 +307,10 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines += ["", NO_STATEMENTS] if found["postgresql"] else []
     else:
         lines += ["", f"{'statement':<90} {'calls':>8} {'s':>8}"]
-        lines += [f"{row['query'][:90]:<90} {row['calls']:>8} {row['seconds']:>8.2f}" for row in found["statements"]]
+        lines += [
+            f"{row['query'][:90]:<90} {row['calls']:>8} {row['seconds']:>8.2f}{noted(row, '  ')}"
+            for row in found["statements"]
+        ]
     for kind in ("troubles", "problems"):
         lines += [f"{count:>6} x  {text}" for text, count in found["requests"][kind].items()]
     if found["objectives"]:

@@ -174,7 +174,7 @@ HEADER = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
 
 def row(outcome: Outcome) -> str:
     runs, requests = outcome.found["runs"], outcome.found["requests"]
-    cells = [FAULTS[outcome.fault][0], str(runs["submitted"]), str(requests["not_submitted"])]
+    cells = [FAULTS[outcome.fault][0], str(runs["submitted"]), str(runs["not_submitted"])]
     cells += [str(runs[name]) for name in ("completed", "failed", "lost", "duplicated")]
     cells += [str(requests["retried"]), str(requests["failed"]), str(outcome.before), str(outcome.most)]
     cells += ["none" if each is None else f"{each:.1f}" for each in (outcome.start_before, outcome.start_after)]

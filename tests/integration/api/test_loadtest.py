@@ -237,7 +237,9 @@ def test_a_load_is_counted_and_removed(prefect: Server) -> None:
     done = load(given)
     assert done["missed"] == []
     found = done["result"]
-    assert found["runs"] == {"submitted": 8, "started": 8, "completed": 8, "failed": 0, "lost": 0, "duplicated": 0}
+    well = {"submitted": 8, "started": 8, "completed": 8}
+    assert found["runs"] == {**well, "not_submitted": 0, "failed": 0, "lost": 0, "duplicated": 0}
+    assert found["requests"]["first_refusal"] is None
     assert found["requests"]["failed"] == 0
     assert 0 < found["start_seconds"]["p50"] <= found["start_seconds"]["most"]
     assert found["backlog"]["series"]

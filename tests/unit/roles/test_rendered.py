@@ -151,6 +151,24 @@ def test_synthetic_workers_have_the_limit_of_real_ones_or_what_the_load_needs(
 
 
 @pytest.mark.parametrize(
+    ("workload", "rate", "run_seconds"),
+    [
+        ({}, 1, 0),
+        ({"runs_per_hour": 7200, "run_seconds": 30, "peak_factor": 3}, 6, 30),
+        # A workload may say that an option has no value.
+        ({"runs_per_hour": 7200, "run_seconds": 30, "peak_factor": None}, 2, 30),
+        ({"runs_per_hour": None, "run_seconds": None, "peak_factor": None}, 1, 0),
+    ],
+)
+def test_the_load_is_that_of_the_workload(
+    tmp_path: Path, workload: dict[str, Any], rate: float, run_seconds: float
+) -> None:
+    expressions = {"rate": "prefect_loadtest_rate", "run_seconds": "prefect_loadtest_run_seconds"}
+    found = evaluated(tmp_path, "local", "prefect_loadtest", expressions, prefect_workload=workload)
+    assert {name: float(value) for name, value in found.items()} == {"rate": rate, "run_seconds": run_seconds}
+
+
+@pytest.mark.parametrize(
     ("variables", "request_mb", "limit_mb"),
     [
         ({}, 256, 1024),

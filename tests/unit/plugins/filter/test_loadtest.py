@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import re
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -31,7 +32,15 @@ LOAD: dict[str, Any] = {
             "took_seconds": 52.0,
             "begun": "2026-01-01T00:00:00+00:00",
         },
-        "runs": {"submitted": 100, "started": 100, "completed": 99, "failed": 0, "lost": 1, "duplicated": 0},
+        "runs": {
+            "submitted": 100,
+            "not_submitted": 0,
+            "started": 100,
+            "completed": 99,
+            "failed": 0,
+            "lost": 1,
+            "duplicated": 0,
+        },
         "rate": {"submitted_per_second": 2.0, "completed_per_second": 1.9},
         "start_seconds": SPREAD,
         "drain": {"seconds": 2.5},
@@ -43,6 +52,7 @@ LOAD: dict[str, Any] = {
             "per_run": 32.0,
             "retried": 0,
             "failed": 0,
+            "first_refusal": None,
             "refused_starts": 1200,
             "troubles": {"GET /<script>: 503": 2},
             "problems": {},
@@ -227,10 +237,70 @@ def test_statements_are_those_of_the_test() -> None:
     before = {**BEFORE, "statements": [statement(1, 10, 9e9), statement(2, 1, 5.0)]}
     after = {**AFTER, "statements": [statement(1, 10, 9e9), statement(2, 3, 2005.0), statement(3, 1, 50.0)]}
     assert report(before, after)["statements"] == [
-        {"query": "SELECT 2", "calls": 2, "seconds": 2.0},
-        {"query": "SELECT 3", "calls": 1, "seconds": 0.05},
+        {"query": "SELECT 2", "calls": 2, "seconds": 2.0, "began_anew": False},
+        {"query": "SELECT 3", "calls": 1, "seconds": 0.05, "began_anew": False},
     ]
     assert "SELECT 2" in _load_report.as_text(report(before, after))
+    # Statistics that were reset, or a statement that made room for others and came back.
+    anew = report(after, before)
+    assert anew["statements"] == [
+        {"query": "SELECT 2", "calls": 1, "seconds": 0.005, "began_anew": True},
+    ]
+    assert re.search(rf"SELECT 2 +1 +0.01  {_load_report.ANEW}", _load_report.as_text(anew))
+    assert f"SELECT 2; {_load_report.ANEW}" in _load_page.page(anew)
+
+
+RESTARTED: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    # Transactions alone have fallen, and all that was counted with them began anew, too. The log goes on.
+    "postgresql": (
+        {"database": database(transactions=400, wal_bytes=3e6, blocks_hit=150, blocks_read=150, deadlocks=1)},
+        "PostgreSQL  .* 4 transactions/s .*",
+        {"transactions_per_run": 4.0, "cache_hit_percent": 50.0, "deadlocks": 1, "wal_bytes_per_run": 20_000},
+    ),
+    # One that was waited for longer than before.
+    "pgbouncer": (
+        {"pooler": [pooler(50, 2_000_000)]},
+        "PgBouncer on one  .* 50 of them",
+        {"transactions": 50, "wait_milliseconds_per_transaction": 40.0, "busy_seconds": 3.0},
+    ),
+    "redis": ({"redis": redis(524288, 900)}, "Redis  .* 9 commands/s", {"commands_per_second": 9.0}),
+}
+
+
+@pytest.mark.parametrize("part", RESTARTED)
+def test_counters_that_began_anew_count_from_zero(part: str) -> None:
+    after, text, expected = RESTARTED[part]
+    found = report(after={**AFTER, **after})
+    (told,) = found[part] if isinstance(found[part], list) else [found[part]]
+    assert {name: told[name] for name in expected} == expected
+    assert told["began_anew"]
+    assert re.search(f"^{text}; {_load_report.ANEW}$", _load_report.as_text(found), re.M)
+    assert _load_page.page(found).count(_load_report.ANEW) == 1
+    assert _load_report.ANEW not in _load_report.as_text(report())
+
+
+def test_a_pooler_that_has_done_nothing_since_its_restart_is_told() -> None:
+    found = report(after={**AFTER, "pooler": [pooler(0, 0)]})
+    assert found["pgbouncer"][0]["wait_milliseconds_per_transaction"] is None
+    assert f"- ms of waiting per transaction, 0 of them; {_load_report.ANEW}" in _load_report.as_text(found)
+
+
+def test_the_log_of_another_server_is_not_compared() -> None:
+    """From zero, it would be all that was ever written."""
+    found = report(after={**AFTER, "database": database(transactions=5500, wal_bytes=9e5)})
+    assert found["postgresql"]["wal_bytes_per_run"] is None
+    assert found["postgresql"]["began_anew"]
+    assert "- KiB of WAL per run" in _load_report.as_text(found)
+
+
+COUNTS = st.fixed_dictionaries({name: st.integers(0, 10**12) for name in ("a", "b")})
+
+
+@given(COUNTS, COUNTS)
+def test_nothing_was_counted_backwards(before: dict[str, int], after: dict[str, int]) -> None:
+    counted, anew = _load_report._counted(before, after, "a", "b")
+    assert min(counted) >= 0
+    assert anew == any(after[name] < before[name] for name in before)
 
 
 def test_what_cannot_be_read_is_said() -> None:
@@ -243,9 +313,26 @@ def test_what_cannot_be_read_is_said() -> None:
     _load_page.page(nothing)
 
 
+def test_runs_that_were_never_submitted_are_seen() -> None:
+    refusal = "POST /deployments/{}/create_flow_run: 409 <no> parameter"
+    found = report()
+    assert "first refusal" not in _load_report.as_text(found)
+    found = {
+        **found,
+        "runs": {**found["runs"], "lost": 0, "not_submitted": 7},
+        "requests": {**found["requests"], "first_refusal": refusal},
+    }
+    text = _load_report.as_text(found)
+    assert "100 submitted, 7 not submitted, 100 started" in text
+    assert f"first refusal          {refusal}\n" in text
+    page = _load_page.page(found)
+    assert "<span>not submitted</span><b class=bad>7</b>" in page
+    assert "409 &lt;no&gt; parameter" in page
+
+
 def test_the_summary_has_the_figures() -> None:
     text = _load_report.as_text(report())
-    assert "100 submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
+    assert "100 submitted, 0 not submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
     assert "p50 0.5 s, p95 1.25 s, p99 2 s" in text
     assert "MISSED  p95_start_seconds: 1.25, asked for 1" in text
     assert "api-2                     0.05      5.0    0.050     256  restarted in between" in text

@@ -109,7 +109,7 @@ def test_retry_after_in_seconds_or_as_a_date() -> None:
     (b"{}", "no details"),
 ])  # fmt: skip
 def test_details_hold_nothing_of_the_request(answer: bytes, detail: str) -> None:
-    assert _client._detail(answer) == detail
+    assert _client.detail_of(answer) == detail
 
 
 def test_a_login_in_a_url_is_never_shown() -> None:

@@ -88,22 +88,29 @@ def test_percentiles_do_not_fall(values: list[float]) -> None:
 
 
 def test_runs_that_are_well() -> None:
-    counts = figures.count_runs(["a", "b"], [run("a"), run("b")], [])
-    assert counts == {"submitted": 2, "started": 2, "completed": 2, "failed": 0, "lost": 0, "duplicated": 0}
+    counts = figures.count_runs(2, ["a", "b"], [run("a"), run("b")], [])
+    well = {"submitted": 2, "started": 2, "completed": 2}
+    assert counts == {**well, "not_submitted": 0, "failed": 0, "lost": 0, "duplicated": 0}
+
+
+def test_a_run_that_was_planned_and_never_submitted_is_not_lost() -> None:
+    counts = figures.count_runs(3, ["a"], [run("a")], [])
+    assert (counts["submitted"], counts["not_submitted"], counts["lost"]) == (1, 2, 0)
+    assert figures.count_runs(3, [], [], [])["not_submitted"] == 3
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "PENDING", "RUNNING"])
 def test_a_run_that_has_not_ended_is_lost(state: str) -> None:
-    assert figures.count_runs(["a"], [run("a", state, begun=False)], [])["lost"] == 1
+    assert figures.count_runs(1, ["a"], [run("a", state, begun=False)], [])["lost"] == 1
 
 
 def test_a_run_that_is_gone_is_lost() -> None:
-    assert figures.count_runs(["a", "b"], [run("a")], [])["lost"] == 1
+    assert figures.count_runs(2, ["a", "b"], [run("a")], [])["lost"] == 1
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CRASHED", "CANCELLED"])
 def test_a_run_that_failed_is_not_lost(state: str) -> None:
-    counts = figures.count_runs(["a"], [run("a", state)], [])
+    counts = figures.count_runs(1, ["a"], [run("a", state)], [])
     assert (counts["failed"], counts["lost"], counts["completed"]) == (1, 0, 0)
 
 
@@ -118,7 +125,7 @@ def test_a_run_that_failed_is_not_lost(state: str) -> None:
     ids=["started twice", "taken twice", "not submitted", "both, which is one run"],
 )
 def test_a_run_is_duplicated(found: list[dict[str, Any]], twice: list[str]) -> None:
-    assert figures.count_runs(["a"], found, twice)["duplicated"] == 1
+    assert figures.count_runs(1, ["a"], found, twice)["duplicated"] == 1
 
 
 # --- Over time ---
@@ -146,7 +153,7 @@ RESULT: dict[str, Any] = {
     "api_seconds": {"p95": 0.1, "p99": 0.2},
     "backlog": {"most": 12},
     "drain": {"seconds": 3.0},
-    "runs": {"lost": 0, "duplicated": 0, "failed": 0},
+    "runs": {"not_submitted": 0, "lost": 0, "duplicated": 0, "failed": 0},
     "requests": {"failed": 0},
     "rate": {"completed_per_second": 6.9},
 }
@@ -170,6 +177,14 @@ def test_the_limit_itself_is_good_enough() -> None:
 def test_what_was_not_seen_is_missed() -> None:
     assert figures.missed(figures.judged(RESULT, {"p99_start_seconds": 5})) == [
         "p99_start_seconds is unknown, and at most 5 was asked for"
+    ]
+
+
+def test_a_reason_stands_behind_its_objective() -> None:
+    verdicts = figures.judged(RESULT, {"max_not_submitted": -1, "max_lost": -1})
+    assert figures.missed(verdicts, {"max_not_submitted": "409 no"}) == [
+        "max_not_submitted is 0, and at most -1 was asked for (409 no)",
+        "max_lost is 0, and at most -1 was asked for",
     ]
 
 

@@ -71,14 +71,15 @@ def test_an_address_where_nobody_listens_is_tried_once() -> None:
     assert (meter.retried, meter.failed) == (0, 1)
 
 
-async def answered(retry_codes: frozenset[int]) -> tuple[object, transport.Meter]:
-    """The answer of a server that fails once."""
-    answers = iter([b"HTTP/1.1 500 Internal\r\nContent-Length: 0\r\n\r\n", CREATED])
+async def answered(
+    retry_codes: frozenset[int], first: bytes = b"HTTP/1.1 500 Internal\r\nContent-Length: 0\r\n\r\n"
+) -> tuple[object, transport.Meter]:
+    """The answer of a server that fails once, and of which each connection has one answer."""
+    answers = iter([first, CREATED])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in answers:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -86,7 +87,7 @@ async def answered(retry_codes: frozenset[int]) -> tuple[object, transport.Meter
     meter = transport.Meter()
     http = transport.Http(transport.Endpoint(at, None, csrf=False, retry_codes=retry_codes), meter)
     try:
-        return await http.call("GET", "/flows/1"), meter
+        return await http.call("GET", "/flows/{}", "1"), meter
     finally:
         http.close()
         server.close()
@@ -98,6 +99,22 @@ def test_more_answers_are_repeated_on_request() -> None:
     answer, meter = asyncio.run(answered(frozenset({500})))
     assert answer == {"id": 1}
     assert (meter.retried, meter.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("body", [b"", b"8", b"8\r\n", b'8\r\n{"id"', b'8\r\n{"id":1}\r\n', b'8\r\n{"id":1}\r\n0\r\n'])
+def test_an_answer_that_ends_inside_its_chunks_is_a_connection_that_ended(body: bytes) -> None:
+    cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    answer, meter = asyncio.run(answered(frozenset(), cut))
+    assert answer == {"id": 1}
+    assert (meter.retried, meter.failed) == (1, 0)
+    assert meter.statuses == {"GET /flows/{}: hung up": 1}
+
+
+def test_an_answer_in_chunks_is_put_together() -> None:
+    whole = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;x=y\r\n{"id\r\n4\r\n":1}\r\n0\r\n\r\n'
+    answer, meter = asyncio.run(answered(frozenset(), whole))
+    assert answer == {"id": 1}
+    assert meter.retried == 0
 
 
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
