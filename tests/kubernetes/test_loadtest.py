@@ -93,8 +93,7 @@ def test_runs_that_are_jobs(
     development: Deployment, installed: Installed, tmp_path: Path, record_testsuite_property: Note
 ) -> None:
     pods, jobs = running(development), jobs_made(development)
-    objectives = {"max_lost": 0, "max_duplicated": 0, "max_failed": 0}
-    run, report = play(development, tmp_path, mode="real", rate=0.3, seconds=40, run_seconds=1, objectives=objectives)
+    run, report = play(development, tmp_path, mode="real", rate=0.3, seconds=40, run_seconds=1)
     assert report["settings"]["deployment"] == "selfhosted-prefect-probe/kubernetes"
     assert report["runs"] == all_completed(12)
     assert len(jobs_made(development) - jobs) == 12
@@ -118,7 +117,7 @@ def test_runs_that_are_jobs(
 
 def test_runs_that_nobody_executes(development: Deployment, installed: Installed, tmp_path: Path) -> None:
     pods, jobs = running(development), jobs_made(development)
-    objectives = {"max_lost": 0, "max_duplicated": 0, "max_failed_requests": 0, "p95_start_seconds": 120}
+    objectives = {"max_failed_requests": 0, "p95_start_seconds": 120}
     # As talkative as it gets, to see that no secret is in it.
     run, report = play(development, tmp_path, "-vvv", mode="control-plane", rate=1, seconds=20, objectives=objectives)
     assert report["runs"] == all_completed(20)
