@@ -15,12 +15,14 @@ from typing import Any
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import JOB, amount
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import WORKLOAD, read_workload
 
 DATA = Path(__file__).with_name("sizing.yml")
 HOUR, DAY = 3600, 86400
 MB, GB = 1e6, 1e9
+DEFAULT_LIMIT_MB = (amount(JOB["memory_limit"]) or 0) / 2**20
 
 
 @functools.cache
@@ -148,10 +150,9 @@ def _pool_limits(p: Plan) -> list[int]:
     """Limit of each work pool. Small pools vary more, so that several have more room together than one has."""
     total = sum(pool["share"] for pool in p.w["work_pools"])
     parts = [pool["share"] / total for pool in p.w["work_pools"]]
-    busy = p.v["running"] + p.v["starting"]
-    return [
-        up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part)), p.c("limit_step")) for part in parts
-    ]
+    busy, step = p.v["running"] + p.v["starting"], p.c("limit_step")
+    # A limit of 0, to which a tiny share would be rounded, stops a pool.
+    return [up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part), step), step) for part in parts]
 
 
 def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
@@ -697,12 +698,14 @@ def _pool_variables(p: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
     }
     if p.kubernetes:
         cpu, memory = f"{up_to(w['run_cpu'] * 1000)}m", f"{up_to(w['run_memory_mb'])}Mi"
+        # The default limit would be below a large request, and Kubernetes refuses such a pod.
+        limit_mb = max(w["run_memory_mb"] * p.c("memory_limit_factor"), DEFAULT_LIMIT_MB)
         entry["workers"]["max"] = pool["max"]
         entry["job"] = {
             "cpu_request": cpu,
             "memory_request": memory,
+            "memory_limit": f"{up_to(limit_mb)}Mi",
             "finished_job_ttl": int(p.c("job_ttl_seconds")),
-            "image_pull_policy": "IfNotPresent",
         }
         seconds = int(p.c("termination_grace_seconds"))
         pod = {"terminationGracePeriodSeconds": seconds}

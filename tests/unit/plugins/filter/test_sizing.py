@@ -14,7 +14,10 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from test_problems import GOOD
 
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
 from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
 from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
@@ -40,6 +43,10 @@ ROLE_OPTIONS = role_options()
 
 def warned(plan: dict[str, Any]) -> set[str]:
     return {warning["option"].removeprefix("prefect_workload.") for warning in plan["warnings"]}
+
+
+def planned_pools(workload: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(sizing(workload)["variables"]["prefect_work_pools"])
 
 
 # --- The thread ---
@@ -210,6 +217,27 @@ def test_several_pgbouncers_can_spare_one() -> None:
     assert one / 2 <= three < one
 
 
+@pytest.mark.parametrize(
+    ("run_mb", "request_", "limit"),
+    [(100, "100Mi", "512Mi"), (256, "256Mi", "512Mi"), (600, "600Mi", "1200Mi"), (1024.5, "1025Mi", "2049Mi")],
+)
+def test_a_run_may_take_more_than_it_requests(run_mb: float, request_: str, limit: str) -> None:
+    (pool,) = sizing({**THREAD, "run_memory_mb": run_mb})["variables"]["prefect_work_pools"]
+    assert (pool["job"]["memory_request"], pool["job"]["memory_limit"]) == (request_, limit)
+
+
+def test_a_pool_with_hardly_any_runs_is_not_stopped() -> None:
+    pools = [{"name": "main", "share": 1e12}, {"name": "rare", "share": 1e-12}]
+    limits = [pool["concurrency_limit"] for pool in planned_pools({**THREAD, "work_pools": pools})]
+    assert limits == [300, 10]
+    assert [pool["concurrency_limit"] for pool in planned_pools({"runs_per_hour": 1e-20, "run_seconds": 1})] == [10]
+
+
+def test_the_inventory_decides_when_images_are_pulled() -> None:
+    made = kubernetes_pools(planned_pools(THREAD), "flows", "prefect:1", image_pull_policy="Always")
+    assert [pool["job"]["image_pull_policy"] for pool in made] == ["Always"]
+
+
 # --- What holds for every workload ---
 
 workloads = st.fixed_dictionaries(
@@ -269,6 +297,14 @@ def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
     left = values["api_replicas"] - 1
     assert left >= values["api_cores"]
     assert left * 15 >= values["busy_connections"] * (1 - 1e-9)
+
+
+@given(workloads)
+def test_the_planned_pools_pass_the_preflight(workload: dict[str, Any]) -> None:
+    pools = planned_pools(workload)
+    assert min(pool["concurrency_limit"] for pool in pools) > 0
+    checked = {**GOOD, "prefect_work_pools": kubernetes_pools(pools, "flows", "prefect:1")}
+    assert deployment_problems(checked) == []
 
 
 @given(workloads)
