@@ -44,6 +44,12 @@ def power_of_two(number: float, least: int) -> int:
     return int(max(least, 2 ** math.ceil(round(math.log2(max(number, 1)), 9))))
 
 
+def two_digits(number: float) -> float:
+    """The number, rounded down, because workers come in whole ones."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return math.floor(number / step) * step
+
+
 def busiest(mean: float) -> float:
     """How many are there at once when the mean is so many and they arrive at random.
 
@@ -81,6 +87,20 @@ class Plan:
     def text(self, name: str) -> str:
         """A coefficient in a formula."""
         return show(self.c(name))
+
+    def per_run(self, name: str, more: str = "") -> tuple[float, str]:
+        """What a run costs with its tasks and its own events, and the sum as text.
+
+        For the server a task is nothing but its events, so that an event of the run's own counts as its part of one.
+        That is a little too much, because the recorder writes a row for a task and none for another event.
+        """
+        tasks, own = self.w["tasks_per_run"], self.w["events_per_run"]
+        run, task = self.c(f"{name}_per_run"), self.c(f"{name}_per_task")
+        units = f"{show(tasks)} tasks"
+        if own:
+            tasks += own / self.c("events_per_task")
+            units = f"({units} + {show(own)} own events / {self.text('events_per_task')})"
+        return run + tasks * task, f"({show(run)}{more} + {units} × {show(task)})"
 
     def add(self, section: str, name: str, value: Any, unit: str, formula: str, why: str) -> Any:
         data = load_data()
@@ -216,11 +236,16 @@ def _workers(p: Plan) -> None:
     p.add(
         "Workers",
         "worker_cores",
-        p.v["runs_per_second"] * p.c("run_start_cpu_seconds") + p.v["running"] * w["run_cpu"],
+        (
+            p.v["runs_per_second"] * (p.c("run_start_cpu_seconds") + p.c("worker_cpu_seconds_per_run"))
+            + p.v["running"] * w["run_cpu"]
+        )
+        / p.c("utilisation"),
         "cores",
-        f"{show(p.v['runs_per_second'])} runs/s × {p.text('run_start_cpu_seconds')} CPU s to start + "
-        f"{show(p.v['running'])} runs × {show(w['run_cpu'])}",
-        "of all worker machines together: a process pool starts Python and imports Prefect for every run",
+        f"({show(p.v['runs_per_second'])} runs/s × ({p.text('run_start_cpu_seconds')} CPU s to start + "
+        f"{p.text('worker_cpu_seconds_per_run')} of the worker) + {show(p.v['running'])} runs × "
+        f"{show(w['run_cpu'])}) / {p.text('utilisation')}",
+        "of all worker machines together, not too busy: a process pool starts Python and imports Prefect for every run",
     )
     p.add(
         "Workers",
@@ -234,16 +259,14 @@ def _workers(p: Plan) -> None:
 
 
 def _database_load(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
+    rate = p.v["runs_per_second"]
+    each, text = p.per_run("transactions")
     transactions = p.add(
         "Connections",
         "transactions_per_second",
-        rate * (p.c("transactions_per_run") + w["tasks_per_run"] * p.c("transactions_per_task"))
-        + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
+        rate * each + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
         "tx/s",
-        f"{show(rate)} runs/s × ({p.text('transactions_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('transactions_per_task')}) + {p.v['workers_min']} workers × "
-        f"{p.text('transactions_per_second_per_worker')}",
+        f"{show(rate)} runs/s × {text} + {p.v['workers_min']} workers × {p.text('transactions_per_second_per_worker')}",
         "each connected worker costs some, because the server looks for its clean-ups once a second",
     )
     p.add(
@@ -256,41 +279,74 @@ def _database_load(p: Plan) -> None:
     )
 
 
+def _api_cores(p: Plan, processes: float, workers: int) -> float:
+    """Cores that so many API processes take together. What was measured was measured with a number of them."""
+    further = p.c("api_cpu_seconds_per_run_and_further_process") * (processes - p.c("measured_api_processes"))
+    each, _text = p.per_run("api_cpu_seconds")
+    return float(p.v["runs_per_second"] * (each + further) + workers * p.c("api_cores_per_worker"))
+
+
+def _api_room(p: Plan, processes: int) -> float:
+    """How many times the load so many API processes carry, not too busy as a rule and while one restarts."""
+    cores = _api_cores(p, processes, p.v["workers_min"])
+    left = processes - p.c("spare_replicas")
+    connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    return float(
+        min(
+            processes * p.c("utilisation") / cores,
+            processes / _api_cores(p, processes, p.v["workers_max"]),
+            left / cores,
+            left * connections / p.v["busy_connections"],
+        )
+    )
+
+
+def _api_processes(p: Plan) -> int:
+    """The smallest number that carries the load; what none does is warned of, with the rate that they carry."""
+    most = int(p.c("api_processes_most"))
+    found = next((number for number in range(1, most + 1) if round(_api_room(p, number), 9) >= 1), most)
+    p.v["api_room"] = _api_room(p, found)
+    p.used.clear()
+    return found
+
+
 def _server(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
-    polls = p.v["polls_per_second"]
+    rate, polls = p.v["runs_per_second"], p.v["polls_per_second"]
+    each, text = p.per_run("api_requests")
     p.add(
         "Server",
         "api_requests_per_second",
-        rate * (p.c("api_requests_per_run") + w["tasks_per_run"] * p.c("api_requests_per_task"))
-        + polls * p.c("api_requests_per_poll"),
+        rate * each + polls * p.c("api_requests_per_poll"),
         "requests/s",
-        f"{show(rate)} runs/s × ({p.text('api_requests_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_requests_per_task')}) + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
+        f"{show(rate)} runs/s × {text} + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
         "websocket connections count as one",
+    )
+    processes = _api_processes(p)
+    further = p.text("api_cpu_seconds_per_run_and_further_process")
+    _each, text = p.per_run(
+        "api_cpu_seconds", f" + {further} × ({processes} - {p.text('measured_api_processes')}) processes"
     )
     cores = p.add(
         "Server",
         "api_cores",
-        rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
-        + p.v["workers_min"] * p.c("api_cores_per_worker"),
+        _api_cores(p, processes, p.v["workers_min"]),
         "cores",
-        f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
-        f"{p.text('api_cores_per_worker')}",
-        "of all API processes; one uses one core at the most. On a crowded machine a run takes several times as much",
+        f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('api_cores_per_worker')}",
+        "of all API processes; one uses one core at the most. Each reads every event, so that a further one costs "
+        "something itself. On a crowded machine a run takes several times as much",
     )
-    most = cores + (p.v["workers_max"] - p.v["workers_min"]) * p.c("api_cores_per_worker")
+    most = _api_cores(p, processes, p.v["workers_max"])
+    p.used.clear()
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
-    left = max(cores, p.v["busy_connections"] / connections)
     p.add(
         "Server",
         "api_replicas",
-        max(up_to(cores / p.c("utilisation")), up_to(most), up_to(left) + int(p.c("spare_replicas"))),
+        processes,
         "processes",
-        f"the largest of {show(cores)} cores / {p.text('utilisation')}, {show(most)} cores with all workers, and "
-        f"{p.text('spare_replicas')} more than {show(cores)} cores and {show(p.v['busy_connections'])} busy "
-        f"connections / {show(connections)} need",
+        f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
+        f"{p.text('utilisation')} of a core (here {show(cores / processes)}), with all workers for at most one "
+        f"({show(most / processes)}), and without {p.text('spare_replicas')} of which the others have {show(cores)} "
+        f"cores and {show(p.v['busy_connections'])} busy connections / {show(connections)}",
         "not too busy as a rule, and able to carry the load while one restarts",
     )
     memory = p.add(
@@ -301,14 +357,13 @@ def _server(p: Plan) -> None:
         f"{p.text('api_memory_mb')}, up to the next 64",
         "of each API process",
     )
+    each, text = p.per_run("services_cpu_seconds")
     cores = p.add(
         "Server",
         "services_cores",
-        p.c("services_idle_cores")
-        + rate * (p.c("services_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("services_cpu_seconds_per_task")),
+        p.c("services_idle_cores") + rate * each,
         "cores",
-        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × ({p.text('services_cpu_seconds_per_run')} + "
-        f"{show(w['tasks_per_run'])} tasks × {p.text('services_cpu_seconds_per_task')}) CPU s",
+        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × {text} CPU s",
         "of all background services together",
     )
     groups = 1 if cores <= p.c("utilisation") else len(load_data()["services_groups"])
@@ -368,7 +423,8 @@ def _database(p: Plan) -> None:
     w, rate = p.w, p.v["runs_per_second"]
     # What is kept grows with the mean, not with the peak.
     runs = w["runs_per_hour"] * 24
-    logs = p.c("logs_per_run") if w["logs_per_run"] is None else w["logs_per_run"]
+    measured_logs = p.c("logs_per_run")
+    logs = measured_logs if w["logs_per_run"] is None else w["logs_per_run"]
     p.used.clear()
     run_bytes = p.c("stored_bytes_per_run") + w["tasks_per_run"] * p.c("stored_bytes_per_task")
     growth_runs = p.add(
@@ -378,7 +434,12 @@ def _database(p: Plan) -> None:
         "GB/day",
         f"{show(runs)} runs/day × ({p.text('stored_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
         f"{p.text('stored_bytes_per_task')} + {show(logs)} logs × {p.text('stored_bytes_per_log')}) bytes",
-        "runs, task runs, their states and logs, with all indexes",
+        "runs, task runs, their states and logs, with all indexes"
+        + (
+            ". The planned level WARNING keeps messages of INFO away; they count, so that there is room to turn them on"
+            if logs and _quiet(p)
+            else ""
+        ),
     )
     events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
     growth_events = p.add(
@@ -401,16 +462,14 @@ def _database(p: Plan) -> None:
         "up to the next power of two",
         "what was written last is read and changed again: it should be found in memory",
     )
-    used = rate * (p.c("postgres_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("postgres_cpu_seconds_per_task"))
-    used += p.v["workers_min"] * p.c("postgres_cores_per_worker")
+    each, text = p.per_run("postgres_cpu_seconds")
+    used = rate * each + p.v["workers_min"] * p.c("postgres_cores_per_worker")
     p.add(
         "Database",
         "database_busy_cores",
         used,
         "cores",
-        f"{show(rate)} runs/s × ({p.text('postgres_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('postgres_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
-        f"{p.text('postgres_cores_per_worker')}",
+        f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('postgres_cores_per_worker')}",
         "with nearly empty tables, so this is the least",
     )
     p.add(
@@ -447,23 +506,26 @@ def _database(p: Plan) -> None:
         f"{show(size)} GB × {p.text('disk_factor')} + {p.text('wal_gb')} GB of WAL, up to the next 10",
         "dead rows, indexes being rebuilt, temporary files",
     )
-    wal = rate * (p.c("wal_bytes_per_run") + w["tasks_per_run"] * p.c("wal_bytes_per_task"))
+    # A run that was measured wrote its few messages, too. Of more, nothing is known but what they take in tables.
+    further = max(0, logs - measured_logs)
+    more = f" + {show(further)} further logs × {p.text('stored_bytes_per_log')}" if further else ""
+    each, text = p.per_run("wal_bytes", more)
+    each += further * coefficient("stored_bytes_per_log")
     p.add(
         "Database",
         "wal_mb_per_second",
-        wal / MB,
+        rate * each / MB,
         "MB/s",
-        f"{show(rate)} runs/s × ({p.text('wal_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('wal_bytes_per_task')}) bytes",
+        f"{show(rate)} runs/s × {text} bytes",
         "also what a replica and an archive have to take",
     )
+    each, text = p.per_run("wal_flushes")
     p.add(
         "Database",
         "flushes_per_second",
-        rate * (p.c("wal_flushes_per_run") + w["tasks_per_run"] * p.c("wal_flushes_per_task")),
+        rate * each,
         "flushes/s",
-        f"{show(rate)} runs/s × ({p.text('wal_flushes_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('wal_flushes_per_task')})",
+        f"{show(rate)} runs/s × {text}",
         "every commit waits for one, so the disk needs more IOPS than this and answers in a few milliseconds",
     )
 
@@ -485,15 +547,23 @@ def _redis(p: Plan) -> None:
 
 
 def _processors(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
-    runs = ("pgbouncer_cpu_seconds_per_run", "redis_cpu_seconds_per_run", "gateway_cpu_seconds_per_run")
-    tasks = ("pgbouncer_cpu_seconds_per_task", "redis_cpu_seconds_per_task", "gateway_cpu_seconds_per_task")
-    run, task = sum(map(p.c, runs)), sum(map(p.c, tasks))
+    rate = p.v["runs_per_second"]
+    for section, part, count in (("Connections", "pgbouncer", p.pgbouncers), ("Redis", "redis", 1)):
+        each, text = p.per_run(f"{part}_cpu_seconds")
+        p.add(
+            section,
+            f"{part}_cores",
+            rate * each / count,
+            "cores",
+            f"{show(rate)} runs/s × {text} CPU s" + (f" / {count} machines" if count > 1 else ""),
+            f"of {'each PgBouncer' if part == 'pgbouncer' else 'Redis'}, which uses one core at the most",
+        )
+    parts = ("pgbouncer_cpu_seconds", "redis_cpu_seconds", "gateway_cpu_seconds")
     busy = {
         "API": p.v["api_cores"],
         "background services": p.v["services_cores"],
         "PostgreSQL": p.v["database_busy_cores"],
-        "PgBouncer, Redis and gateway": rate * (run + w["tasks_per_run"] * task),
+        "PgBouncer, Redis and gateway": rate * sum(p.per_run(part)[0] for part in parts),
     }
     p.add(
         "Server",
@@ -597,6 +667,51 @@ def _advice(p: Plan) -> dict[str, Any]:
     }
 
 
+def _saturated(p: Plan) -> Iterator[Problem]:
+    """Where a further process does not help, or there can be none."""
+    rate, room = p.v["runs_per_second"], p.v["api_room"]
+    option = f"{WORKLOAD}.runs_per_hour"
+    if round(room, 9) < 1:
+        each, carried = p.c("api_cpu_seconds_per_run_and_further_process"), rate * room
+        yield problem(
+            option,
+            f"{show(rate)} runs/s are more than one deployment carries: each API process takes {show(each)} CPU s of "
+            f"every run for itself, so that {p.v['api_replicas']} processes end at about {show(carried)} runs/s, and "
+            f"any number of them before {show(p.c('utilisation') / each)} runs/s.",
+            "Divide the load among several instances, each with "
+            f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
+            "work in one run.",
+        )
+    for part, title, remedy in (
+        ("pgbouncer", "PgBouncer", "Put more machines into prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
+        ("redis", "Redis", "Divide the load among several instances."),
+    ):
+        cores = p.v[f"{part}_cores"]
+        if cores > p.c("utilisation"):
+            yield problem(
+                option,
+                f"{title} uses one core at the most, and the load keeps {show(cores)} of it busy; "
+                f"{p.text('utilisation')} is much.",
+                remedy,
+            )
+
+
+def _beyond(p: Plan) -> Iterator[Problem]:
+    """Runs that write much more than those which were measured."""
+    for name, what, known in (
+        ("events_per_run", "events", "only as a part of a task"),
+        ("logs_per_run", "log messages", "only with the bytes that they take"),
+    ):
+        given, measured = p.w[name] or 0, p.c(name)
+        if given > measured * p.c("trusted_per_run"):
+            yield problem(
+                f"{WORKLOAD}.{name}",
+                f"{show(given)} {what} of a run are more than {p.text('trusted_per_run')} times the {show(measured)} "
+                f"that a measured one had; what further ones cost is in the plan {known}.",
+                "Send fewer, or try the plan with such flows before you rely on it.",
+            )
+
+
 def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
     w, rate = p.w, p.v["runs_per_second"]
     if advice:
@@ -645,6 +760,8 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
                 f"The database has {show(given[name])} {unit}, and the plan needs {show(needed)}.",
                 "Give it more, or lower keep_runs_days." if name == "disk_gb" else "Give it more.",
             )
+    yield from _saturated(p)
+    yield from _beyond(p)
     if p.v["services_cores"] > p.v["services_groups"] * p.c("utilisation"):
         yield problem(
             f"{WORKLOAD}.runs_per_hour",
@@ -714,10 +831,14 @@ def _pool_variables(p: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
     return entry
 
 
+def _quiet(p: Plan) -> bool:
+    """Whether only warnings go to the API."""
+    return coefficient("quiet_logs_runs_per_second") <= float(p.v["runs_per_second"])
+
+
 def _variables(p: Plan) -> dict[str, Any]:
     """The numbers as variables of the roles."""
     w = p.w
-    quiet = p.v["runs_per_second"] >= p.c("quiet_logs_runs_per_second")
     p95 = w["run_seconds_p95"] or w["run_seconds"] * p.c("p95_factor")
     variables = {
         "prefect_server_replicas": p.v["api_replicas"],
@@ -734,7 +855,7 @@ def _variables(p: Plan) -> dict[str, Any]:
         "redis_maxmemory": f"{p.v['redis_memory_mb']}mb",
         "prefect_server_events_retention_days": w["keep_events_days"],
         "prefect_server_flow_runs_retention_days": w["keep_runs_days"],
-        "prefect_logging_level": "WARNING" if quiet else "INFO",
+        "prefect_logging_level": "WARNING" if _quiet(p) else "INFO",
         "prefect_worker_query_seconds": int(p.c("query_seconds")),
         "prefect_worker_prefetch_seconds": int(p.c("prefetch_seconds")),
         "prefect_worker_drain_seconds": max(int(p.c("drain_least_seconds")), up_to(p95, 10)),
