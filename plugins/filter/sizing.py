@@ -170,7 +170,7 @@ _value:
       type: list
       elements: dict
     problems:
-      description: What cannot work, in the same form. The preflight refuses it.
+      description: What cannot work, in the same form. The preflight checks the pools that are really set.
       type: list
       elements: dict
     advice:

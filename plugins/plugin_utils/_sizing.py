@@ -22,6 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload impor
 DATA = Path(__file__).with_name("sizing.yml")
 HOUR, DAY = 3600, 86400
 MB, GB = 1e6, 1e9
+NODE_UNITS = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
 DEFAULT_LIMIT_MB = (amount(JOB["memory_limit"]) or 0) / 2**20
 
 
@@ -65,6 +66,23 @@ def show(number: float) -> str:
         return str(int(number))
     digits = max(0, 2 - math.floor(math.log10(abs(number))))
     return f"{number:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:.0f}"
+
+
+def runs_of_a_node(nodes: Mapping[str, Any], run: Mapping[str, float]) -> dict[str, int]:
+    """How many runs a node has room for, by what limits them. What is not given does not, except for the pods."""
+    pods = (nodes.get("pods") or coefficient("pods_per_node")) - coefficient("system_pods_per_node")
+    fitting = {"pods": int(pods)}
+    for name, each in run.items():
+        if nodes.get(name) and each:
+            fitting[name] = math.floor(round(nodes[name] / each, 9))
+    return fitting
+
+
+def no_room(nodes: Mapping[str, Any], run: Mapping[str, float]) -> str:
+    """What is wrong where not even one run fits on a node."""
+    node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in NODE_UNITS.items() if nodes.get(name))
+    wanted = " and ".join(f"{show(each)} {NODE_UNITS[name]}" for name, each in run.items() if each)
+    return f"A run requests {wanted or 'a pod'}, for which a node of {node} has no room beside the system's pods."
 
 
 class Plan:
@@ -575,6 +593,10 @@ def _processors(p: Plan) -> None:
     )
 
 
+def _run(workload: Mapping[str, Any]) -> dict[str, float]:
+    return {"cpu": workload["run_cpu"], "memory_mb": workload["run_memory_mb"]}
+
+
 def _cluster(p: Plan) -> None:
     if not p.kubernetes:
         return
@@ -603,18 +625,16 @@ def _cluster(p: Plan) -> None:
         f"{show(rate)} Jobs/s × {p.text('job_ttl_seconds')} s",
         "ttlSecondsAfterFinished: they wait in etcd, each with its pod, to be looked at",
     )
-    pods = int((w["nodes"]["pods"] or p.c("pods_per_node")) - p.c("system_pods_per_node"))
-    fitting, parts = [pods], [f"{pods} pods"]
-    for name, each, unit in (("cpu", w["run_cpu"], "cores"), ("memory_mb", w["run_memory_mb"], "MiB")):
-        there = w["nodes"][name]
-        if there:
-            fitting.append(math.floor(round(there / each, 9)))
-            parts.append(f"{show(there)} / {show(each)} {unit}")
+    run, nodes = _run(w), w["nodes"]
+    fitting = runs_of_a_node(nodes, run)
+    p.used += ["pods_per_node", "system_pods_per_node"]
+    parts = [f"{fitting['pods']} pods"]
+    parts += [f"{show(nodes[name])} / {show(run[name])} {NODE_UNITS[name]}" for name in run if name in fitting]
     least = f"the least of {', '.join(parts)}" if len(parts) > 1 else parts[0]
     per_node = p.add(
         "Cluster",
         "runs_per_node",
-        max(0, min(fitting)),
+        max(0, min(fitting.values())),
         "runs at once",
         f"{least}; {p.text('system_pods_per_node')} of the node's pods are the system's",
         "what of the requests of a run is left over on a node is of no use to another one",
@@ -786,15 +806,12 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _problems(p: Plan) -> Iterator[Problem]:
-    """What cannot work: the sums of pods, cores and memory on the nodes."""
+    """What cannot work: the sums of pods, cores and memory on the nodes. The preflight adds up the real pools."""
     nodes = p.w["nodes"]
     if p.kubernetes and p.v["runs_per_node"] < 1:
-        units = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
-        node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in units.items() if nodes[name])
-        run = f"{show(p.w['run_cpu'])} cores and {show(p.w['run_memory_mb'])} MiB"
         yield problem(
             f"{WORKLOAD}.nodes",
-            f"A run requests {run}, for which a node of {node} has no room beside the system's pods.",
+            no_room(nodes, _run(p.w)),
             "Use larger nodes, or lower run_cpu or run_memory_mb.",
         )
     elif p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):

@@ -18,6 +18,7 @@ from test_problems import GOOD
 
 from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
+from ansible_collections.selfhosted.prefect.plugins.filter.node_problems import node_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
 from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
@@ -167,6 +168,49 @@ def test_a_rate_limit_says_what_is_possible() -> None:
 def test_runs_that_do_not_fit_on_the_nodes(nodes: dict[str, Any], fits: bool) -> None:
     problems = sizing({**THREAD, "nodes": nodes})["problems"]
     assert [problem["option"] for problem in problems] == ([] if fits else ["prefect_workload.nodes.count"])
+
+
+NODES = {"count": 3, "cpu": 10, "memory_mb": 25600}
+
+
+@pytest.mark.parametrize(
+    ("pools", "option", "words"),
+    [
+        ([{"concurrency_limit": 300}], "", ""),
+        ([{"concurrency_limit": 301}], "prefect_workload.nodes.count", "301 runs at once"),
+        ([{"concurrency_limit": 150}, {"concurrency_limit": 151}], "prefect_workload.nodes.count", "Use 4 nodes"),
+        ([{"concurrency_limit": 30, "job": {"cpu_request": 1}}], "", ""),
+        ([{"concurrency_limit": 31, "job": {"cpu_request": 1}}], "prefect_workload.nodes.count", "31 runs"),
+        # What of a node is left over is of no use: 2 of 4 GiB, and 3 of 3 cores.
+        ([{"concurrency_limit": 19, "job": {"memory_request": "4Gi"}}], "prefect_workload.nodes.count", "19 runs"),
+        ([{"concurrency_limit": 1, "job": {"memory_request": "26Gi"}}], "prefect_work_pools[0].job", "and 26624 MiB"),
+        ([{"concurrency_limit": 1, "job": {"cpu_request": 11}}], "prefect_work_pools[0].job", "requests 11 cores"),
+        # A stated limit that is below the default request is what is requested.
+        ([{"concurrency_limit": 300, "job": {"cpu_limit": "50m", "memory_limit": "128Mi"}}], "", ""),
+        ([{"concurrency_limit": 900}], "prefect_workload.nodes.count", "Use 9 nodes"),
+        ([{"concurrency_limit": 900, "state": "absent"}], "", ""),
+        ([{"concurrency_limit": 900, "type": "process"}], "", ""),
+        ([{"concurrency_limit": None}, {"concurrency_limit": 0}, {}], "", ""),
+    ],
+)
+def test_runs_of_the_real_pools_that_do_not_fit(pools: list[dict[str, Any]], option: str, words: str) -> None:
+    named = [{"name": str(number), "type": "kubernetes", **pool} for number, pool in enumerate(pools)]
+    problems = node_problems(kubernetes_pools(named, "flows", "prefect:1"), NODES)
+    assert [problem["option"] for problem in problems] == ([option] if option else [])
+    assert words in "".join(f"{problem['problem']} {problem['remedy']}" for problem in problems)
+
+
+@pytest.mark.parametrize("nodes", [{}, dict.fromkeys(NODES)])
+def test_nodes_that_nobody_has_described(nodes: dict[str, Any]) -> None:
+    pool = {"name": "a", "type": "kubernetes", "concurrency_limit": 9999, "job": {"cpu_request": 999}}
+    assert node_problems([pool], nodes) == []
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_planned_pools_are_judged_as_in_the_plan(count: int) -> None:
+    plan = sizing({**THREAD, "nodes": {**NODES, "count": count}})
+    found = node_problems(plan["variables"]["prefect_work_pools"], plan["workload"]["nodes"])
+    assert [problem["option"] for problem in found] == [problem["option"] for problem in plan["problems"]]
 
 
 @pytest.mark.parametrize(
