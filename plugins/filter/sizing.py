@@ -165,6 +165,9 @@ _value:
     variables:
       description: The plan as variables of the roles, ready for C(group_vars).
       type: dict
+    reasons:
+      description: The formula or the reason of each variable.
+      type: dict
     warnings:
       description: Weak spots, each with C(option), C(problem) and C(remedy).
       type: list
