@@ -46,6 +46,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import RESOURCES, exceeds
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 
@@ -302,6 +303,8 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
     if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
         yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+    if pool.get("type") == "kubernetes":
+        yield from _job(f"{where}.job", pool.get("job") or {})
     scaling = workers.get("autoscaling") or {}
     if scaling.get("prometheus") and scaling.get("metric") != "backlog":
         yield problem(
@@ -329,6 +332,17 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
             "Some queues have a priority and some have none.",
             "Give every queue one, or none: then their order decides.",
         )
+
+
+def _job(where: str, job: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in RESOURCES:
+        request, limit = job.get(f"{name}_request"), job.get(f"{name}_limit")
+        if exceeds(request, limit):
+            yield problem(
+                f"{where}.{name}_limit",
+                f"{limit} is less than {name}_request, {request}: Kubernetes refuses the pod of every run.",
+                f"Raise it to {request} or more, or lower {name}_request.",
+            )
 
 
 def _name_characters(option: str, name: str) -> Iterator[Problem]:

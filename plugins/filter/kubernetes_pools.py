@@ -14,6 +14,8 @@ description:
   - Prefect's own template puts Jobs into the namespace C(default), where the worker has no permission, keeps them for
     ever, and requests no resources, so that a node takes more runs than it can carry.
   - What a pool states in C(job) or C(job_manifest_patch) wins. Pools of another type stay as they are.
+  - A default limit is raised to a larger request that the pool states, and a default request lowered to a smaller
+    limit, because Kubernetes refuses a pod whose request is above its limit.
 positional: namespace, image
 options:
   _input:
@@ -70,14 +72,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import with_defaults
 
-_JOB = {
-    # 25,000 runs an hour leave 2,000 finished Jobs behind in five minutes; without a limit they are never removed.
-    "finished_job_ttl": 300,
-    "cpu_request": "100m",
-    "memory_request": "256Mi",
-    "memory_limit": "512Mi",
-}
 # A run that is stopped has nothing to finish: Prefect has marked it already.
 _GRACE_SECONDS = 10
 _CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -121,7 +117,7 @@ def kubernetes_pools(
         for name, value in (environment or {}).items()
         if value not in (None, "")
     }
-    defaults = {**_JOB, "namespace": namespace, "image": image, "image_pull_policy": image_pull_policy, "env": texts}
+    defaults = {"namespace": namespace, "image": image, "image_pull_policy": image_pull_policy}
     result = []
     for pool in pools:
         if pool.get("type") != "kubernetes" or pool.get("state") == "absent" or pool.get("base_job_template"):
@@ -130,7 +126,7 @@ def kubernetes_pools(
         job = dict(pool.get("job") or {})
         job["env"] = {**texts, **(job.get("env") or {})}
         patch = merge(_manifest(labels or {}, image_pull_secrets), pool.get("job_manifest_patch") or {})
-        result.append({**pool, "job": {**defaults, **job}, "job_manifest_patch": patch})
+        result.append({**pool, "job": with_defaults({**defaults, **job}), "job_manifest_patch": patch})
     return result
 
 

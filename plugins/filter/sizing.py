@@ -165,12 +165,15 @@ _value:
     variables:
       description: The plan as variables of the roles, ready for C(group_vars).
       type: dict
+    reasons:
+      description: The formula or the reason of each variable.
+      type: dict
     warnings:
       description: Weak spots, each with C(option), C(problem) and C(remedy).
       type: list
       elements: dict
     problems:
-      description: What cannot work, in the same form. The preflight refuses it.
+      description: What cannot work, in the same form. The preflight checks the pools that are really set.
       type: list
       elements: dict
     advice:

@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import JOB, amount
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import WORKLOAD, read_workload
 
 DATA = Path(__file__).with_name("sizing.yml")
 HOUR, DAY = 3600, 86400
 MB, GB = 1e6, 1e9
+NODE_UNITS = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
+DEFAULT_LIMIT_MB = (amount(JOB["memory_limit"]) or 0) / 2**20
 
 
 @functools.cache
@@ -42,6 +45,12 @@ def power_of_two(number: float, least: int) -> int:
     return int(max(least, 2 ** math.ceil(round(math.log2(max(number, 1)), 9))))
 
 
+def two_digits(number: float) -> float:
+    """The number, rounded down, because workers come in whole ones."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return math.floor(number / step) * step
+
+
 def busiest(mean: float) -> float:
     """How many are there at once when the mean is so many and they arrive at random.
 
@@ -57,6 +66,23 @@ def show(number: float) -> str:
         return str(int(number))
     digits = max(0, 2 - math.floor(math.log10(abs(number))))
     return f"{number:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:.0f}"
+
+
+def runs_of_a_node(nodes: Mapping[str, Any], run: Mapping[str, float]) -> dict[str, int]:
+    """How many runs a node has room for, by what limits them. What is not given does not, except for the pods."""
+    pods = (nodes.get("pods") or coefficient("pods_per_node")) - coefficient("system_pods_per_node")
+    fitting = {"pods": int(pods)}
+    for name, each in run.items():
+        if nodes.get(name) and each:
+            fitting[name] = math.floor(round(nodes[name] / each, 9))
+    return fitting
+
+
+def no_room(nodes: Mapping[str, Any], run: Mapping[str, float]) -> str:
+    """What is wrong where not even one run fits on a node."""
+    node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in NODE_UNITS.items() if nodes.get(name))
+    wanted = " and ".join(f"{show(each)} {NODE_UNITS[name]}" for name, each in run.items() if each)
+    return f"A run requests {wanted or 'a pod'}, for which a node of {node} has no room beside the system's pods."
 
 
 class Plan:
@@ -79,6 +105,20 @@ class Plan:
     def text(self, name: str) -> str:
         """A coefficient in a formula."""
         return show(self.c(name))
+
+    def per_run(self, name: str, more: str = "") -> tuple[float, str]:
+        """What a run costs with its tasks and its own events, and the sum as text.
+
+        For the server a task is nothing but its events, so that an event of the run's own counts as its part of one.
+        That is a little too much, because the recorder writes a row for a task and none for another event.
+        """
+        tasks, own = self.w["tasks_per_run"], self.w["events_per_run"]
+        run, task = self.c(f"{name}_per_run"), self.c(f"{name}_per_task")
+        units = f"{show(tasks)} tasks"
+        if own:
+            tasks += own / self.c("events_per_task")
+            units = f"({units} + {show(own)} own events / {self.text('events_per_task')})"
+        return run + tasks * task, f"({show(run)}{more} + {units} × {show(task)})"
 
     def add(self, section: str, name: str, value: Any, unit: str, formula: str, why: str) -> Any:
         data = load_data()
@@ -148,10 +188,9 @@ def _pool_limits(p: Plan) -> list[int]:
     """Limit of each work pool. Small pools vary more, so that several have more room together than one has."""
     total = sum(pool["share"] for pool in p.w["work_pools"])
     parts = [pool["share"] / total for pool in p.w["work_pools"]]
-    busy = p.v["running"] + p.v["starting"]
-    return [
-        up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part)), p.c("limit_step")) for part in parts
-    ]
+    busy, step = p.v["running"] + p.v["starting"], p.c("limit_step")
+    # A limit of 0, to which a tiny share would be rounded, stops a pool.
+    return [up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part), step), step) for part in parts]
 
 
 def _workers_needed(p: Plan, rate: float) -> tuple[int, int, str]:
@@ -215,11 +254,16 @@ def _workers(p: Plan) -> None:
     p.add(
         "Workers",
         "worker_cores",
-        p.v["runs_per_second"] * p.c("run_start_cpu_seconds") + p.v["running"] * w["run_cpu"],
+        (
+            p.v["runs_per_second"] * (p.c("run_start_cpu_seconds") + p.c("worker_cpu_seconds_per_run"))
+            + p.v["running"] * w["run_cpu"]
+        )
+        / p.c("utilisation"),
         "cores",
-        f"{show(p.v['runs_per_second'])} runs/s × {p.text('run_start_cpu_seconds')} CPU s to start + "
-        f"{show(p.v['running'])} runs × {show(w['run_cpu'])}",
-        "of all worker machines together: a process pool starts Python and imports Prefect for every run",
+        f"({show(p.v['runs_per_second'])} runs/s × ({p.text('run_start_cpu_seconds')} CPU s to start + "
+        f"{p.text('worker_cpu_seconds_per_run')} of the worker) + {show(p.v['running'])} runs × "
+        f"{show(w['run_cpu'])}) / {p.text('utilisation')}",
+        "of all worker machines together, not too busy: a process pool starts Python and imports Prefect for every run",
     )
     p.add(
         "Workers",
@@ -233,16 +277,14 @@ def _workers(p: Plan) -> None:
 
 
 def _database_load(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
+    rate = p.v["runs_per_second"]
+    each, text = p.per_run("transactions")
     transactions = p.add(
         "Connections",
         "transactions_per_second",
-        rate * (p.c("transactions_per_run") + w["tasks_per_run"] * p.c("transactions_per_task"))
-        + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
+        rate * each + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
         "tx/s",
-        f"{show(rate)} runs/s × ({p.text('transactions_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('transactions_per_task')}) + {p.v['workers_min']} workers × "
-        f"{p.text('transactions_per_second_per_worker')}",
+        f"{show(rate)} runs/s × {text} + {p.v['workers_min']} workers × {p.text('transactions_per_second_per_worker')}",
         "each connected worker costs some, because the server looks for its clean-ups once a second",
     )
     p.add(
@@ -255,41 +297,74 @@ def _database_load(p: Plan) -> None:
     )
 
 
+def _api_cores(p: Plan, processes: float, workers: int) -> float:
+    """Cores that so many API processes take together. What was measured was measured with a number of them."""
+    further = p.c("api_cpu_seconds_per_run_and_further_process") * (processes - p.c("measured_api_processes"))
+    each, _text = p.per_run("api_cpu_seconds")
+    return float(p.v["runs_per_second"] * (each + further) + workers * p.c("api_cores_per_worker"))
+
+
+def _api_room(p: Plan, processes: int) -> float:
+    """How many times the load so many API processes carry, not too busy as a rule and while one restarts."""
+    cores = _api_cores(p, processes, p.v["workers_min"])
+    left = processes - p.c("spare_replicas")
+    connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    return float(
+        min(
+            processes * p.c("utilisation") / cores,
+            processes / _api_cores(p, processes, p.v["workers_max"]),
+            left / cores,
+            left * connections / p.v["busy_connections"],
+        )
+    )
+
+
+def _api_processes(p: Plan) -> int:
+    """The smallest number that carries the load; what none does is warned of, with the rate that they carry."""
+    most = int(p.c("api_processes_most"))
+    found = next((number for number in range(1, most + 1) if round(_api_room(p, number), 9) >= 1), most)
+    p.v["api_room"] = _api_room(p, found)
+    p.used.clear()
+    return found
+
+
 def _server(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
-    polls = p.v["polls_per_second"]
+    rate, polls = p.v["runs_per_second"], p.v["polls_per_second"]
+    each, text = p.per_run("api_requests")
     p.add(
         "Server",
         "api_requests_per_second",
-        rate * (p.c("api_requests_per_run") + w["tasks_per_run"] * p.c("api_requests_per_task"))
-        + polls * p.c("api_requests_per_poll"),
+        rate * each + polls * p.c("api_requests_per_poll"),
         "requests/s",
-        f"{show(rate)} runs/s × ({p.text('api_requests_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_requests_per_task')}) + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
+        f"{show(rate)} runs/s × {text} + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
         "websocket connections count as one",
+    )
+    processes = _api_processes(p)
+    further = p.text("api_cpu_seconds_per_run_and_further_process")
+    _each, text = p.per_run(
+        "api_cpu_seconds", f" + {further} × ({processes} - {p.text('measured_api_processes')}) processes"
     )
     cores = p.add(
         "Server",
         "api_cores",
-        rate * (p.c("api_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("api_cpu_seconds_per_task"))
-        + p.v["workers_min"] * p.c("api_cores_per_worker"),
+        _api_cores(p, processes, p.v["workers_min"]),
         "cores",
-        f"{show(rate)} runs/s × ({p.text('api_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('api_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
-        f"{p.text('api_cores_per_worker')}",
-        "of all API processes; one uses one core at the most. On a crowded machine a run takes several times as much",
+        f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('api_cores_per_worker')}",
+        "of all API processes; one uses one core at the most. Each reads every event, so that a further one costs "
+        "something itself. On a crowded machine a run takes several times as much",
     )
-    most = cores + (p.v["workers_max"] - p.v["workers_min"]) * p.c("api_cores_per_worker")
+    most = _api_cores(p, processes, p.v["workers_max"])
+    p.used.clear()
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
-    left = max(cores, p.v["busy_connections"] / connections)
     p.add(
         "Server",
         "api_replicas",
-        max(up_to(cores / p.c("utilisation")), up_to(most), up_to(left) + int(p.c("spare_replicas"))),
+        processes,
         "processes",
-        f"the largest of {show(cores)} cores / {p.text('utilisation')}, {show(most)} cores with all workers, and "
-        f"{p.text('spare_replicas')} more than {show(cores)} cores and {show(p.v['busy_connections'])} busy "
-        f"connections / {show(connections)} need",
+        f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
+        f"{p.text('utilisation')} of a core (here {show(cores / processes)}), with all workers for at most one "
+        f"({show(most / processes)}), and without {p.text('spare_replicas')} of which the others have {show(cores)} "
+        f"cores and {show(p.v['busy_connections'])} busy connections / {show(connections)}",
         "not too busy as a rule, and able to carry the load while one restarts",
     )
     memory = p.add(
@@ -300,14 +375,13 @@ def _server(p: Plan) -> None:
         f"{p.text('api_memory_mb')}, up to the next 64",
         "of each API process",
     )
+    each, text = p.per_run("services_cpu_seconds")
     cores = p.add(
         "Server",
         "services_cores",
-        p.c("services_idle_cores")
-        + rate * (p.c("services_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("services_cpu_seconds_per_task")),
+        p.c("services_idle_cores") + rate * each,
         "cores",
-        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × ({p.text('services_cpu_seconds_per_run')} + "
-        f"{show(w['tasks_per_run'])} tasks × {p.text('services_cpu_seconds_per_task')}) CPU s",
+        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × {text} CPU s",
         "of all background services together",
     )
     groups = 1 if cores <= p.c("utilisation") else len(load_data()["services_groups"])
@@ -367,7 +441,8 @@ def _database(p: Plan) -> None:
     w, rate = p.w, p.v["runs_per_second"]
     # What is kept grows with the mean, not with the peak.
     runs = w["runs_per_hour"] * 24
-    logs = p.c("logs_per_run") if w["logs_per_run"] is None else w["logs_per_run"]
+    measured_logs = p.c("logs_per_run")
+    logs = measured_logs if w["logs_per_run"] is None else w["logs_per_run"]
     p.used.clear()
     run_bytes = p.c("stored_bytes_per_run") + w["tasks_per_run"] * p.c("stored_bytes_per_task")
     growth_runs = p.add(
@@ -377,7 +452,12 @@ def _database(p: Plan) -> None:
         "GB/day",
         f"{show(runs)} runs/day × ({p.text('stored_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
         f"{p.text('stored_bytes_per_task')} + {show(logs)} logs × {p.text('stored_bytes_per_log')}) bytes",
-        "runs, task runs, their states and logs, with all indexes",
+        "runs, task runs, their states and logs, with all indexes"
+        + (
+            ". The planned level WARNING keeps messages of INFO away; they count, so that there is room to turn them on"
+            if logs and _quiet(p)
+            else ""
+        ),
     )
     events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
     growth_events = p.add(
@@ -400,16 +480,14 @@ def _database(p: Plan) -> None:
         "up to the next power of two",
         "what was written last is read and changed again: it should be found in memory",
     )
-    used = rate * (p.c("postgres_cpu_seconds_per_run") + w["tasks_per_run"] * p.c("postgres_cpu_seconds_per_task"))
-    used += p.v["workers_min"] * p.c("postgres_cores_per_worker")
+    each, text = p.per_run("postgres_cpu_seconds")
+    used = rate * each + p.v["workers_min"] * p.c("postgres_cores_per_worker")
     p.add(
         "Database",
         "database_busy_cores",
         used,
         "cores",
-        f"{show(rate)} runs/s × ({p.text('postgres_cpu_seconds_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('postgres_cpu_seconds_per_task')}) CPU s + {p.v['workers_min']} workers × "
-        f"{p.text('postgres_cores_per_worker')}",
+        f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('postgres_cores_per_worker')}",
         "with nearly empty tables, so this is the least",
     )
     p.add(
@@ -446,23 +524,26 @@ def _database(p: Plan) -> None:
         f"{show(size)} GB × {p.text('disk_factor')} + {p.text('wal_gb')} GB of WAL, up to the next 10",
         "dead rows, indexes being rebuilt, temporary files",
     )
-    wal = rate * (p.c("wal_bytes_per_run") + w["tasks_per_run"] * p.c("wal_bytes_per_task"))
+    # A run that was measured wrote its few messages, too. Of more, nothing is known but what they take in tables.
+    further = max(0, logs - measured_logs)
+    more = f" + {show(further)} further logs × {p.text('stored_bytes_per_log')}" if further else ""
+    each, text = p.per_run("wal_bytes", more)
+    each += further * coefficient("stored_bytes_per_log")
     p.add(
         "Database",
         "wal_mb_per_second",
-        wal / MB,
+        rate * each / MB,
         "MB/s",
-        f"{show(rate)} runs/s × ({p.text('wal_bytes_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('wal_bytes_per_task')}) bytes",
+        f"{show(rate)} runs/s × {text} bytes",
         "also what a replica and an archive have to take",
     )
+    each, text = p.per_run("wal_flushes")
     p.add(
         "Database",
         "flushes_per_second",
-        rate * (p.c("wal_flushes_per_run") + w["tasks_per_run"] * p.c("wal_flushes_per_task")),
+        rate * each,
         "flushes/s",
-        f"{show(rate)} runs/s × ({p.text('wal_flushes_per_run')} + {show(w['tasks_per_run'])} tasks × "
-        f"{p.text('wal_flushes_per_task')})",
+        f"{show(rate)} runs/s × {text}",
         "every commit waits for one, so the disk needs more IOPS than this and answers in a few milliseconds",
     )
 
@@ -484,15 +565,23 @@ def _redis(p: Plan) -> None:
 
 
 def _processors(p: Plan) -> None:
-    w, rate = p.w, p.v["runs_per_second"]
-    runs = ("pgbouncer_cpu_seconds_per_run", "redis_cpu_seconds_per_run", "gateway_cpu_seconds_per_run")
-    tasks = ("pgbouncer_cpu_seconds_per_task", "redis_cpu_seconds_per_task", "gateway_cpu_seconds_per_task")
-    run, task = sum(map(p.c, runs)), sum(map(p.c, tasks))
+    rate = p.v["runs_per_second"]
+    for section, part, count in (("Connections", "pgbouncer", p.pgbouncers), ("Redis", "redis", 1)):
+        each, text = p.per_run(f"{part}_cpu_seconds")
+        p.add(
+            section,
+            f"{part}_cores",
+            rate * each / count,
+            "cores",
+            f"{show(rate)} runs/s × {text} CPU s" + (f" / {count} machines" if count > 1 else ""),
+            f"of {'each PgBouncer' if part == 'pgbouncer' else 'Redis'}, which uses one core at the most",
+        )
+    parts = ("pgbouncer_cpu_seconds", "redis_cpu_seconds", "gateway_cpu_seconds")
     busy = {
         "API": p.v["api_cores"],
         "background services": p.v["services_cores"],
         "PostgreSQL": p.v["database_busy_cores"],
-        "PgBouncer, Redis and gateway": rate * (run + w["tasks_per_run"] * task),
+        "PgBouncer, Redis and gateway": rate * sum(p.per_run(part)[0] for part in parts),
     }
     p.add(
         "Server",
@@ -502,6 +591,10 @@ def _processors(p: Plan) -> None:
         f"({' + '.join(f'{show(cores)} {name}' for name, cores in busy.items())}) / {p.text('utilisation')}",
         "of all machines together that carry Prefect itself, without workers and runs, and with nearly empty tables",
     )
+
+
+def _run(workload: Mapping[str, Any]) -> dict[str, float]:
+    return {"cpu": workload["run_cpu"], "memory_mb": workload["run_memory_mb"]}
 
 
 def _cluster(p: Plan) -> None:
@@ -532,18 +625,16 @@ def _cluster(p: Plan) -> None:
         f"{show(rate)} Jobs/s × {p.text('job_ttl_seconds')} s",
         "ttlSecondsAfterFinished: they wait in etcd, each with its pod, to be looked at",
     )
-    pods = int((w["nodes"]["pods"] or p.c("pods_per_node")) - p.c("system_pods_per_node"))
-    fitting, parts = [pods], [f"{pods} pods"]
-    for name, each, unit in (("cpu", w["run_cpu"], "cores"), ("memory_mb", w["run_memory_mb"], "MiB")):
-        there = w["nodes"][name]
-        if there:
-            fitting.append(math.floor(round(there / each, 9)))
-            parts.append(f"{show(there)} / {show(each)} {unit}")
+    run, nodes = _run(w), w["nodes"]
+    fitting = runs_of_a_node(nodes, run)
+    p.used += ["pods_per_node", "system_pods_per_node"]
+    parts = [f"{fitting['pods']} pods"]
+    parts += [f"{show(nodes[name])} / {show(run[name])} {NODE_UNITS[name]}" for name in run if name in fitting]
     least = f"the least of {', '.join(parts)}" if len(parts) > 1 else parts[0]
     per_node = p.add(
         "Cluster",
         "runs_per_node",
-        max(0, min(fitting)),
+        max(0, min(fitting.values())),
         "runs at once",
         f"{least}; {p.text('system_pods_per_node')} of the node's pods are the system's",
         "what of the requests of a run is left over on a node is of no use to another one",
@@ -596,6 +687,51 @@ def _advice(p: Plan) -> dict[str, Any]:
     }
 
 
+def _saturated(p: Plan) -> Iterator[Problem]:
+    """Where a further process does not help, or there can be none."""
+    rate, room = p.v["runs_per_second"], p.v["api_room"]
+    option = f"{WORKLOAD}.runs_per_hour"
+    if round(room, 9) < 1:
+        each, carried = p.c("api_cpu_seconds_per_run_and_further_process"), rate * room
+        yield problem(
+            option,
+            f"{show(rate)} runs/s are more than one deployment carries: each API process takes {show(each)} CPU s of "
+            f"every run for itself, so that {p.v['api_replicas']} processes end at about {show(carried)} runs/s, and "
+            f"any number of them before {show(p.c('utilisation') / each)} runs/s.",
+            "Divide the load among several instances, each with "
+            f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
+            "work in one run.",
+        )
+    for part, title, remedy in (
+        ("pgbouncer", "PgBouncer", "Put more machines into prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
+        ("redis", "Redis", "Divide the load among several instances."),
+    ):
+        cores = p.v[f"{part}_cores"]
+        if cores > p.c("utilisation"):
+            yield problem(
+                option,
+                f"{title} uses one core at the most, and the load keeps {show(cores)} of it busy; "
+                f"{p.text('utilisation')} is much.",
+                remedy,
+            )
+
+
+def _beyond(p: Plan) -> Iterator[Problem]:
+    """Runs that write much more than those which were measured."""
+    for name, what, known in (
+        ("events_per_run", "events", "only as a part of a task"),
+        ("logs_per_run", "log messages", "only with the bytes that they take"),
+    ):
+        given, measured = p.w[name] or 0, p.c(name)
+        if given > measured * p.c("trusted_per_run"):
+            yield problem(
+                f"{WORKLOAD}.{name}",
+                f"{show(given)} {what} of a run are more than {p.text('trusted_per_run')} times the {show(measured)} "
+                f"that a measured one had; what further ones cost is in the plan {known}.",
+                "Send fewer, or try the plan with such flows before you rely on it.",
+            )
+
+
 def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
     w, rate = p.w, p.v["runs_per_second"]
     if advice:
@@ -644,6 +780,8 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
                 f"The database has {show(given[name])} {unit}, and the plan needs {show(needed)}.",
                 "Give it more, or lower keep_runs_days." if name == "disk_gb" else "Give it more.",
             )
+    yield from _saturated(p)
+    yield from _beyond(p)
     if p.v["services_cores"] > p.v["services_groups"] * p.c("utilisation"):
         yield problem(
             f"{WORKLOAD}.runs_per_hour",
@@ -668,15 +806,12 @@ def _warnings(p: Plan, advice: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _problems(p: Plan) -> Iterator[Problem]:
-    """What cannot work: the sums of pods, cores and memory on the nodes."""
+    """What cannot work: the sums of pods, cores and memory on the nodes. The preflight adds up the real pools."""
     nodes = p.w["nodes"]
     if p.kubernetes and p.v["runs_per_node"] < 1:
-        units = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
-        node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in units.items() if nodes[name])
-        run = f"{show(p.w['run_cpu'])} cores and {show(p.w['run_memory_mb'])} MiB"
         yield problem(
             f"{WORKLOAD}.nodes",
-            f"A run requests {run}, for which a node of {node} has no room beside the system's pods.",
+            no_room(nodes, _run(p.w)),
             "Use larger nodes, or lower run_cpu or run_memory_mb.",
         )
     elif p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):
@@ -697,12 +832,14 @@ def _pool_variables(p: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
     }
     if p.kubernetes:
         cpu, memory = f"{up_to(w['run_cpu'] * 1000)}m", f"{up_to(w['run_memory_mb'])}Mi"
+        # The default limit would be below a large request, and Kubernetes refuses such a pod.
+        limit_mb = max(w["run_memory_mb"] * p.c("memory_limit_factor"), DEFAULT_LIMIT_MB)
         entry["workers"]["max"] = pool["max"]
         entry["job"] = {
             "cpu_request": cpu,
             "memory_request": memory,
+            "memory_limit": f"{up_to(limit_mb)}Mi",
             "finished_job_ttl": int(p.c("job_ttl_seconds")),
-            "image_pull_policy": "IfNotPresent",
         }
         seconds = int(p.c("termination_grace_seconds"))
         pod = {"terminationGracePeriodSeconds": seconds}
@@ -711,42 +848,88 @@ def _pool_variables(p: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _variables(p: Plan) -> dict[str, Any]:
-    """The numbers as variables of the roles."""
+def _quiet(p: Plan) -> bool:
+    """Whether only warnings go to the API."""
+    return coefficient("quiet_logs_runs_per_second") <= float(p.v["runs_per_second"])
+
+
+def _server_variables(p: Plan, formulas: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    """Of the server and of what it stands on."""
     w = p.w
-    quiet = p.v["runs_per_second"] >= p.c("quiet_logs_runs_per_second")
-    p95 = w["run_seconds_p95"] or w["run_seconds"] * p.c("p95_factor")
-    variables = {
-        "prefect_server_replicas": p.v["api_replicas"],
-        "prefect_services_groups": load_data()["services_groups"]
-        if p.v["services_groups"] > 1
-        else [{"name": "services"}],
-        "prefect_server_api_pool_size": int(p.c("api_pool_size")),
-        "prefect_server_api_max_overflow": int(p.c("api_max_overflow")),
-        "prefect_server_services_pool_size": int(p.c("services_pool_size")),
-        "prefect_server_services_max_overflow": int(p.c("services_max_overflow")),
-        "prefect_pgbouncer_pool_size": p.v["pgbouncer_pool_size"],
-        "prefect_database_max_connections": p.v["max_connections"],
-        "postgres_memory_mb": p.v["database_memory_gb"] * 1024,
-        "redis_maxmemory": f"{p.v['redis_memory_mb']}mb",
-        "prefect_server_events_retention_days": w["keep_events_days"],
-        "prefect_server_flow_runs_retention_days": w["keep_runs_days"],
-        "prefect_logging_level": "WARNING" if quiet else "INFO",
-        "prefect_worker_query_seconds": int(p.c("query_seconds")),
-        "prefect_worker_prefetch_seconds": int(p.c("prefetch_seconds")),
-        "prefect_worker_drain_seconds": max(int(p.c("drain_least_seconds")), up_to(p95, 10)),
-        "prefect_work_pools": [_pool_variables(p, pool) for pool in p.v["pools"]],
-        "prefect_global_concurrency_limits": [
-            {
-                "name": limit["name"],
-                "limit": max(1, int(limit["per_second"])),
-                "slot_decay_per_second": limit["per_second"],
-            }
-            for limit in w["rate_limits"]
-        ],
+    groups = load_data()["services_groups"] if p.v["services_groups"] > 1 else [{"name": "services"}]
+    connections = "Prefect's own default; the number of processes and max_connections are computed with it"
+    return {
+        "prefect_server_replicas": (p.v["api_replicas"], formulas["api_replicas"]),
+        "prefect_services_groups": (groups, f"{show(p.v['services_cores'])} cores: {formulas['services_groups']}"),
+        "prefect_server_api_pool_size": (int(p.c("api_pool_size")), connections),
+        "prefect_server_api_max_overflow": (int(p.c("api_max_overflow")), connections),
+        "prefect_server_services_pool_size": (int(p.c("services_pool_size")), connections),
+        "prefect_server_services_max_overflow": (int(p.c("services_max_overflow")), connections),
+        "prefect_pgbouncer_pool_size": (p.v["pgbouncer_pool_size"], formulas["pgbouncer_pool_size"]),
+        "prefect_database_max_connections": (p.v["max_connections"], formulas["max_connections"]),
+        "postgres_memory_mb": (p.v["database_memory_gb"] * 1024, f"{formulas['database_memory_gb']}, × 1024 MiB"),
+        "redis_maxmemory": (f"{p.v['redis_memory_mb']}mb", formulas["redis_memory_mb"]),
+        "prefect_server_events_retention_days": (w["keep_events_days"], "keep_events_days of the workload"),
+        "prefect_server_flow_runs_retention_days": (w["keep_runs_days"], "keep_runs_days of the workload"),
     }
+
+
+def _run_variables(p: Plan, formulas: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    """Of what runs flows."""
+    w, rate = p.w, show(p.v["runs_per_second"])
+    p95, least = w["run_seconds_p95"] or w["run_seconds"] * p.c("p95_factor"), int(p.c("drain_least_seconds"))
+    return {
+        "prefect_logging_level": (
+            "WARNING" if _quiet(p) else "INFO",
+            f"at {rate} runs/s; WARNING from {p.text('quiet_logs_runs_per_second')} runs/s on, because messages are "
+            "many rows then",
+        ),
+        "prefect_worker_query_seconds": (
+            int(p.c("query_seconds")),
+            "each worker asks for work this often: seldom enough for the API, and soon enough for a run that is due",
+        ),
+        "prefect_worker_prefetch_seconds": (
+            int(p.c("prefetch_seconds")),
+            "Prefect's own default: with more, runs hold slots of the pool for longer before they are due",
+        ),
+        "prefect_worker_drain_seconds": (
+            max(least, up_to(p95, 10)),
+            f"95 of 100 runs end within {show(p95)} s, up to the next 10, at least {least}",
+        ),
+        "prefect_work_pools": (
+            [_pool_variables(p, pool) for pool in p.v["pools"]],
+            f"concurrency_limit: {formulas['concurrency_limit']}. Workers: {formulas['workers_min']}"
+            + (f"; at most {formulas['workers_max']}. {_job_reason(p)}" if p.kubernetes else ""),
+        ),
+        "prefect_global_concurrency_limits": (
+            [
+                {
+                    "name": limit["name"],
+                    "limit": max(1, int(limit["per_second"])),
+                    "slot_decay_per_second": limit["per_second"],
+                }
+                for limit in w["rate_limits"]
+            ],
+            "rate_limits of the workload: slots for a second's worth of calls, which come back as fast as it allows",
+        ),
+    }
+
+
+def _variables(p: Plan) -> dict[str, tuple[Any, str]]:
+    """The numbers as variables of the roles, each with its formula or its reason."""
+    formulas = {row["name"]: row["formula"] for row in p.rows}
+    variables = {**_server_variables(p, formulas), **_run_variables(p, formulas)}
     p.used.clear()
     return variables
+
+
+def _job_reason(p: Plan) -> str:
+    return (
+        f"Requests: run_cpu and run_memory_mb of the workload; memory_limit: {p.text('memory_limit_factor')} times the "
+        f"request, at least {show(DEFAULT_LIMIT_MB)} MiB. finished_job_ttl: long enough to be looked at. "
+        "terminationGracePeriodSeconds: a run that is stopped has nothing to finish. pre_pull: no run waits for "
+        "its image"
+    )
 
 
 STEPS = (_load, _workers, _database_load, _server, _connections, _database, _redis, _processors, _cluster, _limits)
@@ -757,12 +940,13 @@ def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:
     plan = Plan(read_workload(given), pgbouncers)
     for step in STEPS:
         step(plan)
-    advice = _advice(plan)
+    advice, variables = _advice(plan), _variables(plan)
     return {
         "workload": plan.w,
         "rows": plan.rows,
         "numbers": {row["name"]: row["value"] for row in plan.rows},
-        "variables": _variables(plan),
+        "variables": {name: value for name, (value, _reason) in variables.items()},
+        "reasons": {name: reason for name, (_value, reason) in variables.items()},
         "warnings": list(_warnings(plan, advice)),
         "problems": list(_problems(plan)),
         "advice": advice,

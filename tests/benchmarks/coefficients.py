@@ -27,7 +27,7 @@ from datetime import date
 
 from benchmarks.local import REDIS, add_options, deployed, difference, machine_text, read
 from e2e.machine import ROOT, Machine, wait_for
-from e2e.runs import Flows, State
+from e2e.runs import Flows
 
 DATA = ROOT / "plugins/plugin_utils/sizing.yml"
 FLOW = """import time
@@ -51,7 +51,6 @@ def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
 TASKS, LOGS = 10, 50  # of the runs that have any
 IDLE_SECONDS = 60
 WORKERS = 2  # of the local inventory
-POOL_LIMIT = 20  # of its pool
 QUERY_SECONDS = 5
 ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
 EVENTS, LOG = ("events", "event_resources"), ("log",)
@@ -84,10 +83,6 @@ class Work(Flows):
         query = f"SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED' AND id IN ({ids})"
         wait_for(lambda: int(self.machine.sql(query)[0][0]) == number, 120 + 30 * number, every=2)
         return runs
-
-    def one_by_one(self, number: int) -> list[str]:
-        """Runs that do not disturb each other."""
-        return [run for _number in range(number) for run in self.through(1)]
 
 
 # --- Reading ---
@@ -212,24 +207,16 @@ def cost(work: Work, rest: dict[str, float], number: int, **parameters: float) -
     return {name: (value - rest.get(name, 0) * spent["time"]) / number for name, value in spent.items()}, runs
 
 
-def start_seconds(history: list[State]) -> Iterator[float]:
-    pending: dict[str, float] = {}
-    for state in history:
-        if state.type == "PENDING":
-            pending[state.run] = state.begun
-        elif state.type == "RUNNING" and state.run in pending:
-            yield state.begun - pending[state.run]
-
-
 def measure_runs(work: Work, results: Results, rest: dict[str, float], number: int) -> None:
     empty, runs = cost(work, rest, number)
     for name, unit, counter in COSTS:
         results.note(f"{name}_per_run", unit, empty[counter])
     results.note("run_start_cpu_seconds", "CPU s", empty["cpu run"])
     results.note("worker_cpu_seconds_per_run", "CPU s", empty["cpu worker"])
-    results.note("transaction_seconds", "s", empty["busy"] / empty["transactions"])
     results.note("events_per_run", "events", empty["rows events"])
     results.note("logs_per_run", "logs", empty["rows log"])
+    # Each API process reads every event, so that what a run costs depends on their number.
+    results.note("measured_api_processes", "processes", sum(name.startswith("api-") for name in work.machine.pids()))
     history = work.history(runs)
     begun = [state.begun for state in history if state.type == "RUNNING"]
     first = min(state.begun for state in history if state.type == "PENDING")
@@ -249,10 +236,6 @@ def measure_runs(work: Work, results: Results, rest: dict[str, float], number: i
     results.note("stored_bytes_per_task", "bytes", task_bytes)
     event_bytes = sum(empty[f"rows {table}"] * sizes[table] for table in EVENTS) / empty["rows events"]
     results.note("stored_bytes_per_event", "bytes", event_bytes)
-
-
-def measure_start(work: Work, results: Results) -> None:
-    results.note("start_seconds_process", "s", *start_seconds(work.history(work.one_by_one(5))))
 
 
 def measure_logs(work: Work, results: Results, number: int) -> None:
@@ -281,22 +264,6 @@ def measure_outage(work: Work, results: Results, number: int) -> None:
     results.note("redis_bytes_per_event", "bytes", (more_memory - memory) / (more_events - events))
 
 
-def measure_one_worker(work: Work, results: Results, number: int) -> None:
-    """How fast one worker of a process pool starts runs, where nothing but this machine limits it."""
-    machine = work.machine
-    workers = sorted(name for name in machine.pids() if name.startswith("worker-"))
-    machine.sh(f"systemctl stop {' '.join(f'prefect-{name}' for name in workers[1:])}")
-    machine.api("PATCH", "/work_pools/default", {"concurrency_limit": None})
-    try:
-        history = work.history(work.through(number))
-    finally:
-        machine.api("PATCH", "/work_pools/default", {"concurrency_limit": POOL_LIMIT})
-        machine.sh(f"systemctl start {' '.join(f'prefect-{name}' for name in workers[1:])}")
-    first = min(state.begun for state in history if state.type == "PENDING")
-    last = max(state.begun for state in history if state.type == "RUNNING")
-    results.note("launches_per_second_per_worker_process", "launches/s", number / (last - first))
-
-
 def measure_memory(work: Work, results: Results) -> None:
     for name in ("api", "services", "worker"):
         results.note(f"{name}_memory_mb", "MiB", *memory_mb(work.machine, f"{name}-" if name != "services" else name))
@@ -315,11 +282,9 @@ def measure(machine: Machine, results: Results, runs: int) -> None:
     work.through(2)  # what happens only once has happened
     rest = measure_polls(machine, results)
     measure_runs(work, results, rest, runs)
-    measure_start(work, results)
     measure_logs(work, results, runs)
     measure_memory(work, results)
     measure_outage(work, results, runs)
-    measure_one_worker(work, results, runs)
 
 
 # --- Telling ---

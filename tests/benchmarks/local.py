@@ -28,7 +28,6 @@ NAME = "bench"
 # What the queries of this program cost is nothing beside the runs.
 COUNTERS = """SELECT json_build_object(
   'transactions', xact_commit + xact_rollback,
-  'busy', (active_time + idle_in_transaction_time) / 1000,
   'wal', pg_current_wal_lsn() - '0/0',
   'flushes', (SELECT wal_sync FROM pg_stat_wal),
   'rows', (SELECT json_object_agg(relname, n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'public'))

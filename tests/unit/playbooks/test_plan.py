@@ -39,7 +39,7 @@ def play(directory: Path, *words: str) -> tuple[int, str]:
     ended = subprocess.run(
         [*COMMAND, *words],
         cwd=directory,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "PWD": str(directory)},  # as a shell there has it
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -80,6 +80,25 @@ def test_the_file_is_written_once_and_predicted(directory: Path) -> None:
     assert written.pop("prefect_workload") == yaml.safe_load(WORKLOAD)["prefect_workload"]
     variables = sizing(yaml.safe_load(WORKLOAD)["prefect_workload"])["variables"]
     assert written == {name: value for name, value in variables.items() if value is not None}
+
+
+@pytest.mark.parametrize("path", ["mine/group_vars/plan.yml", "~/plan.yml"])
+def test_the_file_is_where_one_looks_for_it(directory: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    (directory / "mine" / "group_vars").mkdir(parents=True)
+    monkeypatch.setitem(ENVIRONMENT, "HOME", str(directory))
+    code, output = play(directory, "-e", "@workload.yml", "-e", f"prefect_plan_file={path}")
+    assert code == 0, output
+    assert (directory / path.removeprefix("~/")).is_file()
+
+
+def test_every_variable_in_the_file_has_a_comment(directory: Path) -> None:
+    code, output = play(directory, "-e", "@workload.yml", "-e", f"prefect_plan_file={directory}/plan.yml")
+    assert code == 0, output
+    lines = (directory / "plan.yml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"\w+:", line) and number > lines.index("---"):
+            assert lines[number - 1].startswith("# "), line
+    assert max(len(line) for line in lines) <= 120
 
 
 def test_extra_variables_and_the_inventory_do_as_well(directory: Path) -> None:

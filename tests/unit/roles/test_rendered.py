@@ -195,6 +195,48 @@ def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
         assert quantity(found["resources"]["requests"]["memory"]) == request_mb * 2**20
 
 
+@pytest.mark.parametrize(
+    ("pools", "options"),
+    [
+        (None, ["prefect_workload.nodes.count"]),  # planned: 300 runs
+        ([{"concurrency_limit": 100}], []),
+        ([{"concurrency_limit": 100, "job": {"cpu_request": 1}}], ["prefect_workload.nodes.count"]),
+        ([{"concurrency_limit": 5, "job": {"memory_request": "64Gi"}}], ["prefect_work_pools[a].job"]),
+    ],
+)
+@pytest.mark.parametrize("platform", ["kubernetes", "host"])
+def test_the_preflight_judges_the_pools_that_are_really_there(
+    tmp_path: Path, platform: str, pools: list[dict[str, Any]] | None, options: list[str]
+) -> None:
+    nodes = {"count": 2, "cpu": 32, "memory_mb": 65536 - 1}
+    workload = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes", "nodes": nodes}
+    variables: dict[str, Any] = {"prefect_workload": workload, "prefect_platform": platform}
+    if pools:
+        variables["prefect_work_pools"] = [{"name": "a", "type": "kubernetes", **pool} for pool in pools]
+    expressions = {"problems": "__prefect_preflight_node_problems"}
+    found = evaluated(tmp_path, "production", "prefect_preflight", expressions, **variables)
+    assert [problem["option"] for problem in found["problems"]] == options
+
+
+@pytest.mark.parametrize(
+    ("pool", "requests", "limits"),
+    [
+        ({}, {"cpu": "100m", "memory": "256Mi"}, {"memory": "512Mi"}),
+        ({"job": {"memory_request": "1Gi"}}, {"cpu": "100m", "memory": "1Gi"}, {"memory": "1Gi"}),
+        ({"base_job_template": {"a": {}}}, {"cpu": "100m", "memory": "256Mi"}, {"memory": "512Mi"}),
+    ],
+)
+def test_what_the_preflight_adds_up_for_runs(
+    tmp_path: Path, pool: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
+) -> None:
+    pools = [{"name": "a", "type": "kubernetes", "concurrency_limit": 5, **pool}]
+    given = {**PREFLIGHT, "prefect_work_pools": pools}
+    found = evaluated(tmp_path, "production", "prefect_preflight", {"pods": PODS}, **given)["pods"]
+    (runs,) = [item for item in found if item["what"] == "runs of a"]
+    assert (runs["count"], runs["namespace"]) == (5, "prefect")
+    assert runs["resources"] == {"requests": requests, "limits": limits}
+
+
 def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
     pod = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"key": "runs", "operator": "Exists"}]}
     pool = {

@@ -169,6 +169,30 @@ def test_jobs_run_where_the_worker_may_start_them_and_go_away() -> None:
     assert (job["cpu_request"], job["memory_request"]) == ("100m", "256Mi")
 
 
+@pytest.mark.parametrize(
+    ("job", "made"),
+    [
+        ({}, ("256Mi", "512Mi")),
+        ({"memory_request": "1Gi"}, ("1Gi", "1Gi")),
+        ({"memory_request": "300Mi"}, ("300Mi", "512Mi")),
+        ({"memory_limit": "128Mi"}, ("128Mi", "128Mi")),
+        ({"memory_request": "1Gi", "memory_limit": "3Gi"}, ("1Gi", "3Gi")),
+        ({"memory_request": "1Gi", "memory_limit": "512Mi"}, ("1Gi", "512Mi")),  # the preflight refuses it
+        ({"memory_request": "1Gi", "memory_limit": None}, ("1Gi", None)),
+        ({"memory_request": "much"}, ("much", "512Mi")),
+    ],
+)
+def test_a_default_does_not_contradict_what_a_pool_states(job: dict[str, Any], made: tuple[str, str]) -> None:
+    there = pool(job=job)["job"]
+    assert (there["memory_request"], there["memory_limit"]) == made
+
+
+@pytest.mark.parametrize(("limit", "request_"), [("50m", "50m"), (0.5, "100m"), (None, "100m")])
+def test_a_small_limit_of_the_cpu(limit: Any, request_: str) -> None:
+    job = pool(job={"cpu_limit": limit})["job"]
+    assert (job["cpu_request"], job["cpu_limit"]) == (request_, limit)
+
+
 def test_labels_are_those_of_the_pods() -> None:
     labels = {"selfhosted.prefect/runs-of": "prefect"}
     patch = {"job_manifest": {"spec": {"template": {"metadata": {"labels": {"team": "data"}}}}}}

@@ -159,6 +159,16 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_work_pools": [{"name": " "}]}, "prefect_work_pools[ ].name", "empty"),
     ({"prefect_work_pools": [{"name": "a"}, {"name": "a"}]}, "prefect_work_pools", "called 'a'"),
     (pool(concurrency_limit=-1), f"{POOL}.concurrency_limit", "negative"),
+    (
+        pool(type="kubernetes", job={"memory_request": "1Gi", "memory_limit": "512Mi"}),
+        f"{POOL}.job.memory_limit",
+        "512Mi is less than memory_request, 1Gi",
+    ),
+    (
+        pool(type="kubernetes", job={"cpu_request": 1, "cpu_limit": "500m"}),
+        f"{POOL}.job.cpu_limit",
+        "Raise it to 1 or more, or lower cpu_request.",
+    ),
     (pool(workers={"min": -1}), f"{POOL}.workers.min", "negative"),
     (pool(workers={"limit": -1}), f"{POOL}.workers.limit", "negative"),
     (pool(workers={"min": 3, "max": 2}), f"{POOL}.workers.max", "below"),
@@ -239,6 +249,9 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_api_auth_string": "", "prefect_gateway_host": ""},
         {"prefect_api_auth_string": "", "prefect_api_open": True},
         {"prefect_work_pools": [], "prefect_worker_hosts": []},
+        pool(type="kubernetes", job={"memory_request": "1Gi", "cpu_limit": "50m"}),
+        pool(type="kubernetes", job={"memory_request": "1024Mi", "memory_limit": "1Gi", "cpu_request": None}),
+        pool(type="other", job={"memory_request": 2, "memory_limit": 1}),  # whatever these mean there
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},

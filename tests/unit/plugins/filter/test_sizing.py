@@ -14,7 +14,11 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from test_problems import GOOD
 
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
+from ansible_collections.selfhosted.prefect.plugins.filter.node_problems import node_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
 from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
@@ -24,6 +28,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload impor
 ROOT = Path(__file__).resolve().parents[4]
 # The workload of the public support thread whose answers the plan has to reproduce.
 THREAD = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}
+OWN = {"events_per_run": 12}
 
 
 def role_options() -> dict[str, Any]:
@@ -40,6 +45,15 @@ ROLE_OPTIONS = role_options()
 
 def warned(plan: dict[str, Any]) -> set[str]:
     return {warning["option"].removeprefix("prefect_workload.") for warning in plan["warnings"]}
+
+
+def ended(plan: dict[str, Any]) -> bool:
+    """Whether the plan says that no number of API processes is enough."""
+    return any("more than one deployment carries" in warning["problem"] for warning in plan["warnings"])
+
+
+def planned_pools(workload: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(sizing(workload)["variables"]["prefect_work_pools"])
 
 
 # --- The thread ---
@@ -156,6 +170,49 @@ def test_runs_that_do_not_fit_on_the_nodes(nodes: dict[str, Any], fits: bool) ->
     assert [problem["option"] for problem in problems] == ([] if fits else ["prefect_workload.nodes.count"])
 
 
+NODES = {"count": 3, "cpu": 10, "memory_mb": 25600}
+
+
+@pytest.mark.parametrize(
+    ("pools", "option", "words"),
+    [
+        ([{"concurrency_limit": 300}], "", ""),
+        ([{"concurrency_limit": 301}], "prefect_workload.nodes.count", "301 runs at once"),
+        ([{"concurrency_limit": 150}, {"concurrency_limit": 151}], "prefect_workload.nodes.count", "Use 4 nodes"),
+        ([{"concurrency_limit": 30, "job": {"cpu_request": 1}}], "", ""),
+        ([{"concurrency_limit": 31, "job": {"cpu_request": 1}}], "prefect_workload.nodes.count", "31 runs"),
+        # What of a node is left over is of no use: 2 of 4 GiB, and 3 of 3 cores.
+        ([{"concurrency_limit": 19, "job": {"memory_request": "4Gi"}}], "prefect_workload.nodes.count", "19 runs"),
+        ([{"concurrency_limit": 1, "job": {"memory_request": "26Gi"}}], "prefect_work_pools[0].job", "and 26624 MiB"),
+        ([{"concurrency_limit": 1, "job": {"cpu_request": 11}}], "prefect_work_pools[0].job", "requests 11 cores"),
+        # A stated limit that is below the default request is what is requested.
+        ([{"concurrency_limit": 300, "job": {"cpu_limit": "50m", "memory_limit": "128Mi"}}], "", ""),
+        ([{"concurrency_limit": 900}], "prefect_workload.nodes.count", "Use 9 nodes"),
+        ([{"concurrency_limit": 900, "state": "absent"}], "", ""),
+        ([{"concurrency_limit": 900, "type": "process"}], "", ""),
+        ([{"concurrency_limit": None}, {"concurrency_limit": 0}, {}], "", ""),
+    ],
+)
+def test_runs_of_the_real_pools_that_do_not_fit(pools: list[dict[str, Any]], option: str, words: str) -> None:
+    named = [{"name": str(number), "type": "kubernetes", **pool} for number, pool in enumerate(pools)]
+    problems = node_problems(kubernetes_pools(named, "flows", "prefect:1"), NODES)
+    assert [problem["option"] for problem in problems] == ([option] if option else [])
+    assert words in "".join(f"{problem['problem']} {problem['remedy']}" for problem in problems)
+
+
+@pytest.mark.parametrize("nodes", [{}, dict.fromkeys(NODES)])
+def test_nodes_that_nobody_has_described(nodes: dict[str, Any]) -> None:
+    pool = {"name": "a", "type": "kubernetes", "concurrency_limit": 9999, "job": {"cpu_request": 999}}
+    assert node_problems([pool], nodes) == []
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_planned_pools_are_judged_as_in_the_plan(count: int) -> None:
+    plan = sizing({**THREAD, "nodes": {**NODES, "count": count}})
+    found = node_problems(plan["variables"]["prefect_work_pools"], plan["workload"]["nodes"])
+    assert [problem["option"] for problem in found] == [problem["option"] for problem in plan["problems"]]
+
+
 @pytest.mark.parametrize(
     ("run", "node", "per_node", "nodes"),
     [
@@ -204,10 +261,111 @@ def test_many_pools_need_the_room_of_all_their_limits(kind: str) -> None:
         assert plan["numbers"]["worker_machines_memory_mb"] > 400 * 256
 
 
+@pytest.mark.parametrize(
+    ("runs_per_hour", "replicas", "enough"),
+    [(60, 2, True), (18000, 2, True), (25000, 3, True), (40000, 5, True), (50000, 9, True), (90000, 20, False)],
+)
+def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas: int, enough: bool) -> None:
+    plan = sizing({**THREAD, "runs_per_hour": runs_per_hour})
+    assert (plan["numbers"]["api_replicas"], ended(plan)) == (replicas, not enough)
+
+
+def test_the_rate_where_a_deployment_ends() -> None:
+    workload = {**THREAD, "runs_per_hour": 45000, "peak_factor": 2}
+    (warning,) = (one for one in sizing(workload)["warnings"] if "more than one deployment" in one["problem"])
+    assert warning["option"] == "prefect_workload.runs_per_hour"
+    assert "20 processes end at about 16.9 runs/s, and any number of them before 20 runs/s" in warning["problem"]
+    assert "each with 30000 runs an hour at the most" in warning["remedy"]
+    assert not ended(sizing({**workload, "runs_per_hour": 30000}))
+
+
+def test_one_core_is_all_that_pgbouncer_and_redis_have() -> None:
+    busy = {"runs_per_hour": 160000, "run_seconds": 1}
+    for workload, pgbouncers, titles in (
+        (busy, 1, {"PgBouncer"}),
+        (busy, 2, set()),
+        ({**busy, "runs_per_hour": 500000}, 5, {"Redis"}),
+    ):
+        problems = [warning["problem"] for warning in sizing(workload, pgbouncers=pgbouncers)["warnings"]]
+        assert {text.split()[0] for text in problems if "uses one core" in text} == titles
+
+
+# --- Events and logs of the runs' own ---
+
+
+def test_own_events_load_what_the_events_of_tasks_load() -> None:
+    plain, own, tasks = (sizing({**THREAD, **more})["numbers"] for more in ({}, OWN, {"tasks_per_run": 4}))
+    names = ("transactions_per_second", "api_cores", "services_cores", "database_busy_cores", "wal_mb_per_second")
+    for name in (*names, "redis_cores", "redis_memory_mb", "stored_events_gb_per_day", "prefect_cores"):
+        assert own[name] == pytest.approx(tasks[name]), name
+    assert {name for name in names if own[name] <= plain[name]} == set()
+    assert own["stored_runs_gb_per_day"] == plain["stored_runs_gb_per_day"]
+
+
+@pytest.mark.parametrize(
+    ("more", "warnings"),
+    [
+        ({"events_per_run": 80}, set()),
+        ({"events_per_run": 81}, {"events_per_run"}),
+        ({"logs_per_run": 50}, set()),
+        ({"logs_per_run": 51}, {"logs_per_run"}),
+        ({"logs_per_run": 500, "events_per_run": 500}, {"logs_per_run", "events_per_run"}),
+    ],
+)
+def test_runs_that_write_much_more_than_measured_ones(more: dict[str, float], warnings: set[str]) -> None:
+    assert warned(sizing({"runs_per_hour": 60, "run_seconds": 20, **more})) == warnings
+
+
+@pytest.mark.parametrize(
+    ("runs_per_hour", "more", "level", "said"),
+    [
+        (3599, {}, "INFO", False),
+        (3600, {}, "WARNING", True),
+        (3600, {"logs_per_run": 0}, "WARNING", False),
+    ],
+)
+def test_messages_that_are_not_sent_count_and_it_says_why(
+    runs_per_hour: float, more: dict[str, float], level: str, said: bool
+) -> None:
+    plan = sizing({"runs_per_hour": runs_per_hour, "run_seconds": 1, **more})
+    assert plan["variables"]["prefect_logging_level"] == level
+    (row,) = (row for row in plan["rows"] if row["name"] == "stored_runs_gb_per_day")
+    assert ("so that there is room to turn them on" in row["why"]) == said
+
+
+def test_the_machines_of_a_process_pool_have_room_for_their_workers() -> None:
+    (row,) = (row for row in sizing({**THREAD, "pool_type": "process"})["rows"] if row["name"] == "worker_cores")
+    rate = 25000 / 3600
+    assert row["value"] == pytest.approx((rate * (1.19 + 0.0534) + rate * 30 * 0.1) / 0.6)
+    assert "0.0534 of the worker" in row["formula"]
+    assert row["formula"].endswith("/ 0.6")
+
+
 def test_several_pgbouncers_can_spare_one() -> None:
     busy = {**THREAD, "runs_per_hour": 200000, "tasks_per_run": 20}
     one, three = (sizing(busy, pgbouncers=count)["numbers"]["pgbouncer_pool_size"] for count in (1, 3))
     assert one / 2 <= three < one
+
+
+@pytest.mark.parametrize(
+    ("run_mb", "request_", "limit"),
+    [(100, "100Mi", "512Mi"), (256, "256Mi", "512Mi"), (600, "600Mi", "1200Mi"), (1024.5, "1025Mi", "2049Mi")],
+)
+def test_a_run_may_take_more_than_it_requests(run_mb: float, request_: str, limit: str) -> None:
+    (pool,) = sizing({**THREAD, "run_memory_mb": run_mb})["variables"]["prefect_work_pools"]
+    assert (pool["job"]["memory_request"], pool["job"]["memory_limit"]) == (request_, limit)
+
+
+def test_a_pool_with_hardly_any_runs_is_not_stopped() -> None:
+    pools = [{"name": "main", "share": 1e12}, {"name": "rare", "share": 1e-12}]
+    limits = [pool["concurrency_limit"] for pool in planned_pools({**THREAD, "work_pools": pools})]
+    assert limits == [300, 10]
+    assert [pool["concurrency_limit"] for pool in planned_pools({"runs_per_hour": 1e-20, "run_seconds": 1})] == [10]
+
+
+def test_the_inventory_decides_when_images_are_pulled() -> None:
+    made = kubernetes_pools(planned_pools(THREAD), "flows", "prefect:1", image_pull_policy="Always")
+    assert [pool["job"]["image_pull_policy"] for pool in made] == ["Always"]
 
 
 # --- What holds for every workload ---
@@ -219,7 +377,7 @@ workloads = st.fixed_dictionaries(
         "peak_factor": st.floats(1, 20),
         "tasks_per_run": st.floats(0, 100),
         "logs_per_run": st.floats(0, 1000),
-        "events_per_run": st.floats(0, 100),
+        "events_per_run": st.floats(0, 1000),
         "run_cpu": st.floats(0.01, 64),
         "run_memory_mb": st.floats(1, 1e5),
         "pool_type": st.sampled_from(["process", "kubernetes"]),
@@ -240,6 +398,14 @@ def test_more_load_never_needs_less(workload: dict[str, Any], option: str, facto
     less = {**workload, option: workload.get(option, defaults.get(option, 0)) or 1}
     before, after = sizing(less)["numbers"], sizing({**less, option: less[option] * factor})["numbers"]
     assert {name: (before[name], after[name]) for name in before if after[name] < before[name] * (1 - 1e-9)} == {}
+
+
+@given(workloads)
+def test_what_is_stored_is_written_to_the_wal_before(workload: dict[str, Any]) -> None:
+    numbers = sizing(workload)["numbers"]
+    stored = numbers["stored_runs_gb_per_day"] + numbers["stored_events_gb_per_day"]
+    least = stored * 1e3 / 86400 * workload.get("peak_factor", 1)
+    assert numbers["wal_mb_per_second"] >= least * (1 - 1e-9)
 
 
 @given(workloads)
@@ -265,10 +431,21 @@ def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
         assert (values["nodes"] - 1) * values["runs_per_node"] >= values["concurrency_limit"]
     assert values["shared_buffers_mb"] * 4 == values["database_memory_gb"] * 1024
     assert values["database_disk_gb"] > values["database_gb"]
-    # With one API process away the others still carry the load, and their connections are enough.
+    # With one API process away the others still carry the load, and their connections are enough; or it is told.
+    if ended(plan):
+        return
     left = values["api_replicas"] - 1
     assert left >= values["api_cores"]
+    assert values["api_cores"] <= 0.6 * values["api_replicas"] * (1 + 1e-9)
     assert left * 15 >= values["busy_connections"] * (1 - 1e-9)
+
+
+@given(workloads)
+def test_the_planned_pools_pass_the_preflight(workload: dict[str, Any]) -> None:
+    pools = planned_pools(workload)
+    assert min(pool["concurrency_limit"] for pool in pools) > 0
+    checked = {**GOOD, "prefect_work_pools": kubernetes_pools(pools, "flows", "prefect:1")}
+    assert deployment_problems(checked) == []
 
 
 @given(workloads)
@@ -358,8 +535,14 @@ def test_every_coefficient_says_where_it_is_from() -> None:
             assert coefficient.get("note") or name.endswith("_seconds"), name
 
 
-def test_every_coefficient_is_used() -> None:
-    code = Path(_sizing.__file__).read_text()
-    unused = {name for name in _sizing.load_data()["coefficients"] if f'"{name}"' not in code}
-    # Measured on a machine that runs flows, too: there, waiting for a processor is part of them.
-    assert unused == {"transaction_seconds", "start_seconds_process", "launches_per_second_per_worker_process"}
+def test_every_coefficient_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, coefficient = set(), _sizing.coefficient
+
+    def note(name: str) -> float:
+        read.add(name)
+        return coefficient(name)
+
+    monkeypatch.setattr(_sizing, "coefficient", note)
+    for kind in ("process", "kubernetes"):
+        sizing({**THREAD, "pool_type": kind, "logs_per_run": 100, "events_per_run": 100})
+    assert read == set(_sizing.load_data()["coefficients"])
