@@ -263,7 +263,7 @@ def test_many_pools_need_the_room_of_all_their_limits(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("runs_per_hour", "replicas", "enough"),
-    [(60, 2, True), (18000, 2, True), (25000, 3, True), (40000, 5, True), (50000, 9, True), (90000, 20, False)],
+    [(60, 2, True), (18000, 2, True), (25000, 3, True), (40000, 4, True), (90000, 13, True), (120000, 20, False)],
 )
 def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas: int, enough: bool) -> None:
     plan = sizing({**THREAD, "runs_per_hour": runs_per_hour})
@@ -271,12 +271,12 @@ def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas:
 
 
 def test_the_rate_where_a_deployment_ends() -> None:
-    workload = {**THREAD, "runs_per_hour": 45000, "peak_factor": 2}
+    workload = {**THREAD, "runs_per_hour": 75000, "peak_factor": 2}
     (warning,) = (one for one in sizing(workload)["warnings"] if "more than one deployment" in one["problem"])
     assert warning["option"] == "prefect_workload.runs_per_hour"
-    assert "20 processes end at about 16.9 runs/s, and any number of them before 20 runs/s" in warning["problem"]
-    assert "each with 30000 runs an hour at the most" in warning["remedy"]
-    assert not ended(sizing({**workload, "runs_per_hour": 30000}))
+    assert "20 processes end at about 31.1 runs/s, and any number of them before 50 runs/s" in warning["problem"]
+    assert "each with 55000 runs an hour at the most" in warning["remedy"]
+    assert not ended(sizing({**workload, "runs_per_hour": 55000}))
 
 
 def test_one_core_is_all_that_pgbouncer_and_redis_have() -> None:
