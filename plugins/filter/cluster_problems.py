@@ -51,6 +51,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import amount
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
@@ -186,7 +187,7 @@ def _amounts(
         resources = entry["resources"] or {}
         # A limit without a request is a request, too.
         own = {**(defaults.get(kind) or {}), **(resources.get("limits") or {}), **(resources.get(kind) or {})}
-        amounts.append((entry, int(entry["count"]) * quantity(own.get(resource, 0))))
+        amounts.append((entry, int(entry["count"]) * (amount(own.get(resource)) or 0)))
     return amounts
 
 
@@ -212,7 +213,7 @@ def _quotas(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Pr
                         f"instance need {_shown(total, name)}.",
                         f"Raise the quota, or ask for less: most is for {largest['what']}.",
                     )
-                for entry in (entry for entry, amount in amounts if not amount):
+                for entry in (entry for entry, needed in amounts if not needed):
                     yield problem(
                         entry["option"],
                         f"The quota of the namespace {namespace} counts {given}, so each pod has to state it, and "
@@ -230,9 +231,9 @@ def _capacity(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[
         ("requests.memory", 2**20, nodes["most_memory_mb"], nodes["memory_mb"]),
         ("pods", 1, nodes["pods"], nodes["pods"]),
     ):
-        amounts = [(entry, amount) for entry, amount in _amounts(needs["pods"], name) if amount]
-        for entry, amount in amounts:
-            each = amount / int(entry["count"])
+        amounts = [(entry, asked) for entry, asked in _amounts(needs["pods"], name) if asked]
+        for entry, asked in amounts:
+            each = asked / int(entry["count"])
             if each > most * unit:
                 yield problem(
                     entry["option"],

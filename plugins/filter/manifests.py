@@ -36,7 +36,7 @@ options:
         are replaced, null removes.
       - A container without an image changes the one of its name, and is left out where a workload has none. So one
         patch can have something for each of several workloads. C(api), C(services), C(migrate), C(worker), C(observer),
-        C(postgres), C(pgbouncer) and C(redis) are there.
+        C(postgres), C(pgbouncer) with its C(exporter), and C(redis) are there.
     type: dict
     default: {}
 """
@@ -81,7 +81,7 @@ _CONTAINER_SECURITY = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-_CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "redis")
+_CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "exporter", "redis")
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -153,11 +153,15 @@ def _copy(value: Any) -> Any:
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _without_strangers(spec: Manifest, own: Sequence[str]) -> Manifest:
+def _without_other_containers(spec: Manifest | None, own: Sequence[str]) -> Manifest:
     """Return the patched spec without what the patch has for the containers of other workloads."""
+    if not spec or not spec.get("containers"):
+        raise AnsibleFilterError("pod_patch: it leaves no container: leave spec.containers out, or list what changes")
     kept = []
     for container in spec["containers"]:
-        name = container["name"]
+        name = container.get("name")
+        if not name:
+            raise AnsibleFilterError("pod_patch: an entry of spec.containers has no name: give it one")
         if container.get("image") or name in own:
             kept.append(container)
         elif name not in _CONTAINERS:
@@ -194,7 +198,7 @@ def _completed(
     if patch:
         own = [container["name"] for container in template["spec"]["containers"]]
         template = merge(template, patch)
-        template["spec"] = _without_strangers(template["spec"], own)
+        template["spec"] = _without_other_containers(template.get("spec"), own)
     template["spec"] = _secured(template["spec"], shared)
     checksum = _checksum(template["spec"], sources)
     if checksum:

@@ -16,7 +16,8 @@ description:
     out and its Jobs complete, and deletes what is no longer listed.
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
     task has to list all of its group.
-  - A namespace that is there already, and that another instance or somebody else has made, stays as it is.
+  - A namespace that is there already, and that another instance or somebody else has made, stays as it is. Any other
+    object that another instance has made is refused.
   - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still
     runs with other pods than described, is deleted and made anew.
   - What an autoscaler among the objects scales has to have as many pods as that makes at least.
@@ -64,7 +65,7 @@ options:
     description:
       - V(present) for the group as described.
       - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
-        a namespace in which another instance runs. For a database of CloudNativePG see O(database).
+        a namespace in which another instance runs or has its Jobs. For a database of CloudNativePG see O(database).
     type: str
     choices: [present, absent]
     default: present

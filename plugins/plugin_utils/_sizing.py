@@ -350,8 +350,8 @@ def _server(p: Plan) -> None:
         _api_cores(p, processes, p.v["workers_min"]),
         "cores",
         f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('api_cores_per_worker')}",
-        "of all API processes; one uses one core at the most. Each reads every event, so that a further one costs "
-        "something itself. On a crowded machine a run takes several times as much",
+        "of all API processes; one uses one core at the most, and a further one costs something of every run itself. "
+        "On a crowded machine a run takes several times as much",
     )
     most = _api_cores(p, processes, p.v["workers_max"])
     p.used.clear()
@@ -692,12 +692,11 @@ def _saturated(p: Plan) -> Iterator[Problem]:
     rate, room = p.v["runs_per_second"], p.v["api_room"]
     option = f"{WORKLOAD}.runs_per_hour"
     if round(room, 9) < 1:
-        each, carried = p.c("api_cpu_seconds_per_run_and_further_process"), rate * room
+        carried = rate * room
         yield problem(
             option,
-            f"{show(rate)} runs/s are more than one deployment carries: each API process takes {show(each)} CPU s of "
-            f"every run for itself, so that {p.v['api_replicas']} processes end at about {show(carried)} runs/s, and "
-            f"any number of them before {show(p.c('utilisation') / each)} runs/s.",
+            f"{show(rate)} runs/s are more than one deployment carries: {p.v['api_replicas']} API processes end at "
+            f"about {show(carried)}, and more are not planned because each costs something of every run itself.",
             "Divide the load among several instances, each with "
             f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
             "work in one run.",

@@ -283,9 +283,13 @@ def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> 
         "prefect_separate_observer": True,
         "prefect_network_policies": True,
     }
-    expressions = {"objects": "__prefect_worker_objects", "namespaces": "prefect_job_namespaces"}
+    expressions = {
+        "objects": "__prefect_worker_objects",
+        "namespaces": "prefect_job_namespaces",
+        "searched": "prefect_kubernetes_objects.namespaces",
+    }
     found = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)
-    assert found["namespaces"] == ["prefect"]
+    assert (found["namespaces"], found["searched"]) == (["prefect"], ["prefect", "gone"])
     named = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
     assert named["NetworkPolicy", "prefect-observer"]["spec"]["egress"][2:] == [proxy]
     for name, field in (("prefect-observer", "tty"), ("prefect-worker-a", "stdin")):

@@ -117,6 +117,19 @@ def test_one_patch_has_something_for_several_workloads() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (None, "it leaves no container"),
+        ({"containers": None}, "it leaves no container"),
+        ({"containers": [{"image": "a"}]}, "has no name"),
+    ],
+)
+def test_a_patch_that_leaves_no_pod_is_refused(spec: Any, words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"pod_patch: .*{words}"):
+        manifests([deployment()], SHARED, {"spec": spec})
+
+
 def test_a_container_that_no_pod_has_needs_an_image() -> None:
     patch = {"spec": {"containers": [{"name": "apii", "env": []}]}}
     with pytest.raises(AnsibleFilterError, match=r"apii has no image.*give it one, or change one of api, services"):

@@ -274,7 +274,7 @@ def test_the_rate_where_a_deployment_ends() -> None:
     workload = {**THREAD, "runs_per_hour": 75000, "peak_factor": 2}
     (warning,) = (one for one in sizing(workload)["warnings"] if "more than one deployment" in one["problem"])
     assert warning["option"] == "prefect_workload.runs_per_hour"
-    assert "20 processes end at about 31.1 runs/s, and any number of them before 50 runs/s" in warning["problem"]
+    assert "20 API processes end at about 31.1, and more are not planned" in warning["problem"]
     assert "each with 55000 runs an hour at the most" in warning["remedy"]
     assert not ended(sizing({**workload, "runs_per_hour": 55000}))
 
