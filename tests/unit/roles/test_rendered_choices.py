@@ -195,7 +195,7 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
     assert api["ports"] == [{"port": 4211}]  # of the pods
     to_kubernetes = {"ports": [{"port": 16443}]}
     assert others == [to_kubernetes, collector]
-    assert egress(objects, "prefect-observer") == [api, to_kubernetes]
+    assert egress(objects, "prefect-observer") == [api, to_kubernetes, collector]
     assert egress(objects, "prefect-worker-processes") == [api, {}]
     assert egress(objects, "prefect-worker-closed") == [api]
 
