@@ -149,6 +149,22 @@ def test_a_healthy_deployment_passes() -> None:
     assert len({check["check"] for check in checks}) == len(checks)
 
 
+def test_without_a_run_nothing_is_said_of_its_events() -> None:
+    readings = copy.deepcopy(HEALTHY)
+    put([FAILED], "probes")(readings)
+    row(persisted=0)(readings)
+    names = {check["check"] for check in deployment_checks(readings, EXPECTED)}
+    assert PROBES in names
+    assert PERSISTER not in names
+
+
+def test_workers_of_pools_that_are_gone_do_not_count() -> None:
+    readings = copy.deepcopy(HEALTHY)
+    readings["workers"]["workers"].append({"name": "prefect-worker-old-1", "alive": True})
+    (found,) = [check for check in deployment_checks(readings, EXPECTED) if check["check"] == WORKERS]
+    assert found["detail"] == f"{len(EXPECTED['workers'])} worker(s) alive"
+
+
 def test_unlimited_memory_is_not_used_up() -> None:
     readings = copy.deepcopy(HEALTHY)
     redis(put(0, "maxmemory"))(readings)
