@@ -234,15 +234,15 @@ def test_statements_are_those_of_the_test() -> None:
     def statement(number: int, calls: int, milliseconds: float) -> dict[str, Any]:
         return {"queryid": str(number), "query": f"SELECT\n  {number}", "calls": calls, "milliseconds": milliseconds}
 
-    before = {**BEFORE, "statements": [statement(1, 10, 9e9), statement(2, 1, 5.0)]}
-    after = {**AFTER, "statements": [statement(1, 10, 9e9), statement(2, 3, 2005.0), statement(3, 1, 50.0)]}
-    assert report(before, after)["statements"] == [
+    less = {**BEFORE, "statements": [statement(1, 10, 9e9), statement(2, 1, 5.0)]}
+    more = {**AFTER, "statements": [statement(1, 10, 9e9), statement(2, 3, 2005.0), statement(3, 1, 50.0)]}
+    assert report(less, more)["statements"] == [
         {"query": "SELECT 2", "calls": 2, "seconds": 2.0, "began_anew": False},
         {"query": "SELECT 3", "calls": 1, "seconds": 0.05, "began_anew": False},
     ]
-    assert "SELECT 2" in _load_report.as_text(report(before, after))
+    assert "SELECT 2" in _load_report.as_text(report(less, more))
     # Statistics that were reset, or a statement that made room for others and came back.
-    anew = report(after, before)
+    anew = report(more, less)
     assert anew["statements"] == [
         {"query": "SELECT 2", "calls": 1, "seconds": 0.005, "began_anew": True},
     ]
