@@ -18,7 +18,8 @@ options:
   _input:
     description:
       - What was read. C(processes) by host; C(gateways) and C(poolers), results of tasks by host; C(redis), C(server),
-        C(configuration), C(workers), C(database), results of tasks; C(probes), a list of results.
+        C(configuration), C(workers), C(database), results of tasks; C(probes), a list of results; C(poolers_again), the
+        connections that PgBouncer named after C(database) was read.
     type: dict
     required: true
   expected:
@@ -237,6 +238,7 @@ def _pooling(readings: Readings, _expected: Readings) -> Iterator[Check]:
         if result.get("query_result") is None:
             problems.append(f"PgBouncer on {host} does not tell: {reason(result)}")
         through |= {(row["local_addr"], int(row["local_port"])) for row in result.get("query_result") or []}
+    through |= {(row["local_addr"], int(row["local_port"])) for row in readings["poolers_again"]}
     rows = readings["database"].get("query_result")
     if not rows:
         problems.append(f"PostgreSQL does not tell: {reason(readings['database'])}")

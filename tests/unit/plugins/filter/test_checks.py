@@ -55,6 +55,7 @@ HEALTHY: dict[str, Any] = {
     },
     "gateways": {"a": {"rc": 0, "stdout": json.dumps(GATEWAY)}},
     "poolers": {"a": {"query_result": [{"local_addr": "127.0.0.1", "local_port": 5001}]}},
+    "poolers_again": [],
     "redis": {"rc": 0, "stdout": json.dumps(REDIS)},
     "server": {"server": {"version": "3.9.1", "ready": True}},
     "configuration": {"changes": [], "summary": {"unchanged": 4}},
@@ -163,6 +164,13 @@ def test_workers_of_pools_that_are_gone_do_not_count() -> None:
     readings["workers"]["workers"].append({"name": "prefect-worker-old-1", "alive": True})
     (found,) = [check for check in deployment_checks(readings, EXPECTED) if check["check"] == WORKERS]
     assert found["detail"] == f"{len(EXPECTED['workers'])} worker(s) alive"
+
+
+def test_a_connection_that_pgbouncer_has_opened_meanwhile_is_its_own() -> None:
+    readings = copy.deepcopy(HEALTHY)
+    row(api_sessions=[{"address": "127.0.0.1", "port": 5002}])(readings)
+    readings["poolers_again"] = [{"local_addr": "127.0.0.1", "local_port": 5002}]
+    assert all(check["ok"] for check in deployment_checks(readings, EXPECTED))
 
 
 def test_unlimited_memory_is_not_used_up() -> None:
