@@ -44,7 +44,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import worker_count
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, worker_count
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import RESOURCES, exceeds
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
@@ -82,10 +82,7 @@ def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
     """Return how many workers a pool may get: machines have a fixed number."""
-    fixed = worker_count(pool)
-    if v["prefect_platform"] != "kubernetes" or pool.get("state") == "absent":
-        return fixed
-    return max(fixed, int((pool.get("workers") or {}).get("max") or 0))
+    return most_workers(pool) if v["prefect_platform"] == "kubernetes" else worker_count(pool)
 
 
 def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:

@@ -38,6 +38,8 @@ _value:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.filter.without_keys import without_keys
+
 
 def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of C(patch) without the containers that it adds."""
@@ -45,7 +47,7 @@ def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
     if not containers:
         return dict(patch)
     kept = [container for container in containers if not container.get("image")]
-    spec = {key: value for key, value in patch["spec"].items() if key != "containers"}
+    (spec,) = without_keys([patch["spec"]], ["containers"])
     return {**patch, "spec": {**spec, "containers": kept} if kept else spec}
 
 

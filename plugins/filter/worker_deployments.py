@@ -63,7 +63,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name, worker_count
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, process_name, worker_count
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
@@ -116,7 +116,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
     workers = pool.get("workers") or {}
     scaling = workers.get("autoscaling") or {}
     least = worker_count(pool)
-    most = max(least, int(workers.get("max") or least))
+    most = most_workers(pool)
     metric = (scaling.get("metric") or "cpu") if most > least else None
     job = pool.get("job") or {}
     return {

@@ -63,6 +63,13 @@ def worker_count(pool: Mapping[str, Any]) -> int:
     return 1 if count is None else int(count)
 
 
+def most_workers(pool: Mapping[str, Any]) -> int:
+    """Return how many workers an autoscaler may give C(pool)."""
+    if pool.get("state") == "absent":
+        return 0
+    return max(worker_count(pool), int((pool.get("workers") or {}).get("max") or 0))
+
+
 def worker_limit(pool: Mapping[str, Any], number: int, count: int) -> int | None:
     """Return how many runs worker C(number) of C(count) may have at a time, one at least."""
     own = (pool.get("workers") or {}).get("limit")
