@@ -3,7 +3,7 @@
 # Extra words for the command of a target, for example:
 #   make site ARGS="-K --check --diff"     make unit ARGS="-k work_pool -x"     make sanity ARGS="--test pep8"
 ARGS ?=
-STAGES = sanity lint docs unit package contract molecule machines e2e kubernetes
+STAGES = sanity lint docs unit package contract molecule machines e2e security kubernetes
 
 .PHONY: help site test test-all $(STAGES) build lock clean
 help: ## list the targets
@@ -30,6 +30,7 @@ contract: ## every module against a real Prefect server
 molecule: ## the roles on throwaway machines: converge, idempotence, check mode, side effect, verify, teardown
 machines: ## the throwaway machines themselves, and the commands of the README on fresh ones
 e2e: ## the local platform as a whole: faults, load, secrets
+security: ## attacks: from flow code, from other accounts, from clients of the API
 kubernetes: ## the roles on a real cluster, which it makes, or on the one of KUBECONFIG
 $(STAGES):
 	@scripts/bootstrap.sh test

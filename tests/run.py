@@ -143,6 +143,7 @@ CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
 FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
+BOUNDARIES = ("root", "secrets")  # what of tests/security every change has to pass
 GIT = {"git": "git"}
 STAGES = (
     Stage(
@@ -157,10 +158,10 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/kubernetes"
-                " scripts tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"
-                " tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py tests/benchmarks/local.py"
-                " tests/benchmarks/tuning.py",
+                "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/security"
+                " tests/kubernetes scripts tests/benchmarks/cluster.py tests/benchmarks/coefficients.py"
+                " tests/benchmarks/faults.py tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py"
+                " tests/benchmarks/local.py tests/benchmarks/tuning.py",
             ),
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
@@ -209,6 +210,8 @@ STAGES = (
         quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=20),),
         round=2,
     ),
+    # The tests that are cheap enough for every change share the machine of one session.
+    pytest("security", round=2, minutes=60, quick=(modules("boundaries", "tests/security", *BOUNDARIES, minutes=20),)),
     pytest(
         "kubernetes",
         round=3,
