@@ -11,9 +11,9 @@ short_description: Complete Kubernetes objects with what all of the collection's
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Gives the pods of every workload a label with its name and selects by it; meets the restricted Pod Security level;
-    keeps the token of the service account, and the addresses of all services, out of pods that do not ask for them; and
-    spreads replicas over nodes and zones.
+  - Gives the pods of every workload labels with its name and its instance and selects by them; meets the restricted Pod
+    Security level; keeps the token of the service account, and the addresses of all services, out of pods that do not
+    ask for them; and spreads replicas over nodes and zones.
   - Notes a checksum of each ConfigMap and Secret of the list that a pod uses at the pod, so that it is replaced when
     one changes.
   - What a template states itself wins, and O(patch) wins over that.
@@ -26,7 +26,7 @@ options:
     required: true
   pod:
     description:
-      - Options that all pods share. C(instance), the label of the instance; C(image_pull_policy);
+      - Options that all pods share. C(instance), the name of the instance, which becomes a label; C(image_pull_policy);
         C(image_pull_secrets), a list of names.
     type: dict
     required: true
@@ -67,12 +67,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import (
+    INSTANCE_LABEL,
+    WORKLOAD_LABEL,
+    described,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
 Manifest = dict[str, Any]
 
-NAME_LABEL = "app.kubernetes.io/name"
-INSTANCE_LABEL = "app.kubernetes.io/part-of"
 CHECKSUM = "selfhosted.prefect/configuration"
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet")
 _POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -182,13 +185,12 @@ def _completed(
     spec = result.get("spec") or {}
     if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
         return result
-    labels = {NAME_LABEL: manifest["metadata"]["name"]}
+    labels = {INSTANCE_LABEL: shared["instance"], WORKLOAD_LABEL: manifest["metadata"]["name"]}
     template = spec["template"]
     template.setdefault("metadata", {})
     template["metadata"]["labels"] = {
         **(template["metadata"].get("labels") or {}),
-        **labels,
-        INSTANCE_LABEL: shared["instance"],
+        **described(labels),
     }
     template["spec"] = _completed_spec(template["spec"], shared)
     if result["kind"] in _SELECTED:

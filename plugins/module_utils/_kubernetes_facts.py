@@ -15,7 +15,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     KubernetesClient,
     part,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import (
+    GROUP_LABEL,
+    INSTANCE_LABEL,
+    WORKLOAD_LABEL,
+)
 
 _UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 1e-3}
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -198,8 +202,8 @@ def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
     conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
     return {
         "name": item["metadata"]["name"],
-        "workload": labels.get("app.kubernetes.io/name", ""),
-        "component": labels.get("app.kubernetes.io/component", ""),
+        "workload": labels.get(WORKLOAD_LABEL, ""),
+        "component": labels.get(GROUP_LABEL, ""),
         "address": status.get("podIP", ""),
         "node": (item.get("spec") or {}).get("nodeName", ""),
         "phase": status.get("phase", ""),

@@ -21,13 +21,15 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     Manifest,
     part,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import (
+    GROUP_LABEL,
+    HOME_LABEL,
+    INSTANCE_LABEL,
+    MADE_HERE,
+    described,
+)
 
-INSTANCE_LABEL = "app.kubernetes.io/part-of"
-GROUP_LABEL = "app.kubernetes.io/component"
-MANAGER_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "selfhosted.prefect"
-# On what is not in the namespace of the instance: which that is. Instances elsewhere may have the same name.
-HOME_LABEL = "selfhosted.prefect/home"
 
 # What can be pruned. Kinds whose API the cluster does not have are passed over.
 KINDS = (
@@ -74,6 +76,8 @@ _AUTOSCALERS = {"HorizontalPodAutoscaler": ("minReplicas", 1), "ScaledObject": (
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Cluster")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+# What the API server says of fields that never change, in general and of a StatefulSet.
+_NEVER_CHANGES = ("immutable", "updates to statefulset spec")
 _LOG_LINES = 15
 _INTERVAL = 0.5
 # A pod has 30 seconds to end, and the controller of a busy cluster takes its time.
@@ -102,10 +106,10 @@ def title(manifest: Mapping[str, Any]) -> str:
 def owner(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the instance that an object is of and the namespace of that, None if this collection has not made it."""
     labels = manifest["metadata"].get("labels") or {}
-    if labels.get(MANAGER_LABEL) != MANAGER:
+    if INSTANCE_LABEL not in labels:
         return None
     home = labels.get(HOME_LABEL) or manifest["metadata"].get("namespace") or ""
-    return labels.get(INSTANCE_LABEL, ""), home
+    return labels[INSTANCE_LABEL], home
 
 
 def comparable(manifest: Mapping[str, Any]) -> Manifest:
@@ -249,7 +253,8 @@ def _unfinished_job(manifest: Mapping[str, Any]) -> str:
 def _is_immutable(error: ApiError) -> bool:
     """Whether the API server has refused nothing but to change what it never changes."""
     causes = (error.body.get("details") or {}).get("causes") or [{"message": str(error)}]
-    return error.status == 422 and all("immutable" in (cause.get("message") or "") for cause in causes)
+    messages = [cause.get("message") or "" for cause in causes]
+    return error.status == 422 and all(any(words in message for words in _NEVER_CHANGES) for message in messages)
 
 
 def _is_of_an_autoscaler(error: ApiError) -> bool:
@@ -351,13 +356,12 @@ class ObjectSet:
         metadata = result.setdefault("metadata", {})
         metadata["labels"] = {
             **(metadata.get("labels") or {}),
-            INSTANCE_LABEL: self.instance,
-            GROUP_LABEL: self.group,
-            MANAGER_LABEL: MANAGER,
+            **described({INSTANCE_LABEL: self.instance, GROUP_LABEL: self.group}),
+            **MADE_HERE,
         }
         template = (result.get("spec") or {}).get("template") or {}
         if "metadata" in template:
-            template["metadata"].setdefault("labels", {})[GROUP_LABEL] = self.group
+            template["metadata"].setdefault("labels", {}).update(described({GROUP_LABEL: self.group}))
         self.discover()
         resource = self._resources.get(result["apiVersion"], {}).get(result["kind"])
         if resource and resource["scope"] == "Namespaced":
@@ -395,7 +399,7 @@ class ObjectSet:
             if self.dry_run and error.status == 404:
                 after = manifest  # its namespace is only predicted itself
             else:
-                raise KubernetesError(f"{title(manifest)}: {self._advice(error)}") from error
+                raise KubernetesError(f"{title(manifest)}: {self._advice_on(manifest, error)}") from error
         if before is None:
             return Change("create", None, after)
         if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and not self.dry_run:
@@ -446,6 +450,20 @@ class ObjectSet:
         if error.status == 403:
             return f"{error}. Give the login of this kubeconfig that permission; preflight.yml lists all it needs."
         return str(error)
+
+    def _advice_on(self, manifest: Mapping[str, Any], error: ApiError) -> str:
+        """Return what to do where an object is refused because of the one that is there."""
+        if not _is_immutable(error):
+            return self._advice(error)
+        resource = self.path_of(manifest).split("/")[-2]
+        group = manifest["apiVersion"].rpartition("/")[0]
+        metadata = manifest["metadata"]
+        where = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
+        return (
+            f"{error}. What is there has other values of fields that never change: another version, or another tool, "
+            "has made it. Delete it and repeat the playbook; volumes stay: kubectl delete "
+            f"{'.'.join(filter(None, (resource, group)))} {metadata['name']}{where}"
+        )
 
     # Who decides on the number of pods
 
@@ -519,7 +537,7 @@ class ObjectSet:
         return [item for item in found if self._is_ours(item)]
 
     def _of_group(self) -> str:
-        return f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group},{MANAGER_LABEL}={MANAGER}"
+        return f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group}"
 
     def _labelled_at(self, path: str, kind: tuple[str, str], selector: str) -> list[Manifest]:
         answer = self.client.found(path, {"labelSelector": selector})
@@ -564,7 +582,7 @@ class ObjectSet:
                     f"{title(found)} is no longer in the inventory. It is not deleted, because CloudNativePG would "
                     "delete its volumes, and with them all data. Either take it back into the inventory "
                     "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg); or keep it and look after it "
-                    f"yourself: kubectl label {where} {MANAGER_LABEL}-; or delete it, when its data is elsewhere: "
+                    f"yourself: kubectl label {where} {INSTANCE_LABEL}-; or delete it, when its data is elsewhere: "
                     f"kubectl delete {where}"
                 )
 
@@ -591,7 +609,7 @@ class ObjectSet:
         if manifest["kind"] != "Namespace":
             return False
         paths = [path for path in (self.path(*kind, manifest["metadata"]["name"]) for kind in _TRACES) if path]
-        query = {"labelSelector": f"{MANAGER_LABEL}={MANAGER}"}
+        query = {"labelSelector": INSTANCE_LABEL}  # of whichever instance
         answers = self.client.together(lambda path: self.client.json("GET", path, query), paths)
         return any(not self._is_ours(item) for answer in answers for item in answer["items"])
 
@@ -605,7 +623,7 @@ class ObjectSet:
 
     def workloads(self, groups: Iterable[str]) -> list[Manifest]:
         """Return what runs pods for some groups of the instance, and what says how many."""
-        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)}),{MANAGER_LABEL}={MANAGER}"
+        selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)})"
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
             path = self.path(*kind, None)

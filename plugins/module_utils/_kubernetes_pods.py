@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     part,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_exec import Ended, run_in
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import GROUP_LABEL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import GROUP_LABEL
 
 Argument = TypeVar("Argument")
 

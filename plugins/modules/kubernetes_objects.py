@@ -35,11 +35,11 @@ attributes:
     details: Of a Secret, only the names of its values are shown, and which of them differ.
 options:
   group:
-    description: Name of the component, which becomes the label C(app.kubernetes.io/component).
+    description: Name of the component, which becomes the label C(selfhosted.prefect/component).
     type: str
     required: true
   instance:
-    description: Name of the instance, which becomes the label C(app.kubernetes.io/part-of).
+    description: Name of the instance, which becomes the label C(selfhosted.prefect/instance).
     type: str
     default: prefect
   namespace:

@@ -134,8 +134,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import INSTANCE_LABEL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_pods import Pods, Program
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
 
 
 def main() -> None:

@@ -171,15 +171,15 @@ class Deployment:
 
     def pods(self, component: str = "") -> list[dict[str, Any]]:
         """The pods that are there to stay."""
-        selector = f"app.kubernetes.io/part-of={self.instance}"
+        selector = f"selfhosted.prefect/instance={self.instance}"
         if component:
-            selector += f",app.kubernetes.io/component={component}"
+            selector += f",selfhosted.prefect/component={component}"
         found = self.objects("pods", labelSelector=selector)
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def workers_of(self, pool: str) -> list[dict[str, Any]]:
         name = f"{self.instance}-worker-{pool}"
-        return [pod for pod in self.pods("workers") if pod["metadata"]["labels"]["app.kubernetes.io/name"] == name]
+        return [pod for pod in self.pods("workers") if pod["metadata"]["labels"]["selfhosted.prefect/workload"] == name]
 
     def delete_pod(self, name: str, **query: Any) -> None:
         self.cluster.client.json("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{name}", query)

@@ -49,7 +49,7 @@ def test_the_namespace_enforces_the_restricted_level(development: Deployment, in
 
 def test_only_workers_have_a_token(development: Deployment, installed: Installed) -> None:
     with_token = {
-        pod["metadata"]["labels"].get("app.kubernetes.io/component")
+        pod["metadata"]["labels"].get("selfhosted.prefect/component")
         for pod in development.pods()
         if pod["spec"].get("automountServiceAccountToken") is not False
     }
@@ -69,7 +69,7 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
 
 
 def test_the_migration_may_take_its_time(development: Deployment, installed: Installed) -> None:
-    selector = "app.kubernetes.io/component=migration"
+    selector = "selfhosted.prefect/component=migration"
     (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=selector)
     assert job["spec"]["activeDeadlineSeconds"] == 3600
     assert job["status"]["succeeded"] == 1

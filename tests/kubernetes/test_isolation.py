@@ -25,7 +25,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
 from .conftest import POOLS, Installed
 from .deployment import NETWORKING, Deployment, wait_for
 
-COMPONENT = "app.kubernetes.io/component"
+COMPONENT = "selfhosted.prefect/component"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # which every namespace has
 RUN_LABEL = "selfhosted.prefect/runs-of"
 # Which others may reach which port. The API's is open to all, who then need its login: the gateway publishes it. The
@@ -221,11 +221,11 @@ def test_each_part_reaches_what_it_needs_and_nothing_else(
 
 def test_what_leaves_the_cluster(development: Deployment, pods: dict[str, dict[str, Any]]) -> None:
     """PostgreSQL and Redis are in this one; elsewhere, their ports are open."""
-    workers = {pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod for pod in development.pods("workers")}
+    workers = {pod["metadata"]["labels"]["selfhosted.prefect/workload"]: pod for pod in development.pods("workers")}
     launchers, processes = (f"{development.instance}-worker-{pool}" for pool in ("kubernetes", "inside"))
     everything = {**{name: pod for name, pod in pods.items() if name != "workers"}, **workers}
     policies = development.objects("networkpolicies", NETWORKING)
-    outside = a_pod("elsewhere", {COMPONENT: "api", "app.kubernetes.io/part-of": development.instance})
+    outside = a_pod("elsewhere", {COMPONENT: "api", "selfhosted.prefect/instance": development.instance})
     anywhere = {"services", processes, "run", "outsider"}
     for port, expected in (
         (53, everything.keys() - {"postgres", "redis"}),

@@ -77,7 +77,7 @@ def test_a_hung_process_is_replaced(
     development: Deployment, installed: Installed, workload: str, record_testsuite_property: Note
 ) -> None:
     """It is there and does nothing, which only a probe can tell."""
-    label = f"app.kubernetes.io/name={development.instance}-{workload}"
+    label = f"selfhosted.prefect/workload={development.instance}-{workload}"
     name = development.objects("pods", labelSelector=label)[0]["metadata"]["name"]
 
     def status() -> tuple[int, bool]:

@@ -48,7 +48,7 @@ def pod(name: str, component: str, *containers: str, **metadata: Any) -> dict[st
     return {
         "metadata": {
             "name": name,
-            "labels": {"app.kubernetes.io/part-of": "prefect", "app.kubernetes.io/component": component},
+            "labels": {"selfhosted.prefect/instance": "prefect", "selfhosted.prefect/component": component},
             **metadata,
         },
         "spec": {"nodeName": "node-1", "containers": [{"name": container} for container in names]},

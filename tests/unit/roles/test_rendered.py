@@ -23,7 +23,7 @@ LABEL = "selfhosted.prefect/runs-of"
 def peers(namespace: str) -> list[dict[str, Any]]:
     """Who reaches the API beside its gateway's clients, in the inventory for production."""
     return [
-        {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "prefect"}}},
+        {"podSelector": {"matchLabels": {"selfhosted.prefect/instance": "prefect"}}},
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "podSelector": {"matchLabels": {LABEL: "prefect"}},

@@ -54,9 +54,10 @@ def test_pods_meet_the_restricted_level() -> None:
 
 def test_a_workload_selects_its_own_pods_and_spreads_them() -> None:
     made = manifests([deployment()], SHARED)[0]
-    labels = {"app.kubernetes.io/name": "web"}
+    labels = {"selfhosted.prefect/instance": "prefect", "selfhosted.prefect/workload": "web"}
     assert made["spec"]["selector"] == {"matchLabels": labels}
-    assert made["spec"]["template"]["metadata"]["labels"] == {**labels, "app.kubernetes.io/part-of": "prefect"}
+    described = {"app.kubernetes.io/part-of": "prefect", "app.kubernetes.io/name": "web"}
+    assert made["spec"]["template"]["metadata"]["labels"] == labels | described
     assert [entry["topologyKey"] for entry in pod_of(made)["topologySpreadConstraints"]] == [
         "topology.kubernetes.io/zone",
         "kubernetes.io/hostname",
@@ -515,7 +516,7 @@ def test_nodes_that_come_by_themselves_are_not_counted() -> None:
 
 
 def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
-    ours = namespace(labels={"app.kubernetes.io/part-of": "prefect"})
+    ours = namespace(labels={"selfhosted.prefect/instance": "prefect"})
     assert cluster_problems({**CLUSTER, **ours}, NEEDS) == []
 
 

@@ -25,7 +25,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access,
     access_from_kubeconfig,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _namespace, quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _namespace, pods, quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
     Change,
     ObjectSet,
@@ -98,8 +98,13 @@ class FakeClient:
             for place, item in self.objects.items()
             if place.startswith(base)
             and place.split("/")[-2] == plural
-            and wanted <= {f"{name}={value}" for name, value in (item["metadata"].get("labels") or {}).items()}
+            and wanted <= self._terms(item["metadata"].get("labels") or {})
         ]
+
+    @staticmethod
+    def _terms(labels: dict[str, str]) -> set[str]:
+        """Every part of a selector that these labels meet."""
+        return {*labels, *(f"{name}={value}" for name, value in labels.items())}
 
     def _groups(self, *, core: bool) -> list[dict[str, Any]]:
         kinds: dict[str, list[Any]] = {}
@@ -212,6 +217,45 @@ def test_another_refusal_of_a_job_is_reported() -> None:
     with pytest.raises(KubernetesError, match="Job a in home: must be positive"):
         objects_of(client).apply(job("new"))
     assert client.writes() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "spec.selector: Invalid value: {}: field is immutable",
+        "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+    ],
+)
+def test_what_never_changes_is_said_to_have_to_be_deleted(message: str) -> None:
+    class Refusing(FakeClient):
+        def json(self, method: str, path: str, *rest: Any, **options: Any) -> Any:
+            if method == "PATCH":
+                raise ApiError(422, message, {"details": {"causes": [{"message": message}]}})
+            return super().json(method, path, *rest, **options)
+
+    deployment = {"apiVersion": "apps/v1", **made("Deployment", namespace="home")}
+    with pytest.raises(KubernetesError, match=r"kubectl delete deployments\.apps a -n home"):
+        objects_of(Refusing()).apply(deployment)
+
+
+def test_nothing_is_recognised_by_labels_that_others_set() -> None:
+    """Prefect gives its Jobs, their pods and a Secret these; charts give them to what they make."""
+    client = FakeClient()
+    theirs = {
+        "app.kubernetes.io/name": "prefect-api",
+        "app.kubernetes.io/part-of": "prefect",
+        "app.kubernetes.io/component": "migration",
+        "app.kubernetes.io/managed-by": "selfhosted.prefect",
+        "selfhosted.prefect/runs-of": "prefect",
+    }
+    for version, kind in (("v1", "Pod"), ("batch/v1", "Job"), ("v1", "Secret"), ("apps/v1", "Deployment")):
+        client.objects[objects_of(client).path_of({"apiVersion": version, **made(kind)})] = made(kind, labels=theirs)
+    objects = objects_of(client)
+    assert [objects._is_ours(item) for item in client.objects.values()] == [False] * 4
+    assert objects.owned([]) == []
+    assert objects.workloads(["migration"]) == []
+    assert objects.remove_all([], 1) == []
+    assert pods(cast(KubernetesClient, client), "home", "prefect") == []
 
 
 @pytest.mark.parametrize(
@@ -443,10 +487,7 @@ def test_a_login_that_sees_only_namespaces_has_made_nothing_for_the_cluster() ->
 
 
 def test_a_namespace_of_an_instance_of_the_same_name_is_left_alone() -> None:
-    labels = {
-        "app.kubernetes.io/part-of": "prefect",
-        "app.kubernetes.io/managed-by": "selfhosted.prefect",
-    }
+    labels = {"selfhosted.prefect/instance": "prefect"}
     objects = objects_of(FakeClient())
     for home, ours in (("home", True), ("other", False)):
         found = made("Namespace", labels={**labels, "selfhosted.prefect/home": home})
@@ -454,7 +495,7 @@ def test_a_namespace_of_an_instance_of_the_same_name_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-@pytest.mark.parametrize("theirs", [{"app.kubernetes.io/part-of": "b"}, {"selfhosted.prefect/home": "other"}])
+@pytest.mark.parametrize("theirs", [{"selfhosted.prefect/instance": "b"}, {"selfhosted.prefect/home": "other"}])
 def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str], *, dry_run: bool) -> None:
     client = FakeClient()
     mine = put(client, *ROLE, namespace="jobs")
@@ -471,7 +512,7 @@ def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str],
     objects.apply(mine)
 
 
-@pytest.mark.parametrize("theirs", [None, {"app.kubernetes.io/part-of": "b"}, {"selfhosted.prefect/home": "other"}])
+@pytest.mark.parametrize("theirs", [None, {"selfhosted.prefect/instance": "b"}, {"selfhosted.prefect/home": "other"}])
 def test_a_namespace_in_which_another_instance_has_jobs_stays(theirs: dict[str, str] | None) -> None:
     client = FakeClient()
     namespace = put(client, "v1", "Namespace", namespace="", name="jobs")

@@ -21,7 +21,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_exec import Ended, run_in
 
-SELECTOR = "app.kubernetes.io/part-of=prefect"
+SELECTOR = "selfhosted.prefect/instance=prefect"
 VERSION_2 = """\
 /sys/fs/cgroup/cpu.stat:usage_usec 2500000
 /sys/fs/cgroup/cpu.stat:user_usec 2000000

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""The labels by which the collection knows its own Kubernetes objects.
+
+Nobody else sets these keys. Those of C(app.kubernetes.io), which Prefect gives the pods of its Jobs too, only describe:
+nothing may be selected, pruned, deleted or recognised by them.
+"""
+
+from __future__ import annotations
+
+PREFIX = "selfhosted.prefect/"
+INSTANCE_LABEL = f"{PREFIX}instance"  # on everything
+GROUP_LABEL = f"{PREFIX}component"  # on everything
+WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: the name of what runs them
+# On what is not in the namespace of the instance: which that is. Instances elsewhere may have the same name.
+HOME_LABEL = f"{PREFIX}home"
+RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the others
+
+MADE_HERE = {"app.kubernetes.io/managed-by": "selfhosted.prefect"}
+_DESCRIBED_BY = {
+    INSTANCE_LABEL: "app.kubernetes.io/part-of",
+    GROUP_LABEL: "app.kubernetes.io/component",
+    WORKLOAD_LABEL: "app.kubernetes.io/name",
+}
+
+
+def described(labels: dict[str, str]) -> dict[str, str]:
+    """Return labels together with those that tell people and their tools the same."""
+    return {**{_DESCRIBED_BY[name]: value for name, value in labels.items() if name in _DESCRIBED_BY}, **labels}
