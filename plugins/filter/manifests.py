@@ -183,6 +183,9 @@ def _completed(
 ) -> Manifest:
     result: Manifest = _copy(manifest)
     spec = result.get("spec") or {}
+    if result["kind"] == "Service":
+        # An address of each family that the cluster has; the pods listen on all of theirs.
+        spec.setdefault("ipFamilyPolicy", "PreferDualStack")
     if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
         return result
     labels = {INSTANCE_LABEL: shared["instance"], WORKLOAD_LABEL: manifest["metadata"]["name"]}

@@ -55,15 +55,16 @@ _value:
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import bracketed
+
 
 def postgresql_url(
     database: str, host: str, port: int, *, user: str, password: str = "", driver: str = "asyncpg"
 ) -> str:
     """Return a URL with every part percent-encoded."""
     login = quote(user, safe="") + (":" + quote(password, safe="") if password else "")
-    address = f"[{host}]" if ":" in host else host
     scheme = f"postgresql+{driver}" if driver else "postgresql"
-    return f"{scheme}://{login}@{address}:{int(port)}/{quote(database, safe='')}"
+    return f"{scheme}://{login}@{bracketed(host)}:{int(port)}/{quote(database, safe='')}"
 
 
 class FilterModule:

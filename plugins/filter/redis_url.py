@@ -51,12 +51,13 @@ _value:
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import bracketed
+
 
 def redis_url(host: str, port: int = 6379, password: str = "", database: int = 0, tls: bool = False) -> str:
     """Return a Redis URL with the password percent-encoded."""
     login = f":{quote(password, safe='')}@" if password else ""
-    address = f"[{host}]" if ":" in host else host
-    return f"{'rediss' if tls else 'redis'}://{login}{address}:{int(port)}/{int(database)}"
+    return f"{'rediss' if tls else 'redis'}://{login}{bracketed(host)}:{int(port)}/{int(database)}"
 
 
 class FilterModule:

@@ -100,6 +100,10 @@ ansible_facts:
           type: list
           elements: int
           returned: always
+        ipv6:
+          description: Whether the kernel has IPv6, so that a program can listen on it.
+          type: bool
+          returned: always
         processes:
           description: Names of the processes that are recorded in O(state_dir).
           type: list
@@ -206,6 +210,7 @@ def facts(packages: list[str], users: list[str], paths: list[str], state_dir: st
         "memory_mb": _memory_mb(),
         "ephemeral_ports": [int(port) for port in _read("/proc/sys/net/ipv4/ip_local_port_range").split()],
         "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
+        "ipv6": os.path.exists("/proc/net/if_inet6"),
         "processes": _recorded(state_dir),
         "postgresql_clusters": sorted("/".join(path.split("/")[-3:-1]) for path in glob.glob(_CLUSTERS)),
         "missing_packages": [name for name in packages if name not in installed],

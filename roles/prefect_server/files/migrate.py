@@ -112,7 +112,7 @@ def explain(reason: BaseException) -> NoReturn:
     """End, with what keeps Prefect from the database."""
     code = sqlstate(reason)
     url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
-    where = f"PostgreSQL at {url.hostname}:{url.port or 5432}"
+    where = f"PostgreSQL at {url.netloc.rpartition('@')[2]}"
     user, database = unquote(url.username or ""), unquote(url.path.lstrip("/"))
     why = f"{str(reason) or type(reason).__name__}. {UNTOUCHED}"
     if code.startswith(CLOSED):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
+from ansible_collections.selfhosted.prefect.plugins.filter.endpoint import endpoint
 from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
@@ -166,3 +167,30 @@ def test_what_only_a_url_can_say_stays_one(url: str) -> None:
 
 def test_redis_settings_of_the_shortest_url() -> None:
     assert redis_settings("redis://[::1]", "X") == {"X_HOST": "::1", "X_PORT": "6379", "X_DB": "0"}
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "word"),
+    [
+        ("db.example", "http://db.example:4200/api", "db.example:4200"),
+        ("10.0.0.5", "http://10.0.0.5:4200/api", "10.0.0.5:4200"),
+        ("fd00::5", "http://[fd00::5]:4200/api", "[fd00::5]:4200"),
+        ("::", "http://[::]:4200/api", "[::]:4200"),
+        ("fe80::1%eth0", "http://[fe80::1%eth0]:4200/api", "[fe80::1%eth0]:4200"),
+        ("*", "http://*:4200/api", "*:4200"),
+    ],
+)
+def test_endpoint(host: str, url: str, word: str) -> None:
+    assert endpoint(host, 4200, "/api", scheme="http") == url
+    assert endpoint(host, 4200) == word
+
+
+@given(address=st.ip_addresses(), port=PORT)
+def test_every_address_reads_back_from_a_url(address: Any, port: int) -> None:
+    urls = [
+        endpoint(str(address), port, scheme="http"),
+        redis_url(str(address), port, "p:@/"),
+        postgresql_url("d", str(address), port, user="u", password="p:@/"),
+    ]
+    for url in urls:
+        assert (urlsplit(url).hostname, urlsplit(url).port) == (str(address), port)
