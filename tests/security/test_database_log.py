@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What API clients send stands in the parameters of statements, and not in PostgreSQL's log."""
+
+from __future__ import annotations
+
+import json
+
+from e2e.machine import Machine
+
+# As the server's processes ask, with prepared statements: one is slow, one fails.
+ASK = """
+import asyncio, json, sys
+import asyncpg
+
+SLOW = "SELECT pg_sleep(2.2), length($1::text) /* planted-slow */"
+FAILING = "SELECT 1 / (length($1::text) - length($1::text)) /* planted-failing */"
+
+async def main(password, slow, failing):
+    connection = await asyncpg.connect(host="127.0.0.1", user="prefect", database="prefect", password=password)
+    await connection.fetch(SLOW, slow)
+    try:
+        await connection.fetch(FAILING, failing)
+    except asyncpg.DivisionByZeroError:
+        pass
+    await connection.close()
+
+asyncio.run(main(**json.load(sys.stdin)))
+"""
+
+
+def test_no_parameter_of_a_statement_is_logged(deployment: Machine) -> None:
+    markers = {"slow": "marker-of-the-slow-statement", "failing": "marker-of-the-failing-statement"}
+    deployment.sh("cat > /srv/ask.py", input=ASK)
+    password = deployment.variables()["prefect_database_password"]
+    deployment.sh("/opt/prefect/3.9.1/bin/python /srv/ask.py", input=json.dumps({"password": password, **markers}))
+    log = deployment.sh("journalctl --output cat --unit prefect-postgres; rm /srv/ask.py")
+    for statement in ("planted-slow", "planted-failing"):
+        assert statement in log, "what is not logged shows nothing"
+    assert [marker for marker in markers.values() if marker in log] == []
