@@ -152,6 +152,11 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _redis_ca(str(v["prefect_redis_ca"]), url)
 
 
+def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
+    if v["prefect_database_ca"]:
+        yield from _pem("prefect_database_ca", str(v["prefect_database_ca"]))
+
+
 def _has_good_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
@@ -171,11 +176,15 @@ def _redis_ca(authority: str, url: str) -> Iterator[Problem]:
         yield problem(
             option, "prefect_redis_url names an authority, too, with ssl_ca_certs.", "Leave one of the two out."
         )
-    if "-----BEGIN" not in authority:
+    yield from _pem(option, authority)
+
+
+def _pem(option: str, text: str) -> Iterator[Problem]:
+    if "-----BEGIN" not in text:
         yield problem(
             option,
             "It is not PEM text.",
-            "Give it the text of the certificate, for example with lookup('ansible.builtin.file', 'redis-ca.crt').",
+            "Give it the text of the certificate, for example with lookup('ansible.builtin.file', 'authority.crt').",
         )
 
 
@@ -394,7 +403,7 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with the variables of a deployment."""
-    checks = (_names, _topology, _redis, _secrets, _numbers, _services, _api_objects)
+    checks = (_names, _topology, _database, _redis, _secrets, _numbers, _services, _api_objects)
     return [found for check in checks for found in check(variables)]
 
 

@@ -91,10 +91,10 @@ def has_yaml() -> bool:
 def _read_kubeconfig(path: str) -> dict[str, Any]:
     """Return the merged content of all files of a search path; the first to name something wins."""
     merged: dict[str, Any] = {"clusters": {}, "users": {}, "contexts": {}, "current-context": ""}
-    for name in filter(None, path.split(os.pathsep)):
-        file = Path(name).expanduser()
-        if not file.exists():
-            continue
+    files = [Path(name).expanduser() for name in path.split(os.pathsep) if name]
+    if not any(file.exists() for file in files):
+        raise KubernetesError(f"there is no kubeconfig {path}: name one that is there with the option kubeconfig")
+    for file in filter(Path.exists, files):
         try:
             content = yaml.safe_load(file.read_text()) or {}
         except (OSError, yaml.YAMLError) as error:

@@ -41,6 +41,11 @@ options:
     type: list
     elements: path
     default: []
+  inspect:
+    description: Files and directories to say what they are.
+    type: list
+    elements: path
+    default: []
   state_dir:
     description: Where M(selfhosted.prefect.process_group) records the processes that it manages.
     type: path
@@ -129,6 +134,12 @@ ansible_facts:
           type: list
           elements: str
           returned: always
+        paths:
+          description:
+            - What each of O(inspect) is, V(file), V(directory) or V(other), or V(missing), V(blocked) by a file above,
+              V(denied) or V(unreadable).
+          type: dict
+          returned: always
 """
 
 import glob
@@ -140,6 +151,8 @@ import subprocess
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _LISTEN = "0A"  # st in /proc/net/tcp
@@ -197,7 +210,9 @@ def _memory_mb() -> int:
     return int(found.group(1)) // 1024 if found else 0
 
 
-def facts(packages: list[str], users: list[str], paths: list[str], state_dir: str) -> dict[str, Any]:
+def facts(
+    packages: list[str], users: list[str], paths: list[str], state_dir: str, inspect: list[str]
+) -> dict[str, Any]:
     """Return the facts of this machine."""
     release = os_release(_read("/etc/os-release"))
     installed = _installed(packages)
@@ -216,6 +231,7 @@ def facts(packages: list[str], users: list[str], paths: list[str], state_dir: st
         "missing_packages": [name for name in packages if name not in installed],
         "missing_users": [name for name in users if not _exists(name)],
         "missing_paths": [path for path in paths if not os.path.exists(path)],
+        "paths": {path: state_of(path) for path in inspect},
     }
 
 
@@ -226,6 +242,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "users": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
+            "inspect": {"type": "list", "elements": "path", "default": []},
             "state_dir": {"type": "path", "required": True},
         },
         supports_check_mode=True,

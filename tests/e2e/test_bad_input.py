@@ -198,6 +198,31 @@ def test_a_port_in_use(untouched: Machine) -> None:
     assert "use another port" in found["prefect_redis_port"]
 
 
+@pytest.mark.parametrize(
+    ("option", "problem", "remedy", "value"),
+    [
+        (
+            "prefect_gateway_tls_certificate",
+            "There is no file /etc/no.pem on bare",
+            "Put the file there",
+            "/etc/no.pem",
+        ),
+        ("prefect_gateway_tls_certificate", "/etc on bare", "Name a file", "/etc"),
+        ("prefect_config_dir", "/etc/passwd on bare", "Name a directory", "/etc/passwd"),
+        ("prefect_run_dir", "a directory above it is a file", "Name another path", "/etc/passwd/run"),
+        ("prefect_data_dir", "a directory of the system", "a directory of its own", "/var/lib"),
+        ("prefect_log_dir", "'/srv/my logs' is no path", "Use an absolute path", "/srv/my logs"),
+        ("prefect_api_config_files", "There is no file", "on the machine that runs the playbooks", ["no-such.yml"]),
+        ("prefect_database_ca", "It is not PEM text", "lookup('ansible.builtin.file'", "/etc/ssl/certs/database.crt"),
+    ],
+)
+def test_a_file_that_cannot_be_used(untouched: Machine, option: str, problem: str, remedy: str, value: Any) -> None:
+    found = refusals(untouched, **{option: value})
+    assert found.keys() == {option}
+    assert problem in found[option]
+    assert remedy in found[option]
+
+
 def test_an_old_python(untouched: Machine) -> None:
     found = refusals(untouched, ansible_python_interpreter="/srv/old/python")
     assert found.keys() == {"ansible_python_interpreter"}

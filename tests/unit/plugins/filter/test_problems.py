@@ -39,6 +39,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
+    "prefect_database_ca": "",
     "prefect_api_auth_string": "admin:pass:word",
     "prefect_api_open": False,
     "prefect_gateway_host": "prefect.example.com",
@@ -114,6 +115,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
     ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
+    ({"prefect_database_ca": "/etc/ca.crt"}, "prefect_database_ca", "not PEM text"),
     (
         {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
         "prefect_redis_ca",

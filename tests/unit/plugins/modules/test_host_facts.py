@@ -67,7 +67,7 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
         ipv6.listen()
         ipv4.listen()
         found = host_facts.facts(
-            ["base-files", "no-such-package"], ["root", "nobody-else"], ["/", missing], str(tmp_path)
+            ["base-files", "no-such-package"], ["root", "nobody-else"], ["/", missing], str(tmp_path), ["/", missing]
         )
         listening = [one.getsockname()[1] in found["listening_ports"] for one in (ipv6, ipv4, idle)]
     assert listening == [True, True, False]
@@ -75,6 +75,8 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
     assert found["missing_packages"] == ["no-such-package"]
     assert found["missing_users"] == ["nobody-else"]
     assert found["missing_paths"] == [missing]
+    assert found["paths"] == {"/": "directory", missing: "missing"}
+    assert found["ipv6"] is True
     assert found["python"] == platform.python_version()
     assert 0 < found["cpus"] <= (os.cpu_count() or 0)
     assert found["memory_mb"] * 2**20 <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -86,5 +88,5 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_state_has_no_processes(tmp_path: Path) -> None:
-    found = host_facts.facts([], [], [], str(tmp_path / "none"))
+    found = host_facts.facts([], [], [], str(tmp_path / "none"), [])
     assert found["processes"] == found["missing_packages"] == found["missing_users"] == found["missing_paths"] == []

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine whose only address, beside loopback's, is an IPv6 one.
+
+Packages and Prefect come through IPv4, because the machines of the tests have no other way out. Everything of the
+deployment has IPv6 addresses from the first moment, and then IPv4 is taken away.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from e2e.machine import Machine, Played, run, wait_for
+
+from security.conftest import MakeMachine
+
+
+class Moved(NamedTuple):
+    machine: Machine
+    address: str
+    first: Played
+
+
+def network_of(machine: Machine) -> tuple[str, str]:
+    """The bridge of the machine, and a network of unique local addresses that no other bridge has."""
+    (route,) = json.loads(run(["ip", "-j", "route", "get", machine.ip]))
+    bridge = str(route["dev"])
+    digits = bridge.removeprefix("spm").rjust(8, "0")
+    return bridge, str(ipaddress.ip_address(f"fd5e:{digits[:4]}:{digits[4:]}::"))
+
+
+def reach_by(machine: Machine, address: str) -> None:
+    """Ansible and ssh reach the machine by this address, which its known host key is for, too."""
+    path = machine.home / "ssh_config"
+    alias = f"Host {machine.name} {address}\n  HostName {address}\n  HostKeyAlias {machine.name}\n"
+    path.write_text(alias + Path(machine.ssh_config).read_text())
+    machine.ssh_config = str(path)
+    hosts = machine.inventory / "hosts.json"
+    inventory = json.loads(hosts.read_text())
+    inventory["all"]["hosts"][machine.name] |= {"ansible_host": address, "ansible_ssh_common_args": f"-F {path}"}
+    hosts.write_text(json.dumps(inventory))
+    machine.ip = f"[{address}]"
+
+
+@pytest.fixture(scope="module")
+def moved(make_machine: MakeMachine) -> Moved:
+    machine = make_machine("six", "--share-cache")
+    bridge, network = network_of(machine)
+    address = f"{network}2"
+    run(["ip", "-6", "addr", "replace", f"{network}1/64", "dev", bridge, "nodad"])
+    # Nobody on the machine may change its network.
+    inside = ["ip", "-n", f"{bridge}-{machine.name}"]
+    run([*inside, "-6", "addr", "replace", f"{address}/64", "dev", "eth0", "nodad"])
+    reach_by(machine, address)
+    first = machine.playbook("site")
+    run([*inside, "-4", "addr", "flush", "dev", "eth0"])
+    machine.sh(f"sed -i 's/^[0-9.]* {machine.name} /{address} {machine.name} /' /etc/hosts")
+    machine.sh("systemctl restart 'prefect-*.service'")
+    return Moved(machine, address, first)
+
+
+def test_the_first_run_needed_no_other_address(moved: Moved) -> None:
+    assert re.search(r"^ +UI +http://\[fd5e:[0-9a-f:]+\]:4200$", moved.first.output, re.MULTILINE)
+    assert not re.search(r"^FAILED ", moved.first.output, re.MULTILINE)
+
+
+def test_there_is_no_ipv4_address(moved: Moved) -> None:
+    addresses = json.loads(moved.machine.sh("ip -j -4 addr"))
+    assert [item["ifname"] for item in addresses if item["addr_info"]] == ["lo"]
+
+
+def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
+    listening = {line.split()[3] for line in moved.machine.sh("ss -H -ltn").splitlines()}
+    for port in (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432):
+        of_port = {address for address in listening if address.endswith(f":{port}")}
+        assert f"[{moved.address}]:{port}" in of_port
+        assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
+
+
+def test_a_second_run_without_ipv4_changes_nothing_and_verifies(moved: Moved) -> None:
+    wait_for(lambda: moved.machine.api("POST", "/flows/count", {}) is not None, 120)
+    second = moved.machine.playbook("site")
+    assert second.recap["changed"] == 0, second.changed
+    assert re.search(r"^ok .*default", second.output, re.MULTILINE | re.IGNORECASE)
+
+
+def test_flow_runs_end_as_they_should(moved: Moved) -> None:
+    runs = moved.machine.api("POST", "/flow_runs/filter", {"limit": 50})
+    assert len(runs) >= 2  # one of each run of site.yml
+    assert {item["state_type"] for item in runs} == {"COMPLETED"}
+
+
+def test_a_load_test_reaches_every_component(moved: Moved, tmp_path: Path) -> None:
+    names = {"rate": 1, "seconds": 10, "directory": str(tmp_path)}
+    moved.machine.override("loadtest", {f"prefect_loadtest_{name}": value for name, value in names.items()})
+    moved.machine.playbook("loadtest")
+    moved.machine.forget("loadtest")
+    report = json.loads((tmp_path / "loadtest.json").read_text())
+    assert (report["runs"]["completed"], report["unread"]) == (10, [])

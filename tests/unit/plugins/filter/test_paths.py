@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options with paths: each is known to the preflight, and what is wrong with one is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.selfhosted.prefect.plugins.filter.path_problems import path_problems
+from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
+
+ROOT = Path(__file__).resolve().parents[4]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+# Options whose names or descriptions speak of files, directories or paths, and whose value is none.
+NOT_PATHS = {
+    "prefect_database_ca": "PEM text",
+    "prefect_redis_ca": "PEM text",
+    "prefect_instance": "a part of paths",
+    "prefect_server_existing_secret": "the name of a Secret",
+}
+
+
+def load(role: str, name: str) -> dict[str, Any]:
+    path = ROOT / "roles" / role / "meta" / name
+    return dict(yaml.safe_load(path.read_text())) if path.exists() else {}
+
+
+def options() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for role in ROLES:
+        for entry in load(role, "argument_specs.yml")["argument_specs"].values():
+            for name, option in entry["options"].items():
+                yield role, name, option
+
+
+def is_path(name: str, option: dict[str, Any]) -> bool:
+    """By its type, by its name, or by what is said of it."""
+    description = option["description"]
+    text = description if isinstance(description, str) else " ".join(description)
+    named = re.search(r"_(files?|dir|directory|path|certificate|key|kubeconfig|constraints|manifests)$", name)
+    said = re.match(r"(Path|File|Files|Directory|Directories|Name of (a|the) (file|directory))\b", text)
+    return "path" in (option["type"], option.get("elements")) or bool(named) or bool(said)
+
+
+DECLARED = {name: what for role in ROLES for name, what in load(role, "paths.yml").items()}
+
+
+def test_the_preflight_knows_every_option_with_a_path() -> None:
+    paths = {(role, name) for role, name, option in options() if is_path(name, option)}
+    declared = {(role, name) for role in ROLES for name in load(role, "paths.yml")}
+    assert {(role, name) for role, name in paths if name not in NOT_PATHS} == declared
+
+
+def test_an_option_with_a_path_has_that_type() -> None:
+    for _role, name, option in options():
+        if name in DECLARED:
+            assert "path" in (option["type"], option.get("elements")), name
+
+
+def test_a_declaration_is_complete() -> None:
+    known = {"at", "kind", "use", "platform", "component", "longest", "separator", "relative_to"}
+    for name, what in DECLARED.items():
+        assert what.keys() <= known, name
+        assert (what["at"], what["kind"], what["use"]) in {
+            *(("control", kind, use) for kind in ("file", "directory") for use in ("read", "written")),
+            *(("host", kind, "read") for kind in ("file", "directory")),
+            ("host", "directory", "made"),
+        }, name
+
+
+def test_the_preflight_reads_the_declarations_of_all_roles() -> None:
+    variables = yaml.safe_load((ROOT / "roles/prefect/vars/main.yml").read_text())
+    with_paths = [role for role in ROLES if load(role, "paths.yml")]
+    assert sorted(variables["prefect_roles_with_paths"]) == with_paths
+
+
+# --- what is at a path ---
+
+
+def test_states(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nothing")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+    expected = {
+        "": "directory",
+        "file": "file",
+        "socket": "other",
+        "dangling": "missing",
+        "none": "missing",
+        "none/further": "missing",
+        "file/further": "blocked",
+        "nul\0": "missing",
+    }
+    assert {name: state_of(str(tmp_path / name)) for name in expected} == expected
+
+
+def test_states_of_who_is_not_root(tmp_path: Path) -> None:
+    """Root may read and write everything, so somebody else looks."""
+    place = tmp_path / "place"
+    (place / "closed").mkdir(parents=True)
+    for name, mode in (("secret", 0), ("text", 0o444), ("closed", 0)):
+        (place / name).touch()
+        (place / name).chmod(mode)
+    place.chmod(0o555)
+    for directory in tmp_path.parents[:2]:  # as pytest makes them
+        directory.chmod(0o711)
+    tmp_path.chmod(0o711)
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from _paths import state_of\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print(*(state_of(f'{sys.argv[2]}/{name}', name in ('text', 'new'))"
+        " for name in ('secret', 'text', 'new', 'closed/any')))"
+    )
+    command = [sys.executable, "-B", "-c", code, str(ROOT / "plugins/module_utils"), str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for path in (place, place / "closed"):
+        path.chmod(0o700)
+    assert done.stdout.split() == ["unreadable", "unwritable", "unwritable", "denied"], done.stderr
+
+
+# --- what is told ---
+
+HOST = {"name": "db", "components": ["machine", "gateway"], "platform": "host", "local": False, "paths": {}}
+CERTIFICATE = "prefect_gateway_tls_certificate"
+
+
+def problems(values: dict[str, Any], **host: Any) -> list[dict[str, str]]:
+    return path_problems(values, DECLARED, {**HOST, "inventory": os.getcwd(), **host})
+
+
+def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) -> None:
+    (tmp_path / "pools.yml").touch()
+    values = {
+        CERTIFICATE: "/etc/ssl/prefect.pem",
+        "prefect_data_dir": "/var/lib/prefect",
+        "prefect_config_dir": "/etc/prefect",
+        "prefect_plan_file": str(tmp_path / "new" / "plan.yml"),
+        "prefect_kubeconfig": "/nowhere",  # nobody reads it on plain machines
+        "prefect_api_config_files": ["pools.yml", str(tmp_path / "pools.yml")],
+        "prefect_loadtest_directory": "",
+    }
+    found = {"/etc/ssl/prefect.pem": "file", "/var/lib/prefect": "directory", "/etc/prefect": "missing"}
+    assert problems(values, paths=found, inventory=str(tmp_path)) == []
+    assert problems({CERTIFICATE: "/no/such.pem"}, components=["api"]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "states", "words"),
+    [
+        (
+            {CERTIFICATE: "/etc/no.pem"},
+            {"/etc/no.pem": "missing"},
+            ("There is no file /etc/no.pem on db", "Put the file"),
+        ),
+        ({CERTIFICATE: "/etc"}, {"/etc": "directory"}, ("/etc on db is a directory", "Name a file")),
+        ({CERTIFICATE: "/dev/null"}, {"/dev/null": "other"}, ("neither a file nor a directory", "Name a file")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "unreadable"}, ("cannot be read", "Change its owner or its mode")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "denied"}, ("cannot be read", "directories above it")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "blocked"}, ("a directory above it is a file", "another path")),
+        ({CERTIFICATE: "tls.pem"}, {}, ("no path that every program", "absolute path")),
+        ({CERTIFICATE: "/etc/my tls.pem"}, {}, ("no path that every program", "absolute path")),
+        ({"prefect_data_dir": "/srv/a\nb"}, {}, ("no path that every program", "absolute path")),
+        ({"prefect_data_dir": "/srv/%h"}, {}, ("no path that every program", "absolute path")),
+        ({"prefect_data_dir": "/srv/../etc"}, {}, ("no path that every program", "absolute path")),
+        ({"prefect_data_dir": "/srv/x/"}, {}, ("no path that every program", "a slash at its end")),
+        ({"prefect_data_dir": "/var/lib"}, {}, ("a directory of the system", "/var/lib/prefect")),
+        ({"prefect_data_dir": "/srv/x"}, {"/srv/x": "file"}, ("/srv/x on db is a file", "Name a directory")),
+        ({"prefect_run_dir": "/run/" + "x" * 80}, {}, ("has room for 70", "shorter")),
+        (
+            {"prefect_kubeconfig": "/no/kubeconfig"},
+            None,
+            ("There is no file /no/kubeconfig on the machine", "name another"),
+        ),
+        (
+            {"prefect_api_config_files": ["no.yml"]},
+            {},
+            ("/no.yml on the machine that runs the playbooks", "name another"),
+        ),
+        ({"prefect_plan_file": "/etc"}, {}, ("/etc on the machine that runs", "Name a file")),
+        ({"prefect_loadtest_directory": "/etc/passwd"}, {}, ("is a file, and not a directory", "Name a directory")),
+    ],
+)
+def test_problems_of_a_path(values: dict[str, Any], states: dict[str, str] | None, words: tuple[str, str]) -> None:
+    cluster = {"platform": "kubernetes", "local": True} if states is None else {}
+    (problem,) = problems(values, paths=states or {}, **cluster)
+    assert problem["option"] == next(iter(values))
+    assert words[0] in problem["problem"]
+    assert words[1] in problem["remedy"]
+
+
+def test_a_search_path_may_have_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "config").touch()
+    cluster = {"platform": "kubernetes", "local": True}
+    assert problems({"prefect_kubeconfig": f"/no/kubeconfig:{tmp_path}/config"}, **cluster) == []
+    assert len(problems({"prefect_kubeconfig": "/no/kubeconfig:/no/other"}, **cluster)) == 2
+    # Where its modules run on another machine, the file is there.
+    assert problems({"prefect_kubeconfig": "/no/kubeconfig"}, platform="kubernetes") == []
+
+
+def test_each_directory_is_one_of_its_own() -> None:
+    same = {"prefect_data_dir": "/srv/x", "prefect_log_dir": "/srv/x", "prefect_config_dir": "/srv/y"}
+    (problem,) = problems(same)
+    assert problem["option"] == "prefect_log_dir"
+    assert "/srv/x is prefect_data_dir, too" in problem["problem"]
+
+
+def test_the_defaults_are_good() -> None:
+    variables = yaml.safe_load((ROOT / "roles/prefect/defaults/main.yml").read_text())
+    for instance in ("prefect", "x" * 25):
+        values = {
+            name: str(value).replace("{{ prefect_instance }}", instance)
+            for name, value in variables.items()
+            if name in DECLARED
+        }
+        assert problems(values) == []
