@@ -38,7 +38,6 @@ _value:
   elements: dict
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -47,12 +46,12 @@ from urllib.parse import urlsplit
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, worker_count
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import RESOURCES, exceeds
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._name_problems import name_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._names import GROUP
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 
 OLDEST_POSTGRESQL = 14
-_INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_GROUP = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FORBIDDEN_IN_NAMES = "/%&<>"
 _OWNED_BY_OTHERS = ("tag:", "deployment:")
 _REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
@@ -64,19 +63,13 @@ _SECRETS = (
 )
 
 
-def _names(v: Mapping[str, Any]) -> Iterator[Problem]:
+def _version(v: Mapping[str, Any]) -> Iterator[Problem]:
     version, known = str(v["prefect_version"]), [str(entry) for entry in v["prefect_known_versions"]]
     if version not in known:
         yield problem(
             "prefect_version",
             f"{version} is not a version that this collection knows how to deploy.",
             f"Set it to one of: {', '.join(known)}.",
-        )
-    if not _INSTANCE.fullmatch(str(v["prefect_instance"])):
-        yield problem(
-            "prefect_instance",
-            f"{v['prefect_instance']!r} cannot be part of the names of units and directories.",
-            "Use at most 31 lower-case letters, digits and dashes, with a letter first.",
         )
 
 
@@ -267,11 +260,11 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
         return
     for name in (group["name"] for group in groups):
-        if not _GROUP.fullmatch(str(name)):
+        if not GROUP.fullmatch(str(name)):
             yield problem(
                 f"{option}[].name",
                 f"{name!r} cannot be part of the name of a process.",
-                "Use lower-case letters, digits, dots, underscores and dashes.",
+                "Use lower-case letters, digits, dots, underscores and dashes, with a letter or a digit at both ends.",
             )
     for name in _duplicates(group["name"] for group in groups):
         yield problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
@@ -353,7 +346,13 @@ def _job(where: str, job: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _name_characters(option: str, name: str) -> Iterator[Problem]:
     found = "".join(character for character in _FORBIDDEN_IN_NAMES if character in name)
-    if found or not name.strip():
+    if name.strip() and (not name.isprintable() or name != name.strip()):
+        yield problem(
+            option,
+            f"{name!r} has a character in it that nobody sees.",
+            "Use a name without line breaks, tabs and other control characters, and without spaces at its ends.",
+        )
+    elif found or not name.strip():
         yield problem(
             option,
             f"{name!r} contains {' '.join(found)}, which the server refuses." if found else "It is empty.",
@@ -403,7 +402,7 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with the variables of a deployment."""
-    checks = (_names, _topology, _database, _redis, _secrets, _numbers, _services, _api_objects)
+    checks = (_version, name_problems, _topology, _database, _redis, _secrets, _numbers, _services, _api_objects)
     return [found for check in checks for found in check(variables)]
 
 

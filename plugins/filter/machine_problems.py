@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
-positional: ports, supported, python, cluster, memory
+positional: ports, supported, python, cluster, memory, instance, data_dir
 options:
   _input:
     description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
@@ -43,6 +43,14 @@ options:
     type: list
     elements: dict
     default: []
+  instance:
+    description: Name of the instance.
+    type: str
+    default: ""
+  data_dir:
+    description: Directory of its data, where it records what it runs.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -131,6 +139,29 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
         )
 
 
+def _others(
+    host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]], instance: str, data_dir: str
+) -> Iterator[Problem]:
+    """Find what another instance has, or this one when its data was elsewhere."""
+    for account, directory in host["accounts_of"].items():
+        if directory != data_dir:
+            yield problem(
+                "prefect_instance",
+                f"The account {account} is that of another instance, whose data is in {directory}.",
+                "Use another name, or other accounts (prefect_user, prefect_worker_user); or, if that is this one, set "
+                f"prefect_data_dir to {directory}.",
+            )
+    units = {f"{instance}-{entry['process']}" for entry in ports if not _is_ours(entry["process"], host["processes"])}
+    found = sorted(units & set(host["units"]))
+    if found:
+        yield problem(
+            "prefect_instance",
+            f"There is {found[0]}.service already, of another instance: {data_dir} knows nothing of it.",
+            "Use another name; or, if that is this instance, set prefect_data_dir to the directory that it had before, "
+            "or remove the unit.",
+        )
+
+
 def _mb(entry: Mapping[str, Any]) -> int:
     if "process" not in entry:
         return int(entry["mb"])
@@ -157,9 +188,17 @@ def machine_problems(
     python: str,
     cluster: str = "",
     memory: Sequence[Mapping[str, Any]] = (),
+    instance: str = "",
+    data_dir: str = "",
 ) -> list[Problem]:
     """Return what stands against deploying on this machine."""
-    return [*_system(host, supported, python), *_ports(host, ports), *_data(host, cluster), *_memory(host, memory)]
+    return [
+        *_system(host, supported, python),
+        *_ports(host, ports),
+        *_others(host, ports, instance, data_dir),
+        *_data(host, cluster),
+        *_memory(host, memory),
+    ]
 
 
 class FilterModule:

@@ -114,6 +114,15 @@ ansible_facts:
           type: list
           elements: str
           returned: always
+        units:
+          description: Units of systemd that M(selfhosted.prefect.process_group) has written, of whichever instance.
+          type: list
+          elements: str
+          returned: always
+        accounts_of:
+          description: Of O(users), those whose home is in the data of an instance, and the directory of that.
+          type: dict
+          returned: always
         postgresql_clusters:
           description: Debian's PostgreSQL clusters, as V(version/name).
           type: list
@@ -153,8 +162,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import MANAGED
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
+_UNITS = "/etc/systemd/system/*.service"
 _LISTEN = "0A"  # st in /proc/net/tcp
 
 
@@ -197,6 +208,20 @@ def _exists(user: str) -> bool:
     return True
 
 
+def _units(pattern: str = _UNITS) -> list[str]:
+    paths = (path for path in glob.glob(pattern) if os.path.isfile(path))
+    return sorted(os.path.basename(path)[: -len(".service")] for path in paths if MANAGED in _read(path)[:200])
+
+
+def _data_of(user: str) -> str:
+    """Return the directory of the instance that has made the account, empty for none."""
+    try:
+        directory = os.path.dirname(pwd.getpwnam(user).pw_dir)
+    except KeyError:
+        return ""
+    return directory if os.path.isdir(os.path.join(directory, "processes")) else ""
+
+
 def _recorded(state_dir: str) -> list[str]:
     try:
         names = os.listdir(state_dir)
@@ -227,6 +252,8 @@ def facts(
         "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "processes": _recorded(state_dir),
+        "units": _units(),
+        "accounts_of": {user: _data_of(user) for user in users if _data_of(user)},
         "postgresql_clusters": sorted("/".join(path.split("/")[-3:-1]) for path in glob.glob(_CLUSTERS)),
         "missing_packages": [name for name in packages if name not in installed],
         "missing_users": [name for name in users if not _exists(name)],

@@ -22,6 +22,24 @@ GOOD: dict[str, Any] = {
     "prefect_known_versions": ["3.6.0", "3.9.1"],
     "prefect_instance": "prefect",
     "prefect_platform": "host",
+    "prefect_user": "prefect",
+    "prefect_worker_user": "prefect-worker",
+    "prefect_namespace": "prefect",
+    "prefect_postgres_kind": "statefulset",
+    "prefect_address": "10.0.0.4",
+    "prefect_gateway_bind": "*",
+    "prefect_pgbouncer_host": "db_1.example.com",
+    "prefect_database_name": "prefect",
+    "prefect_database_user": "prefect@my-server",
+    "prefect_pgbouncer_stats_user": "pgbouncer_stats",
+    "prefect_api_url": "http://[fd00::5]:4200/api",
+    "prefect_control_api_url": "https://prefect.example.com/api",
+    "prefect_database_port": 5432,
+    "prefect_pgbouncer_port": 6432,
+    "prefect_redis_port": 6379,
+    "prefect_gateway_port": 4200,
+    "prefect_server_api_port": 4211,
+    "prefect_worker_port": 4231,
     "prefect_api_hosts": ["a", "b"],
     "prefect_services_hosts": ["a"],
     "prefect_gateway_hosts": ["a"],
@@ -304,6 +322,8 @@ HOST: dict[str, Any] = {
     "ephemeral_ports": [32768, 60999],
     "listening_ports": [22, 5432, 8080],
     "processes": ["postgres"],
+    "units": ["prefect-postgres", "prefect-worker-api-1"],
+    "accounts_of": {},
     "postgresql_clusters": ["15/main"],
 }
 
@@ -313,7 +333,32 @@ def port(number: int, process: str = "redis", option: str = "prefect_redis_port"
 
 
 def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[str, str]]:
-    return machine_problems({**HOST, **facts}, ports or [], supported=["debian 12", "debian 13"], python="3.10")
+    return machine_problems(
+        {**HOST, **facts},
+        ports or [],
+        supported=["debian 12", "debian 13"],
+        python="3.10",
+        instance="prefect",
+        data_dir="/var/lib/prefect",
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            {"accounts_of": {"prefect-worker": "/var/lib/other"}},
+            ("of another instance", "prefect_data_dir to /var/lib/other"),
+        ),
+        ({"units": ["prefect-redis"]}, ("There is prefect-redis.service already", "remove the unit")),
+    ],
+)
+def test_what_another_instance_has_is_refused(facts: dict[str, Any], words: tuple[str, str]) -> None:
+    assert check([port(6379), port(5432, "postgres")], accounts_of={"prefect": "/var/lib/prefect"}) == []
+    (problem,) = check([port(6379), port(5432, "postgres")], **facts)
+    assert problem["option"] == "prefect_instance"
+    assert words[0] in problem["problem"]
+    assert words[1] in problem["remedy"]
 
 
 def test_data_of_another_postgresql_is_refused() -> None:

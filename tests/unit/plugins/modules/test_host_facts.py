@@ -9,9 +9,11 @@ import os
 import platform
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import MANAGED
 from ansible_collections.selfhosted.prefect.plugins.modules import host_facts
 
 DEBIAN = """\
@@ -90,3 +92,15 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
 def test_a_machine_without_state_has_no_processes(tmp_path: Path) -> None:
     found = host_facts.facts([], [], [], str(tmp_path / "none"), [])
     assert found["processes"] == found["missing_packages"] == found["missing_users"] == found["missing_paths"] == []
+
+
+def test_units_and_accounts_of_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("ours", f"# {MANAGED}\n[Unit]\n"), ("other", "[Unit]\n")):
+        (tmp_path / f"{name}.service").write_text(text)
+    (tmp_path / "masked.service").symlink_to("/dev/null")
+    assert host_facts._units(f"{tmp_path}/*.service") == ["ours"]
+    home = str(tmp_path / "data" / "account")
+    monkeypatch.setattr(host_facts.pwd, "getpwnam", lambda name: {"account": SimpleNamespace(pw_dir=home)}[name])
+    assert (host_facts._data_of("account"), host_facts._data_of("nobody-else")) == ("", "")
+    (tmp_path / "data" / "processes").mkdir(parents=True)
+    assert host_facts._data_of("account") == str(tmp_path / "data")

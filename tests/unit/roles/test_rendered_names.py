@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""With the longest names that the preflight lets through, everything that is rendered can be called so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rendering import evaluated, template
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _names as names
+
+INSTANCE = "i" * 31
+ACCOUNTS = {"prefect_user": INSTANCE, "prefect_worker_user": "flows"}
+MORE = {"type": "kubernetes", "pre_pull": True, "workers": {"min": 1, "max": 3, "cluster_role": True}}
+
+
+def longest(platform: str, option: str) -> str:
+    """The longest value of a name of which everything that is made is good."""
+
+    def good(size: int) -> bool:
+        variables = {"prefect_instance": INSTANCE, "prefect_platform": platform, **given("x" * size)}
+        return not any(thing.rule.broken_by(thing.name) for thing in names.made(variables))
+
+    def given(name: str) -> dict[str, Any]:
+        pool = {"name": name if option == "pool" else "p", **MORE}
+        return {
+            "prefect_work_pools": [pool],
+            "prefect_services_groups": [{"name": name if option == "group" else "services"}],
+        }
+
+    size = next(size for size in range(1, 300) if not good(size + 1))
+    assert good(size)
+    return "x" * size
+
+
+CLUSTER = {
+    "postgres": ["statefulset.yml.j2", "cloudnative_pg.yml.j2"],
+    "pgbouncer": ["kubernetes.yml.j2"],
+    "redis": ["kubernetes.yml.j2"],
+    "prefect": ["namespaces.yml.j2"],
+    "prefect_server": ["kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2"],
+    "prefect_gateway": ["kubernetes.yml.j2"],
+    "prefect_worker": ["kubernetes.yml.j2"],
+}
+RULES = {
+    "StatefulSet": names.STATEFUL_SET,
+    "Service": names.SERVICE,
+    "Cluster": names.DATABASE_CLUSTER,
+    "Secret": names.SECRET,
+    "Namespace": names.NAMESPACE,
+    **dict.fromkeys(("Deployment", "DaemonSet", "Job"), names.LABEL),
+}
+
+
+def labels(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """All labels, of objects, of pods and of what selects them."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if key in ("labels", "matchLabels") and isinstance(inner, str):
+                yield name, inner
+            yield from labels(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from labels(inner)
+
+
+@pytest.mark.parametrize("role", CLUSTER)
+def test_every_object_can_be_called_so(tmp_path: Path, role: str) -> None:
+    given = {
+        **ACCOUNTS,
+        "prefect_instance": INSTANCE,
+        "prefect_namespace": "n" * 63,
+        "prefect_gateway_host": "prefect.example.com",
+        "prefect_api_auth_string": "a:b",
+        "prefect_work_pools": [{"name": longest("kubernetes", "pool"), **MORE}],
+        "prefect_services_groups": [{"name": longest("kubernetes", "group")}],
+        "pgbouncer_exporter_image": "exporter:1",
+    }
+    expressions = {
+        str(number): f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+        for number, name in enumerate(CLUSTER[role])
+    }
+    found = evaluated(tmp_path, "development", role, expressions, **given)
+    objects = [item for number in expressions for item in found[number]]
+    known = {thing.name for thing in names.made({**given, "prefect_platform": "kubernetes"})}
+    assert objects
+    for item in objects:
+        name, kind = item["metadata"]["name"], item["kind"]
+        if kind in RULES:
+            assert RULES[kind].broken_by(name) == ""
+        assert len(name) <= 253
+        for _key, value in labels(item):
+            assert len(value) <= 63, (kind, name, value)
+            assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", value), (kind, name, value)
+        if kind in ("Deployment", "StatefulSet", "DaemonSet", "Cluster"):
+            assert name in known, "give it a place in plugin_utils/_names.py"
+        if kind == "Job":
+            assert len(name) == len(f"{INSTANCE}-migrate-0123456789")
+
+
+HOST: dict[str, Any] = {
+    **ACCOUNTS,
+    "prefect_instance": INSTANCE,
+    "prefect_venv_marker": "/opt/prefect/complete",
+    "prefect_worker_hosts": ["localhost"],
+    "prefect_address": "10.0.0.4",
+}
+PROCESSES = {
+    "prefect_server": ["api_processes.yml.j2", "services_processes.yml.j2"],
+    "prefect_worker": ["processes.yml.j2"],
+}
+
+
+@pytest.mark.parametrize("role", PROCESSES)
+def test_every_process_can_be_called_so(tmp_path: Path, role: str) -> None:
+    given = {
+        **HOST,
+        "prefect_work_pools": [{"name": longest("host", "pool"), "type": "process", "workers": {"min": 1}}],
+        "prefect_services_groups": [{"name": longest("host", "group")}],
+        "prefect_server_replicas": 1,
+    }
+    expressions = {
+        str(number): f"lookup('ansible.builtin.template', '{name}') | from_yaml"
+        for number, name in enumerate(PROCESSES[role])
+    }
+    found = evaluated(tmp_path, "local", role, expressions, **given)
+    units = [f"{INSTANCE}-{process['name']}" for number in expressions for process in found[number]]
+    assert len(units) == 2  # an API process and a group, or a worker and what watches over its runs
+    known = {thing.name for thing in names.made({**given, "prefect_platform": "host"})}
+    for unit in units:
+        assert names.UNIT.broken_by(unit) == ""
+        assert len(f"{unit}.service".encode()) < 255
+        assert unit in known, "give it a place in plugin_utils/_names.py"
+
+
+def test_the_longest_is_the_longest() -> None:
+    """One character more of a pool is a label of 64."""
+    assert len(f"{INSTANCE}-worker-{longest('kubernetes', 'pool')}-image") == 63
+    assert len(f"{INSTANCE}-services-{longest('kubernetes', 'group')}") == 63
