@@ -71,6 +71,8 @@ _value:
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import plain_name
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import with_defaults
 
@@ -125,7 +127,8 @@ def kubernetes_pools(
             continue
         job = dict(pool.get("job") or {})
         job["env"] = {**texts, **(job.get("env") or {})}
-        patch = merge(_manifest(labels or {}, image_pull_secrets), pool.get("job_manifest_patch") or {})
+        own = {**(labels or {}), POOL_LABEL: plain_name(pool["name"])}
+        patch = merge(_manifest(own, image_pull_secrets), pool.get("job_manifest_patch") or {})
         result.append({**pool, "job": with_defaults({**defaults, **job}), "job_manifest_patch": patch})
     return result
 

@@ -47,7 +47,9 @@ _value:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
       C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources),
-      C(service_account_annotations), C(egress) (rules of a NetworkPolicy), C(job_namespace), C(cluster_role) (whether
+      C(service_account_annotations), C(egress) (rules of a NetworkPolicy), C(runs_egress) (those
+      of its runs, null where the pool states none), C(run_labels) (what the pods of its runs have),
+      C(job_namespace), C(cluster_role) (whether
       its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod
       decides about its node and its pull) and C(template), which is another text whenever the pool's job template is
       another one.
@@ -63,7 +65,8 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, process_name, worker_count
+from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, plain_name, worker_count
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
@@ -122,7 +125,7 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
     return {
         "pool": pool["name"],
         "type": pool.get("type") or "process",
-        "name": process_name(pool["name"], 0)[: -len("-0")],
+        "name": f"worker-{plain_name(pool['name'])}",
         "min": least,
         "max": most,
         "metric": metric,
@@ -137,6 +140,8 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
         "job_namespace": job.get("namespace") or namespace,
         "egress": _egress(pool),
+        "run_labels": {POOL_LABEL: plain_name(pool["name"])},
+        "runs_egress": workers.get("runs_egress"),
         "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
         "pre_pull": boolean(pool.get("pre_pull"), strict=False),

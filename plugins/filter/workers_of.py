@@ -47,12 +47,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def process_name(pool: str, number: int) -> str:
-    """Return a name that systemd and supervisord accept and that no other pool has."""
+def plain_name(pool: str) -> str:
+    """Return a pool's name in letters that systemd, supervisord and Kubernetes accept, and that no other pool has."""
     plain = re.sub(r"[^a-z0-9]+", "-", pool.lower()).strip("-")
     if plain != pool:
         plain = (plain + "-" if plain else "") + hashlib.sha256(pool.encode()).hexdigest()[:6]
-    return f"worker-{plain}-{number}"
+    return plain
+
+
+def process_name(pool: str, number: int) -> str:
+    """Return the name of one worker's process."""
+    return f"worker-{plain_name(pool)}-{number}"
 
 
 def worker_count(pool: Mapping[str, Any]) -> int:

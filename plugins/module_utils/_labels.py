@@ -16,7 +16,8 @@ GROUP_LABEL = f"{PREFIX}component"  # on everything
 WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: the name of what runs them
 # On what is not in the namespace of the instance: which that is. Instances elsewhere may have the same name.
 HOME_LABEL = f"{PREFIX}home"
-RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the others
+RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the above
+POOL_LABEL = f"{PREFIX}pool"  # on the pods of runs, too
 
 MADE_HERE = {"app.kubernetes.io/managed-by": "selfhosted.prefect"}
 _DESCRIBED_BY = {

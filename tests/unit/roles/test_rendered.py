@@ -18,6 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_fac
 
 VERBS = ["get", "list", "create", "patch", "delete"]
 LABEL = "selfhosted.prefect/runs-of"
+POOL_LABEL = "selfhosted.prefect/pool"
 
 
 def peers(namespace: str) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         assert policy["spec"]["ingress"] == [{"from": allowed, "ports": [{"port": "http"}]}]
         (pool,) = found["pools"]
         pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
-        assert pod["metadata"]["labels"] == {LABEL: "prefect"}
+        assert pod["metadata"]["labels"] == {LABEL: "prefect", POOL_LABEL: "a"}
         assert pool["job"]["namespace"] == namespace
 
 

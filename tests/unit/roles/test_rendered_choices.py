@@ -200,6 +200,36 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
     assert egress(objects, "prefect-worker-closed") == [api]
 
 
+def test_where_runs_may_send_is_chosen(tmp_path: Path) -> None:
+    store: dict[str, Any] = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]}
+    here, elsewhere, _anywhere, closed = pools = [
+        {"name": "here", "type": "kubernetes"},
+        {"name": "elsewhere", "type": "kubernetes", "job": {"namespace": "flows"}},
+        {"name": "anywhere", "type": "kubernetes", "workers": {"runs_egress": [{}]}},
+        {"name": "closed", "type": "kubernetes", "workers": {"runs_egress": []}},
+    ]
+    given = {"prefect_work_pools": [*pools, {"name": "inside", "type": "process"}], "prefect_dns_ports": [5353]}
+    for shared, restricted in (([{}], [closed]), ([store], [here, elsewhere, closed])):
+        chosen = {**given, "prefect_runs_egress": shared}
+        objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **chosen)
+        runs = [
+            item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith("-runs")
+        ]
+        assert [item["metadata"]["name"] for item in runs] == [
+            f"prefect-worker-{pool['name']}-runs" for pool in restricted
+        ]
+        for pool, item in zip(restricted, runs, strict=True):
+            labels = {"selfhosted.prefect/runs-of": "prefect", "selfhosted.prefect/pool": pool["name"]}
+            assert item["spec"]["podSelector"] == {"matchLabels": labels}
+            assert item["metadata"]["namespace"] == ("flows" if pool is elsewhere else "prefect")
+            to_api, to_dns, *others = egress(objects, item["metadata"]["name"])
+            # Runs may be in another namespace than the API.
+            assert to_api["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "prefect"}}
+            assert to_api["ports"] == [{"port": 4211}]
+            assert to_dns == {"ports": [{"port": 5353, "protocol": name} for name in ("UDP", "TCP")]}
+            assert others == ([] if pool is closed else [store])
+
+
 @pytest.mark.parametrize(
     ("url", "port"),
     [

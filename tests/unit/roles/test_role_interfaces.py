@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # Dictionaries whose keys are somebody else's: a typo in them is found by the server or by the program.
 FREE = {
-    *("behavior", "resources", "egress"),
+    *("behavior", "resources", "egress", "runs_egress"),
     *("job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"),
     "prefect_api_config_purge",  # the module knows its kinds
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -213,7 +214,11 @@ def test_labels_are_those_of_the_pods() -> None:
     entry = {"name": "a", "type": "kubernetes", "job_manifest_patch": patch}
     (made,) = kubernetes_pools([entry], "flows", "prefect:1", labels=labels)
     manifest = made["job_manifest_patch"]["job_manifest"]
-    assert manifest["spec"]["template"]["metadata"]["labels"] == {**labels, "team": "data"}
+    assert manifest["spec"]["template"]["metadata"]["labels"] == {
+        **labels,
+        "selfhosted.prefect/pool": "a",
+        "team": "data",
+    }
 
 
 def test_what_a_pool_states_itself_wins() -> None:
@@ -313,6 +318,16 @@ def test_a_backlog_brings_as_many_workers_as_can_run_it(kind: str, target: int) 
 def test_where_workers_may_send(kind: str, own: Any, wanted: Any) -> None:
     pool = {"name": "a", "type": kind, "workers": {"min": 1, "egress": own}}
     assert worker_deployments([pool], "flows")[0]["egress"] == wanted
+
+
+@pytest.mark.parametrize("name", ["flows", "Flöws of A/B"])
+def test_runs_have_the_labels_by_which_their_policy_selects(name: str) -> None:
+    entry = {"name": name, "type": "kubernetes"}
+    (deployment,) = worker_deployments([entry], "flows")
+    (made,) = kubernetes_pools([entry], "flows", "prefect:1")
+    labels = made["job_manifest_patch"]["job_manifest"]["spec"]["template"]["metadata"]["labels"]
+    assert labels == deployment["run_labels"]
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", *labels.values())
 
 
 def test_a_pool_without_workers_gets_no_deployment() -> None:
