@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
-positional: ports, supported, python, cluster, memory, instance, data_dir
+positional: ports, supported, python, cluster, memory, deployment, data_dir
 options:
   _input:
     description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
@@ -43,7 +43,7 @@ options:
     type: list
     elements: dict
     default: []
-  instance:
+  deployment:
     description: Name of the instance.
     type: str
     default: ""
@@ -188,14 +188,14 @@ def machine_problems(
     python: str,
     cluster: str = "",
     memory: Sequence[Mapping[str, Any]] = (),
-    instance: str = "",
+    deployment: str = "",  # Ansible has an argument called instance of its own
     data_dir: str = "",
 ) -> list[Problem]:
     """Return what stands against deploying on this machine."""
     return [
         *_system(host, supported, python),
         *_ports(host, ports),
-        *_others(host, ports, instance, data_dir),
+        *_others(host, ports, deployment, data_dir),
         *_data(host, cluster),
         *_memory(host, memory),
     ]

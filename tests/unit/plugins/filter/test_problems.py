@@ -338,7 +338,7 @@ def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[
         ports or [],
         supported=["debian 12", "debian 13"],
         python="3.10",
-        instance="prefect",
+        deployment="prefect",
         data_dir="/var/lib/prefect",
     )
 
