@@ -47,9 +47,8 @@ install_python() {
         packages="python3.11 python3.11-venv" # Ubuntu 22.04 ships 3.10 as python3
     fi
     echo "bootstrap: installing $packages"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     # shellcheck disable=SC2086 # a list of package names
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages ca-certificates >/dev/null
+    as_root "$root/scripts/apt-install.sh" $packages ca-certificates
 }
 
 # uv builds the environment in seconds; its own version is locked like everything else.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write requirements/*.txt from requirements/*.in: one resolution for every platform, every file hashed.
+# Write the lock files from requirements/*.in: one resolution for every platform, every file hashed.
 #
 # usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   versions already locked stay unless asked otherwise
 set -eu
@@ -7,15 +7,27 @@ set -eu
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh test
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
+files=roles/prefect/files
 
-compile() {
-    name=$1
-    shift
-    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-        "requirements/$name.in" --output-file "requirements/$name.txt" "$@"
+compile() { # NAME OUTPUT OLDEST-PYTHON OPTIONS...
+    name=$1 output=$2 python=$3
+    shift 3
+    .venv/bin/uv pip compile --quiet --universal --python-version "$python" --generate-hashes \
+        "requirements/$name.in" --output-file "$output" "$@"
 }
 
-compile uv "$@"
-compile control "$@"
+# What hosts run is installed as root, and a source distribution runs its own code to be built: wheels only.
+deployed() { # as compile
+    compile "$@" --only-binary :all:
+}
+
+compile uv requirements/uv.txt 3.10 "$@"
+cp requirements/uv.txt "$files/uv.txt"
+compile control requirements/control.txt 3.11 "$@"
 # test.in includes control.in: the constraint keeps what both hold at one version.
-compile test --constraint requirements/control.txt --constraint requirements/uv.txt "$@"
+compile test requirements/test.txt 3.11 --constraint requirements/control.txt --constraint requirements/uv.txt "$@"
+
+deployed supervisor "$files/supervisor.txt" 3.10 "$@"
+deployed prefect-3.9.1 "$files/constraints-3.9.1.txt" 3.11 --override requirements/prefect-3.9.1-override.in "$@"
+# Only the tests of the modules install it: with the packages of its time, which --upgrade leaves.
+deployed prefect-3.6.0 "$files/constraints-3.6.0.txt" 3.10 --exclude-newer 2025-11-20

@@ -229,16 +229,12 @@ def missing(stage: Stage) -> str:
     packages = {package for tool, package in stage.tools.items() if not shutil.which(tool)}
     if not packages:
         return ""
-    words = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *sorted(packages)]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return f"needs programs this machine lacks: install {' '.join(sorted(packages))}"
     print(f"tests: installing {' '.join(sorted(packages))}", flush=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], words):
-        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            return f"{' '.join(command)}: {ended.stderr}"
-    return ""
+    command = [str(ROOT / "scripts/apt-install.sh"), *sorted(packages)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{' '.join(command)}: {ended.stderr}" if ended.returncode else ""
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

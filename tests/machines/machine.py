@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect" / "machines"
+APT_INSTALL = Path(__file__).resolve().parents[2] / "scripts/apt-install.sh"
 RUNS = CACHE / "runs"
 DEBS = CACHE / "debs"
 FORWARDED = Path("/run/selfhosted-prefect-forwarded")
@@ -117,10 +118,8 @@ def install_tools() -> None:
     missing = [package for command, package in wanted.items() if not shutil.which(command)]
     if missing:
         say("installing " + " ".join(missing))
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         with locked("apt"):
-            run("apt-get", "-qq", "update")
-            run("apt-get", "-qqy", "install", "--no-install-recommends", *missing, env=environment)
+            run(APT_INSTALL, *missing)
 
 
 # --- the base roots ---

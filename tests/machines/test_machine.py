@@ -82,7 +82,10 @@ def test_separate_machines_that_know_each_other(run: str, tmp_path: Path) -> Non
 
 def test_services_survive_a_reboot_and_a_power_cut(run: str) -> None:
     machine(run, "up", "db", "--init", "systemd", "--share-cache")
-    inside(run, "db", "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qqy install redis-server")
+    # A machine of systemd may be about to look for upgrades.
+    update = "until apt-get -qq update; do sleep 1; done"
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -qqy -o DPkg::Lock::Timeout=600 install redis-server"
+    inside(run, "db", f"{update}; {install}")
     boots = {inside(run, "db", "cat /proc/sys/kernel/random/boot_id")}
     for how in ((), ("--hard",)):
         machine(run, "reboot", "db", *how)

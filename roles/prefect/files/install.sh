@@ -1,17 +1,22 @@
 #!/bin/sh
-# Build a virtual environment from a list of pinned packages.
+# Build a virtual environment from a lock file.
 #
 # usage: install.sh LIST MARKER
 #
 # LIST stands beside this script. MARKER is the file that says the environment around it is complete;
 # an environment without its marker is built anew, so an interrupted run is finished by the next one.
+#
+# This runs as root, and root alone may change what it makes. So nothing of a package runs here: wheels only, each with
+# a hash of the list, and they are compiled by a Python that does not look at them.
 set -eu
+umask 022
 
 list=$1
 marker=$2
 pinned=$(cd "$(dirname "$0")" && pwd)
 venv=$(dirname "$marker")
 uv_venv="$(dirname "$venv")/uv"
+cd "$pinned" # uv and pip read settings of the current directory
 
 # The installation of an interrupted run goes on; this one waits for it, and then has nothing to do.
 exec 9>"$pinned/lock"
@@ -20,17 +25,24 @@ flock 9
 
 if [ ! -e "$uv_venv/complete" ]; then
     /usr/bin/python3 -m venv --clear "$uv_venv"
-    "$uv_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pinned/uv.txt"
+    "$uv_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+        -r "$pinned/uv.txt"
     touch "$uv_venv/complete"
 fi
 
-# The list is complete (every dependency of every package), so nothing is left to resolve. Compiling now
-# matters: the accounts that run the programs cannot write here and would compile at every start.
+# The list is complete (every dependency of every package), so nothing is left to resolve.
 export UV_PYTHON_DOWNLOADS=never
 # Trust whom the machine trusts, as pip does: a company's certificate authority, for example.
 export UV_SYSTEM_CERTS=true
 "$uv_venv/bin/uv" venv --quiet --clear --python /usr/bin/python3 "$venv"
-VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --compile-bytecode -r "$pinned/$list"
+VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --require-hashes --only-binary :all: -r "$pinned/$list"
+# The accounts that run the programs cannot write here and would compile at every start. uv could compile, too, but
+# starts the environment's own Python for it, which runs what the packages' .pth files say. A file for another version of
+# Python does not compile, and nobody imports it.
+find "$venv/lib" -name '*.py' -print0 | xargs -0 -n 500 -P "$(nproc)" /usr/bin/python3 -I -S -c '
+import py_compile, sys
+for path in sys.argv[1:]:
+    py_compile.compile(path, quiet=2)'
 if [ -e "$venv/bin/prefect" ]; then
     # Prefect makes its home directory as soon as it is imported.
     PREFECT_HOME="$(dirname "$venv")/home" "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"

@@ -51,7 +51,8 @@ def installed_prefect(version: str) -> Path:
         stamp.unlink(missing_ok=True)
         uv = str(Path(sys.executable).parent / "uv")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "-r", str(constraints)]
+        locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(constraints)]
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", *locked]
         subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": str(venv)})
         stamp.write_text(constraints.read_text())
     return venv

@@ -149,8 +149,9 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The supervisor that the roles install, for whichever Python a machine has: it is pure Python."""
     directory = tmp_path_factory.mktemp("supervisor")
     pinned = ROOT / "roles/prefect/files/supervisor.txt"
+    locked = ["--require-hashes", "--only-binary", ":all:"]
     subprocess.run(
-        [ROOT / ".venv/bin/uv", "pip", "install", "-q", "--target", directory, "--require-hashes", "-r", pinned],
+        [ROOT / ".venv/bin/uv", "pip", "install", "-q", "--target", directory, *locked, "-r", pinned],
         check=True,
     )
     for name in ("supervisord", "supervisorctl"):

@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Python programs of a plain machine, installed from a lock file."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_environment
+short_description: Install Python programs from a lock file
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Runs a script that builds a virtual environment, unless the environment is complete already.
+  - Hands the variables of the installation to that script alone. They are in no command line, no file and no output,
+    because the URL of a package mirror may hold a password.
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  script:
+    description: The script. Its arguments are O(list) and O(marker).
+    type: path
+    required: true
+  list:
+    description: Name of the lock file, which is beside the script.
+    type: str
+    required: true
+  marker:
+    description: The file that the script makes when the environment around that file is complete.
+    type: path
+    required: true
+  environment:
+    description: Further environment variables for the script, for example C(UV_DEFAULT_INDEX) and C(PIP_INDEX_URL).
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Install supervisord
+  selfhosted.prefect.host_environment:
+    script: /opt/prefect/pinned/install.sh
+    list: supervisor.txt
+    marker: /opt/prefect/supervisor/complete
+    environment:
+      UV_DEFAULT_INDEX: "https://me:{{ mirror_password }}@pypi.example.com/simple"
+"""
+
+RETURN = r"""
+stdout:
+  description: What the script printed.
+  returned: when it ran
+  type: str
+stderr:
+  description: What it printed as messages and errors.
+  returned: when it ran
+  type: str
+"""
+
+import os
+from urllib.parse import unquote
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def credentials(value: str) -> set[str]:
+    """Return what nobody may read in the URLs of a variable: passwords, and those with their users."""
+    found = set()
+    for word in value.split():
+        _scheme, separator, rest = word.rpartition("://")
+        login, at, _host = rest.split("/", 1)[0].rpartition("@")
+        if separator and at:
+            user, _colon, password = login.partition(":")
+            # A token may be the only part.
+            found |= {login, password or user, unquote(password or user)}
+    return found - {""}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "script": {"type": "path", "required": True},
+            "list": {"type": "str", "required": True},
+            "marker": {"type": "path", "required": True},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    if os.path.exists(module.params["marker"]):
+        module.exit_json(changed=False)
+    if module.check_mode:
+        module.exit_json(changed=True)
+    environment = {str(name): str(value) for name, value in module.params["environment"].items()}
+    for value in environment.values():
+        module.no_log_values |= credentials(value)
+    code, stdout, stderr = module.run_command(
+        ["/bin/sh", module.params["script"], module.params["list"], module.params["marker"]],
+        environ_update=environment,
+    )
+    if code:
+        module.fail_json(
+            msg=f"The installation of {module.params['list']} has failed: {stderr.strip() or stdout.strip()}",
+            rc=code,
+            stdout=stdout,
+            stderr=stderr,
+        )
+    module.exit_json(changed=True, stdout=stdout, stderr=stderr)
+
+
+if __name__ == "__main__":
+    main()
