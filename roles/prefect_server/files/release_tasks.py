@@ -7,6 +7,10 @@ which is all that Docket looks at. It never takes a message from a process that 
 
 Processes of this machine are dead when they are gone. One on another machine (another pod, in a cluster) is dead when
 its heartbeats have ended; one that is just being stopped gets the time to finish.
+
+The heartbeats themselves hold the time of the machine that sent them, and every process deletes those that are old by
+its own clock. But each also renews a key that Redis forgets, by Redis' clock, when five of them did not come. So the
+clocks of the machines may differ.
 """
 
 import os
@@ -23,8 +27,7 @@ from redis.sentinel import Sentinel
 
 NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
 STREAM, GROUP, LEASE = f"{NAME}:stream", "docket-workers", f"{NAME}:leases:redelivery-sweep"
-HEARTBEATS = f"{NAME}:workers"
-SILENT_SECONDS = 12  # a heartbeat is sent every two seconds, and Docket itself gives up after five of them
+LIVING = f"{NAME}:worker-tasks:"  # and the name of the process
 PATIENCE_SECONDS = 45  # as long as a pod has to end
 IDLE_MS = 3_600_000  # anything above Docket's five minutes
 
@@ -59,8 +62,7 @@ def is_dead(client: redis.Redis, consumer: str) -> bool:
     if host == socket.gethostname() and pid.isdigit():
         # The process of the shell that runs this will be the new one; so what had its number, in this pod, is dead.
         return int(pid) == os.getppid() or not os.path.exists(f"/proc/{pid}")
-    heartbeat = client.zscore(HEARTBEATS, consumer)
-    return heartbeat is None or time.time() - heartbeat > SILENT_SECONDS
+    return not client.exists(LIVING + consumer)
 
 
 def is_elsewhere(consumer: str) -> bool:

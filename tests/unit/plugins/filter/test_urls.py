@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
 from ansible_collections.selfhosted.prefect.plugins.filter.endpoint import endpoint
+from ansible_collections.selfhosted.prefect.plugins.filter.masked_url import masked_url
 from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
@@ -21,6 +24,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.redis_ports import re
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_settings import redis_settings
 from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
 
+ROLES = Path(__file__).resolve().parents[4] / "roles"
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 NAME = TEXT.filter(bool)
 PORT = st.integers(1, 65535)
@@ -194,3 +198,44 @@ def test_every_address_reads_back_from_a_url(address: Any, port: int) -> None:
     ]
     for url in urls:
         assert (urlsplit(url).hostname, urlsplit(url).port) == (str(address), port)
+
+
+SECRET = st.text("abcXYZ019-_%/?#@:&=+ é", min_size=1).map(lambda text: f"planted{text}planted")
+
+
+@given(SECRET, st.sampled_from(["redis", "rediss+sentinel", "https"]), st.booleans())
+def test_a_masked_url_has_no_login(secret: str, scheme: str, encoded: bool) -> None:
+    """Also where nobody has encoded it."""
+    written = quote(secret, safe="") if encoded else secret
+    for login in (f":{written}@", f"user:{written}@", f"{written}@"):
+        masked = masked_url(f"{scheme}://{login}a:1,b:2/path")
+        assert masked == f"{scheme}://***@a:1,b:2/path"
+
+
+@given(SECRET.map(lambda text: quote(text, safe="")), st.sampled_from(["sentinel_password", "password", "new"]))
+def test_a_masked_url_has_no_secret_in_its_query(secret: str, name: str) -> None:
+    masked = masked_url(f"redis+sentinel://:{secret}@a,b/master/0?{name}={secret}&db=2&{name}={secret}#{secret}")
+    assert masked == f"redis+sentinel://***@a,b/master/0?{name}=***&db=2&{name}=***#***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "no url at all",
+        "redis://10.0.0.6:6379/0",
+        "redis://[::1]:6379/0",
+        "rediss://h/0?ssl_ca_certs=/a.crt&ssl_cert_reqs=none",
+        "https://prefect.example/api",
+    ],
+)
+def test_a_url_without_secrets_is_shown_as_it_is(url: str) -> None:
+    assert masked_url(url) == url
+
+
+def test_what_verify_says_masks_its_urls() -> None:
+    """Each expression of the summary that names a URL."""
+    summary = (ROLES / "prefect_verify/templates/summary.txt.j2").read_text()
+    named = re.findall(r"\{[{%][^}]*\bprefect_\w*_url\b[^}]*[%}]\}", summary)
+    assert len(named) >= 2
+    assert [each for each in named if "selfhosted.prefect.masked_url" not in each] == []
