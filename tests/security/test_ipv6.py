@@ -21,6 +21,9 @@ from e2e.machine import Machine, Played, run, wait_for
 from security.conftest import MakeMachine
 
 
+PORTS = (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432)
+
+
 class Moved(NamedTuple):
     machine: Machine
     address: str
@@ -62,6 +65,7 @@ def moved(make_machine: MakeMachine) -> Moved:
     run([*inside, "-4", "addr", "flush", "dev", "eth0"])
     machine.sh(f"sed -i 's/^[0-9.]* {machine.name} /{address} {machine.name} /' /etc/hosts")
     machine.sh("systemctl restart 'prefect-*.service'")
+    wait_for(lambda: {f"[{address}]:{port}" for port in PORTS} <= listening_on(machine), 180)
     return Moved(machine, address, first)
 
 
@@ -75,9 +79,13 @@ def test_there_is_no_ipv4_address(moved: Moved) -> None:
     assert [item["ifname"] for item in addresses if item["addr_info"]] == ["lo"]
 
 
+def listening_on(machine: Machine) -> set[str]:
+    return {line.split()[3] for line in machine.sh("ss -H -ltn").splitlines()}
+
+
 def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
-    listening = {line.split()[3] for line in moved.machine.sh("ss -H -ltn").splitlines()}
-    for port in (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432):
+    listening = listening_on(moved.machine)
+    for port in PORTS:
         of_port = {address for address in listening if address.endswith(f":{port}")}
         assert f"[{moved.address}]:{port}" in of_port
         assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
