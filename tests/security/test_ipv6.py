@@ -20,7 +20,6 @@ from e2e.machine import Machine, Played, run, wait_for
 
 from security.conftest import MakeMachine
 
-
 PORTS = (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432)
 
 
