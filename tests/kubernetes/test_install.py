@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 
+from ansible_collections.selfhosted.prefect.plugins.modules.host_facts import listening_ports
+
 from .conftest import Installed
 from .deployment import APPS, COMPLETED, Deployment, Run, wait_for
 
@@ -45,6 +47,20 @@ def test_a_run_is_a_job_that_goes_away(development: Deployment, installed: Insta
 def test_the_namespace_enforces_the_restricted_level(development: Deployment, installed: Installed) -> None:
     namespace = development.cluster.client.json("GET", f"/api/v1/namespaces/{development.namespace}")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_pods_listen_on_addresses_of_both_families(development: Deployment, installed: Installed) -> None:
+    listening = 0
+    for pod in development.pods():
+        ports = {port["containerPort"] for each in pod["spec"]["containers"] for port in each.get("ports") or []}
+        for table in ("tcp", "tcp6") if ports else ():
+            found = development.run_in(pod["metadata"]["name"], ["cat", f"/proc/net/{table}"])
+            assert ports <= set(listening_ports(found)), (pod["metadata"]["name"], table)
+            listening += 1
+    assert listening >= 2 * 6
+    policies = {item["metadata"]["name"]: item["spec"]["ipFamilyPolicy"] for item in development.objects("services")}
+    assert len(policies) >= 4
+    assert set(policies.values()) == {"PreferDualStack"}
 
 
 def test_only_workers_have_a_token(development: Deployment, installed: Installed) -> None:
