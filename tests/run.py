@@ -216,7 +216,7 @@ STAGES = (
         "kubernetes",
         round=3,
         minutes=90,
-        quick=(modules("install", "tests/kubernetes", "install", "isolation", minutes=30),),
+        quick=(modules("install", "tests/kubernetes", "install", "isolation", "escape", minutes=30),),
         prepare="tests/cluster/cluster build",
     ),
 )

@@ -24,8 +24,8 @@ options:
         Secrets but those for pulling have to be), C(secrets), C(pull_secrets) (those of them that images are pulled
         with, in each namespace), C(tls_secret) (that of the Ingress), C(volumes), C(storage_class), C(metrics) (what
         workers scale by), C(http_route), C(gateway_parent), C(cloudnative_pg), C(node_port), C(instance),
-        C(pod_security) (the level), C(nodes_autoscale), and C(pods), each with C(option), C(what), C(namespace),
-        C(count) and C(resources).
+        C(pod_security) (the level), C(admission_policies) (whether they limit Jobs), C(nodes_autoscale), and C(pods),
+        each with C(option), C(what), C(namespace), C(count) and C(resources).
     type: dict
     required: true
 """
@@ -55,6 +55,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import am
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
+ADMISSION_API = "admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 _LEVEL_LABEL = "pod-security.kubernetes.io/enforce"
 _LEVELS = ("privileged", "baseline", "restricted")
 _AUTOSCALE = "set prefect_nodes_autoscale to true where nodes come by themselves"
@@ -83,8 +84,9 @@ def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
             f"Its login is not allowed to {entry}{'' if in_namespace else ' in the whole cluster'}.",
             "Grant it that, for example with the ClusterRole admin in the namespace, or use another login."
             if in_namespace
-            else "Grant it that, or use another login. With prefect_create_namespaces: false, and without "
-            "workers.cluster_role of a pool, it needs nothing there.",
+            else "Grant it that, or use another login. With prefect_create_namespaces and prefect_admission_policies: "
+            "false, and with process pools that do not follow their backlog in PostgreSQL, it needs nothing there. An "
+            "administrator then makes namespaces and policies with cluster.yml.",
         )
 
 
@@ -140,6 +142,13 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
             "prefect_work_pools[].workers.autoscaling",
             "Workers shall follow the backlog of their pool, and the cluster has no KEDA.",
             "Install KEDA, or set the metric to cpu.",
+        )
+    if needs["admission_policies"] and ADMISSION_API not in cluster["apis"]:
+        yield problem(
+            "prefect_admission_policies",
+            "The cluster has no ValidatingAdmissionPolicy, so nothing limits what the Jobs of runs refer to.",
+            "Enable that API, which Kubernetes has since 1.30; or set it to false, and keep out of "
+            "prefect_jobs_namespace what flow code may not read.",
         )
     if needs["cloudnative_pg"] and "postgresql.cnpg.io/v1" not in cluster["apis"]:
         yield problem(

@@ -365,6 +365,26 @@ def _limit(option: str, value: Any) -> Iterator[Problem]:
         yield problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
 
 
+def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Whoever may start a Job in a namespace reads every Secret there."""
+    if v["prefect_platform"] != "kubernetes":
+        return
+    for pool in v["prefect_work_pools"]:
+        if "cluster_role" in (pool.get("workers") or {}):
+            yield problem(
+                f"prefect_work_pools[{pool['name']}].workers.cluster_role",
+                "Whoever may start Jobs everywhere may use every ServiceAccount and read every Secret of the cluster.",
+                "Take it out, and list the namespaces that runs may choose in workers.namespaces.",
+            )
+    if v["prefect_namespace"] in v["prefect_run_namespaces"] and not v["prefect_allow_shared_namespace"]:
+        yield problem(
+            "prefect_jobs_namespace",
+            f"Flow code would be in {v['prefect_namespace']}, where the Secrets of the server are, and read them.",
+            "Give it, and job.namespace and workers.namespaces of each pool, another one than prefect_namespace; or "
+            "set prefect_allow_shared_namespace to true if all flow code is trusted with them.",
+        )
+
+
 def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
     for pool in v["prefect_work_pools"]:
         where = f"prefect_work_pools[{pool['name']}]"
@@ -402,7 +422,18 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with the variables of a deployment."""
-    checks = (_version, name_problems, _topology, _database, _redis, _secrets, _numbers, _services, _api_objects)
+    checks = (
+        _version,
+        name_problems,
+        _topology,
+        _database,
+        _redis,
+        _secrets,
+        _numbers,
+        _services,
+        _namespaces,
+        _api_objects,
+    )
     return [found for check in checks for found in check(variables)]
 
 

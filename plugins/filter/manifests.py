@@ -32,8 +32,10 @@ options:
     required: true
   patch:
     description:
-      - Merged into the pod template of every workload. Lists of things with names are merged by name, other lists
-        are replaced, null removes.
+      - Merged into the pod template of every workload. Lists of things with names are merged by name. To lists of other
+        things, such as C(envFrom), C(tolerations) and C(hostAliases), it adds. Lists of texts, such as C(command), and
+        C(topologySpreadConstraints) are replaced. Null removes.
+      - A thing without a name for a list of things with names is refused, because it would replace all of them.
       - A container without an image changes the one of its name, and is left out where a workload has none. So one
         patch can have something for each of several workloads. C(api), C(services), C(migrate), C(worker), C(observer),
         C(postgres), C(pgbouncer) with its C(exporter), and C(redis) are there.
@@ -85,6 +87,8 @@ _CONTAINER_SECURITY = {
     "capabilities": {"drop": ["ALL"]},
 }
 _CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "exporter", "redis")
+# Lists of things without names of which the collection has its own only where nobody else states one.
+_REPLACED = ("topologySpreadConstraints",)
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -156,6 +160,37 @@ def _copy(value: Any) -> Any:
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
+def _is_of_mappings(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(isinstance(item, Mapping) for item in value)
+
+
+def _patched(base: Any, patch: Any, where: str) -> Any:
+    """Return a part of a pod template with a patch on top, without what the patch replaces by mistake.
+
+    A pod whose C(envFrom) was replaced has no setting left, and would start.
+    """
+    if isinstance(base, Mapping) and isinstance(patch, Mapping):
+        return {
+            **{name: value for name, value in base.items() if patch.get(name, value) is not None},
+            **{
+                name: _patched(base.get(name), value, f"{where}.{name}" if where else name)
+                for name, value in patch.items()
+                if value is not None
+            },
+        }
+    if not (_is_of_mappings(base) and _is_of_mappings(patch)) or where.endswith(_REPLACED):
+        return merge(base, patch)
+    if not all("name" in item for item in base):
+        return base + [item for item in patch if item not in base]
+    if not all("name" in item for item in patch):
+        raise AnsibleFilterError(f"pod_patch: an entry of {where} has no name: give it one")
+    changes = {item["name"]: item for item in patch}
+    known = [item["name"] for item in base]
+    return [_patched(item, changes.get(item["name"], {}), where) for item in base] + [
+        merge({}, item) for item in patch if item["name"] not in known
+    ]
+
+
 def _without_other_containers(spec: Manifest | None, own: Sequence[str]) -> Manifest:
     """Return the patched spec without what the patch has for the containers of other workloads."""
     if not spec or not spec.get("containers"):
@@ -202,7 +237,7 @@ def _completed(
         template["spec"].setdefault("topologySpreadConstraints", _spread(labels))
     if patch:
         own = [container["name"] for container in template["spec"]["containers"]]
-        template = merge(template, patch)
+        template = _patched(template, patch, "")
         template["spec"] = _without_other_containers(template.get("spec"), own)
     template["spec"] = _secured(template["spec"], shared)
     checksum = _checksum(template["spec"], sources)

@@ -25,7 +25,7 @@ options:
     elements: dict
     required: true
   namespace:
-    description: Namespace of the Jobs of a Kubernetes pool that names none itself.
+    description: Namespace of runs, where a Kubernetes pool names none itself.
     type: str
     required: true
   image_pull_secrets:
@@ -47,12 +47,11 @@ _value:
     - One dictionary per pool with C(pool), C(type), C(name) (what the names of its objects end in), C(min), C(max),
       C(metric) (null where the number is fixed), C(target), C(prometheus) (null where PostgreSQL tells the backlog),
       C(behavior), C(queues), C(limit), C(query_seconds), C(prefetch_seconds), C(resources),
-      C(service_account_annotations), C(egress) (rules of a NetworkPolicy), C(runs_egress) (those
-      of its runs, null where the pool states none), C(run_labels) (what the pods of its runs have),
-      C(job_namespace), C(cluster_role) (whether
-      its Jobs may be in any namespace), C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod
-      decides about its node and its pull) and C(template), which is another text whenever the pool's job template is
-      another one.
+      C(service_account_annotations), C(egress) (rules of a NetworkPolicy), C(runs_egress) (those of its runs, null
+      where the pool states none), C(run_labels) (what the pods of its runs have), C(namespace) (that of the workers'
+      pods where these execute flow code; null for that of the instance), C(job_namespaces) (where its Jobs may be, in
+      the first by default), C(image), C(pre_pull), C(placement) (what of the spec of the pool's job pod decides about
+      its node and its pull) and C(template), which is another text whenever the pool's job template is another one.
   type: list
   elements: dict
 """
@@ -65,6 +64,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import executes_runs, job_namespaces
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, plain_name, worker_count
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
@@ -138,11 +138,11 @@ def _deployment(pool: Mapping[str, Any], namespace: str, pull_secrets: Sequence[
         "prefetch_seconds": workers.get("prefetch_seconds"),
         "resources": workers.get("resources"),
         "service_account_annotations": dict(workers.get("service_account_annotations") or {}),
-        "job_namespace": job.get("namespace") or namespace,
+        "namespace": namespace if executes_runs(pool) else None,
+        "job_namespaces": job_namespaces(pool, namespace),
         "egress": _egress(pool),
         "run_labels": {POOL_LABEL: plain_name(pool["name"])},
         "runs_egress": workers.get("runs_egress"),
-        "cluster_role": boolean(workers.get("cluster_role"), strict=False) and pool.get("type") == "kubernetes",
         "image": job.get("image"),
         "pre_pull": boolean(pool.get("pre_pull"), strict=False),
         "placement": _placement(pool, pull_secrets),

@@ -34,12 +34,13 @@ def quantity(text: Any) -> float:
 
 
 def _reviews(namespaces: Sequence[str], permissions: Mapping[str, Any]) -> list[dict[str, Any]]:
-    places = [(namespace, "namespaced") for namespace in namespaces] + [("", "cluster")]
+    own = [name for entry in permissions.get("namespaced") or [] for name in entry.get("namespaces") or []]
+    places = [(namespace, "namespaced") for namespace in dict.fromkeys([*namespaces, *own])] + [("", "cluster")]
     return [
         {"namespace": namespace, "verb": verb, "group": entry["group"], **_resource(entry["resource"])}
         for namespace, kind in places
         for entry in permissions.get(kind) or []
-        if not namespace or not entry.get("namespaces") or namespace in entry["namespaces"]
+        if not namespace or namespace in (entry.get("namespaces") or namespaces)
         for verb in entry["verbs"]
     ]
 
@@ -183,17 +184,23 @@ def facts(
 
 
 def _served(client: KubernetesClient, api: str) -> bool:
+    """Return whether there is a group and version, or a resource of one."""
+    group, version, *resource = api.split("/")
     try:
-        return client.found(f"/apis/{api}") is not None
+        found = client.found(f"/apis/{group}/{version}")
+        return found is not None and all(name in [entry["name"] for entry in found["resources"]] for name in resource)
     except ApiError:  # registered, and what serves it does not answer
         return False
 
 
-def pods(client: KubernetesClient, namespace: str, instance: str) -> list[dict[str, Any]]:
+def pods(client: KubernetesClient, namespaces: Sequence[str], instance: str) -> list[dict[str, Any]]:
     """Return the pods of an instance, with what a check has to know about each."""
-    path = f"/api/v1/namespaces/{part(namespace)}/pods"
-    answer = client.json("GET", path, {"labelSelector": f"{INSTANCE_LABEL}={instance}"})
-    return [_pod(item) for item in answer["items"]]
+
+    def read(namespace: str) -> list[Mapping[str, Any]]:
+        path = f"/api/v1/namespaces/{part(namespace)}/pods"
+        return list(client.json("GET", path, {"labelSelector": f"{INSTANCE_LABEL}={instance}"})["items"])
+
+    return [_pod(item) for items in client.together(read, namespaces) for item in items]
 
 
 def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,6 +209,7 @@ def _pod(item: Mapping[str, Any]) -> dict[str, Any]:
     conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
     return {
         "name": item["metadata"]["name"],
+        "namespace": item["metadata"]["namespace"],
         "workload": labels.get(WORKLOAD_LABEL, ""),
         "component": labels.get(GROUP_LABEL, ""),
         "address": status.get("podIP", ""),

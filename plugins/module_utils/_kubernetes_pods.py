@@ -69,12 +69,15 @@ class Program(NamedTuple):
 class Pods:
     """The pods of an instance that run. Those that keep images on the nodes are left out: they do nothing."""
 
-    def __init__(self, client: KubernetesClient, namespace: str, selectors: Sequence[str]) -> None:
-        self.client, self.namespace = client, namespace
-        path = f"/api/v1/namespaces/{part(namespace)}/pods"
-        answers = [client.json("GET", path, {"labelSelector": selector}) for selector in selectors]
-        found = {pod["metadata"]["name"]: pod for answer in answers for pod in answer["items"]}
-        self.pods = [pod for _name, pod in sorted(found.items()) if _runs(pod)]
+    def __init__(self, client: KubernetesClient, namespaces: Sequence[str], selectors: Sequence[str]) -> None:
+        self.client = client
+        answers = [
+            client.json("GET", f"/api/v1/namespaces/{part(namespace)}/pods", {"labelSelector": selector})
+            for namespace in dict.fromkeys(namespaces)
+            for selector in selectors
+        ]
+        found = {_place(pod): pod for answer in answers for pod in answer["items"]}
+        self.pods = [pod for _place, pod in sorted(found.items()) if _runs(pod)]
 
     def look(self, programs: Sequence[Program], counters_first: bool) -> dict[str, Any]:
         """Read counters and run programs, in the order in which the programs' own work is not counted."""
@@ -98,21 +101,17 @@ class Pods:
             return found
 
         answers = self._together(read, places)
-        by_pod: dict[str, list[Used]] = {}
+        by_pod: dict[tuple[str, str], list[Used]] = {}
         failed = []
         for (pod, container), answer in zip(places, answers):
             if isinstance(answer, KubernetesError):
                 failed.append(f"{pod['metadata']['name']}, container {container}: {answer}")
             else:
-                by_pod.setdefault(pod["metadata"]["name"], []).append(answer)
+                by_pod.setdefault(_place(pod), []).append(answer)
         unread = f"CPU and memory of {len(failed)} of {len(places)} containers; the first one is {(failed or [''])[0]}"
         return {
             "moment": moment,
-            "processes": [
-                _as_process(pod, by_pod[pod["metadata"]["name"]])
-                for pod in self.pods
-                if pod["metadata"]["name"] in by_pod
-            ],
+            "processes": [_as_process(pod, by_pod[_place(pod)]) for pod in self.pods if _place(pod) in by_pod],
             "unread": [unread] if failed else [],
         }
 
@@ -141,7 +140,7 @@ class Pods:
         return {"programs": answers, "unread": unread}
 
     def _run(self, pod: Mapping[str, Any], container: str, command: Sequence[str]) -> Ended:
-        return run_in(self.client, self.namespace, pod["metadata"]["name"], container, command)
+        return run_in(self.client, pod["metadata"]["namespace"], pod["metadata"]["name"], container, command)
 
     def _together(self, work: Callable[[Argument], Any], arguments: Sequence[Argument]) -> list[Any]:
         def tried(argument: Argument) -> Any:
@@ -151,6 +150,10 @@ class Pods:
                 return error
 
         return self.client.together(tried, arguments)
+
+
+def _place(pod: Mapping[str, Any]) -> tuple[str, str]:
+    return pod["metadata"]["name"], pod["metadata"]["namespace"]
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:

@@ -67,12 +67,14 @@ options:
     elements: str
     default: []
   apis:
-    description: Group and version of APIs that may be there, such as V(metrics.k8s.io/v1beta1).
+    description:
+      - Group and version of APIs that may be there, such as V(metrics.k8s.io/v1beta1), or one of their resources, such
+        as V(policy/v1/poddisruptionbudgets).
     type: list
     elements: str
     default: []
   instance:
-    description: Also list the pods of this instance.
+    description: Also list the pods of this instance in O(namespaces).
     type: str
 """
 
@@ -185,7 +187,7 @@ def main() -> None:
         client = KubernetesClient(access(options["kubeconfig"], options["context"]))
         found = facts(client, options["namespaces"], options["permissions"] or {}, options["secrets"], options["apis"])
         if options["instance"]:
-            found["pods"] = pods(client, options["namespaces"][0], options["instance"])
+            found["pods"] = pods(client, options["namespaces"], options["instance"])
     except KubernetesError as error:
         module.fail_json(msg=str(error))
     module.exit_json(ansible_facts={"prefect_cluster": found})

@@ -31,6 +31,11 @@ options:
     description: Namespace of the pods.
     type: str
     required: true
+  namespaces:
+    description: Further namespaces in which pods of the instance may be.
+    type: list
+    elements: str
+    default: []
   instance:
     description: Name of the instance.
     type: str
@@ -143,6 +148,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "namespace": {"type": "str", "required": True},
+            "namespaces": {"type": "list", "elements": "str", "default": []},
             "instance": {"type": "str", "default": "prefect"},
             "selectors": {"type": "list", "elements": "str", "default": []},
             "programs": {
@@ -168,7 +174,8 @@ def main() -> None:
     programs = [Program(**given) for given in options["programs"]]
     try:
         client = KubernetesClient(access(options["kubeconfig"], options["context"]))
-        found = Pods(client, options["namespace"], selectors).look(programs, options["counters"] == "first")
+        namespaces = [options["namespace"], *options["namespaces"]]
+        found = Pods(client, namespaces, selectors).look(programs, options["counters"] == "first")
     except KubernetesError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **found)

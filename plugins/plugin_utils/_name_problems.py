@@ -121,7 +121,18 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
         for pool in v["prefect_work_pools"]
         if (pool.get("job") or {}).get("namespace")
     ]
-    for option, namespace in [("prefect_namespace", str(v["prefect_namespace"])), *jobs]:
+    jobs += [
+        (f"prefect_work_pools[{pool['name']}].workers.namespaces", str(name))
+        for pool in v["prefect_work_pools"]
+        for name in (pool.get("workers") or {}).get("namespaces") or []
+    ]
+    own = [
+        ("prefect_namespace", str(v["prefect_namespace"])),
+        ("prefect_jobs_namespace", str(v["prefect_jobs_namespace"])),
+    ]
+    if names.NAMESPACE.broken_by(own[0][1]) and own[1][1].startswith(own[0][1]):
+        own.pop()  # it is made of the other
+    for option, namespace in [*own, *jobs]:
         wrong = names.NAMESPACE.broken_by(namespace)
         if wrong:
             yield problem(option, wrong, f"Use at most {names.NAMESPACE.longest} {names.NAMESPACE.words}.")

@@ -162,12 +162,26 @@ class Deployment:
 
     # Objects
 
+    @property
+    def jobs_namespace(self) -> str:
+        """Where flow code runs."""
+        return f"{self.namespace}-jobs"
+
     def objects(self, kind: str, api: str = "/api/v1", **query: Any) -> list[dict[str, Any]]:
-        return self.cluster.items(f"{api}/namespaces/{self.namespace}/{kind}", **query)
+        """Those of the server, and those of flow code."""
+        return [
+            item
+            for namespace in (self.namespace, self.jobs_namespace)
+            for item in self.cluster.items(f"{api}/namespaces/{namespace}/{kind}", **query)
+        ]
 
     def one(self, kind: str, name: str, api: str = APPS) -> dict[str, Any]:
         path = f"{api}/namespaces/{self.namespace}/{kind}/{self.instance}-{name}"
         return dict(self.cluster.client.json("GET", path))
+
+    def namespace_of(self, pod: str) -> str:
+        (found,) = (item["metadata"] for item in self.objects("pods") if item["metadata"]["name"] == pod)
+        return str(found["namespace"])
 
     def pods(self, component: str = "") -> list[dict[str, Any]]:
         """The pods that are there to stay."""
@@ -182,7 +196,7 @@ class Deployment:
         return [pod for pod in self.pods("workers") if pod["metadata"]["labels"]["selfhosted.prefect/workload"] == name]
 
     def delete_pod(self, name: str, **query: Any) -> None:
-        self.cluster.client.json("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{name}", query)
+        self.cluster.client.json("DELETE", f"/api/v1/namespaces/{self.namespace_of(name)}/pods/{name}", query)
 
     def query(self, statement: str) -> str:
         """Ask the database, in its own pod."""
@@ -190,7 +204,7 @@ class Deployment:
         return self.run_in(f"{self.instance}-postgres-0", ["sh", "-c", script, statement]).strip()
 
     def run_in(self, pod: str, words: list[str], *, check: bool = True) -> str:
-        command = [*self.cluster.kubectl, "exec", "-n", self.namespace, pod, "--", *words]
+        command = [*self.cluster.kubectl, "exec", "-n", self.namespace_of(pod), pod, "--", *words]
         return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
     # The API

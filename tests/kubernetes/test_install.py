@@ -40,13 +40,14 @@ def test_a_run_is_a_job_that_goes_away(development: Deployment, installed: Insta
     annotations = job["spec"]["template"]["metadata"]["annotations"]
     assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
     name = job["metadata"]["name"]
-    path = f"/apis/batch/v1/namespaces/{development.namespace}/jobs/{name}"
+    path = f"/apis/batch/v1/namespaces/{development.jobs_namespace}/jobs/{name}"
     wait_for("the Job to be removed", lambda: development.cluster.client.found(path) is None, 60)
 
 
 def test_the_namespace_enforces_the_restricted_level(development: Deployment, installed: Installed) -> None:
-    namespace = development.cluster.client.json("GET", f"/api/v1/namespaces/{development.namespace}")
-    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for name in (development.namespace, development.jobs_namespace):
+        namespace = development.cluster.client.json("GET", f"/api/v1/namespaces/{name}")
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_pods_listen_on_addresses_of_both_families(development: Deployment, installed: Installed) -> None:

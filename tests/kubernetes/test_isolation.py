@@ -1,28 +1,20 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parts of an instance cannot do, and whom they cannot reach.
+"""Whom the parts of an instance cannot reach.
 
-Permissions are tried with a worker's own token. The network of tests/cluster enforces no policies, so those that are in
+The network of tests/cluster enforces no policies, so those that are in
 the cluster are evaluated here, for every pair of the instance's pods, one of a run and one that does not belong to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
-    ApiError,
-    KubernetesClient,
-    access_from_kubeconfig,
-)
-
-from .conftest import POOLS, Installed
+from .conftest import Installed
 from .deployment import NETWORKING, Deployment, wait_for
 
 COMPONENT = "selfhosted.prefect/component"
@@ -36,93 +28,6 @@ REACHED = {
     ("postgres", "postgres"): {"pgbouncer", "migration", "services"},
     ("redis", "redis"): {"api", "services"},
 }
-
-
-def worker(development: Deployment, directory: Path, pool: str) -> KubernetesClient:
-    """Logged in as the pods of a pool's workers."""
-    account = f"{development.instance}-worker-{pool}"
-    path = f"/api/v1/namespaces/{development.namespace}/serviceaccounts/{account}/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
-    token = development.cluster.client.json("POST", path, body=request)["status"]["token"]
-    config = yaml.safe_load(Path(development.cluster.kubeconfig).read_text())
-    for entry in config["users"]:
-        entry["user"] = {"token": token}
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config))
-    return KubernetesClient(access_from_kubeconfig(str(kubeconfig), ""))
-
-
-def refused(client: KubernetesClient, method: str, path: str, body: Any = None) -> bool:
-    try:
-        client.json(method, path, {"dryRun": "All"} if method != "GET" else None, body)
-    except ApiError as error:
-        if error.status not in (403, 404, 409, 422):
-            raise
-        return error.status == 403  # else it is allowed, and then found to make no sense
-    return False
-
-
-def test_a_worker_may_manage_jobs_and_nothing_else(
-    development: Deployment, installed: Installed, tmp_path: Path
-) -> None:
-    client = worker(development, tmp_path, "kubernetes")
-    here = f"namespaces/{development.namespace}"
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mine"}}
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "more"}, "rules": []}
-    for method, path, body in (
-        ("GET", f"/apis/batch/v1/{here}/jobs", None),
-        ("POST", f"/apis/batch/v1/{here}/jobs", job),
-        ("DELETE", f"/apis/batch/v1/{here}/jobs/none", None),
-        ("GET", f"/api/v1/{here}/pods", None),
-        ("GET", f"/api/v1/{here}/pods/none/log", None),
-        ("GET", f"/api/v1/{here}/events", None),
-    ):
-        assert not refused(client, method, path, body), (method, path)
-    for method, path, body in (
-        ("GET", f"/api/v1/{here}/secrets", None),
-        ("GET", f"/api/v1/{here}/secrets/{development.instance}-api", None),
-        ("GET", f"/api/v1/{here}/configmaps", None),
-        ("POST", f"/api/v1/{here}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine"}}),
-        ("POST", f"/api/v1/{here}/pods/{development.instance}-postgres-0/exec", {}),
-        ("DELETE", f"/apis/apps/v1/{here}/deployments/{development.instance}-api", None),
-        ("POST", f"/apis/rbac.authorization.k8s.io/v1/{here}/roles", role),
-        ("POST", "/apis/batch/v1/namespaces/default/jobs", job),
-        ("GET", "/apis/batch/v1/jobs", None),
-        ("GET", "/api/v1/namespaces/default/pods", None),
-        ("GET", "/api/v1/nodes", None),
-    ):
-        assert refused(client, method, path, body), (method, path)
-
-
-def test_a_worker_may_start_jobs_anywhere_while_it_is_asked_for(
-    development: Deployment, installed: Installed, tmp_path: Path
-) -> None:
-    client = worker(development, tmp_path, "kubernetes")
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mine"}}
-    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-    role = f"{roles}/{development.namespace}:{development.instance}-worker-kubernetes"
-    anywhere = {**POOLS[0], "workers": {**POOLS[0]["workers"], "cluster_role": True}}
-    development.play("workers", prefect_work_pools=[anywhere, *POOLS[1:]])
-    try:
-        assert not refused(client, "POST", "/apis/batch/v1/namespaces/default/jobs", job)
-        assert not refused(client, "GET", "/api/v1/pods")
-        for path in ("/api/v1/secrets", roles, f"/api/v1/namespaces/{development.namespace}/secrets"):
-            assert refused(client, "GET", path), path
-        assert development.cluster.client.found(role)
-        assert development.play("workers", prefect_work_pools=[anywhere, *POOLS[1:]]).changed == 0
-    finally:
-        development.play("workers")
-    assert development.cluster.client.found(role) is None
-    assert refused(client, "POST", "/apis/batch/v1/namespaces/default/jobs", job)
-
-
-def test_a_worker_whose_runs_are_processes_may_nothing(
-    development: Deployment, installed: Installed, tmp_path: Path
-) -> None:
-    client = worker(development, tmp_path, "inside")
-    for path in ("/apis/batch/v1", "/api/v1"):
-        kind = "jobs" if "batch" in path else "pods"
-        assert refused(client, "GET", f"{path}/namespaces/{development.namespace}/{kind}")
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -189,7 +94,7 @@ def pods(development: Deployment, installed: Installed) -> dict[str, dict[str, A
     """One of each component, one of a run, and one of somebody else."""
     found = {pod["metadata"]["labels"][COMPONENT]: pod for pod in development.pods()}
     return found | {
-        "run": a_pod(development.namespace, {RUN_LABEL: development.instance}),
+        "run": a_pod(development.jobs_namespace, {RUN_LABEL: development.instance}),
         "outsider": a_pod(development.namespace, {COMPONENT: "outsider"}),
     }
 
@@ -251,7 +156,7 @@ def test_runs_reach_the_api_where_not_everybody_may(development: Deployment, pod
     clients = {
         "run": pods["run"],
         "outsider": pods["outsider"],
-        "run of another instance": a_pod(development.namespace, {RUN_LABEL: "another"}),
+        "run of another instance": a_pod(development.jobs_namespace, {RUN_LABEL: "another"}),
         "run elsewhere": a_pod("elsewhere", {RUN_LABEL: development.instance}),
         "part elsewhere": a_pod("elsewhere", pods["workers"]["metadata"]["labels"]),
     }

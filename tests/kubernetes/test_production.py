@@ -38,12 +38,15 @@ def production(cluster: Cluster) -> Iterator[Deployment]:
     variables: dict[str, Any] = {**PATCHES, **SECRETS, "prefect_nodes_autoscale": True}
     deployment = Deployment(cluster, inventory, NAME, NAME, 0, variables)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    path = f"/api/v1/namespaces/{NAME}"
-    cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": {"name": NAME, "labels": labels}})
-    cluster.client.json("POST", f"{path}/secrets", body={"metadata": {"name": "prefect-tls"}})
+    paths = [f"/api/v1/namespaces/{name}" for name in (NAME, f"{NAME}-jobs")]
+    for path in paths:
+        metadata = {"name": path.rpartition("/")[2], "labels": labels}
+        cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": metadata})
+    cluster.client.json("POST", f"{paths[0]}/secrets", body={"metadata": {"name": "prefect-tls"}})
     yield deployment
-    cluster.client.json("DELETE", path)
-    wait_for("the namespace to be gone", lambda: cluster.client.found(path) is None)
+    for path in paths:
+        cluster.client.json("DELETE", path)
+        wait_for("the namespace to be gone", lambda path=path: cluster.client.found(path) is None)
 
 
 if not os.environ.get("KUBECONFIG"):  # a cluster of one's own has no fake nodes

@@ -34,7 +34,7 @@ def test_one_process_watches_the_pods_of_many_workers(development: Deployment, i
     runs = development.submit(1, seconds=600)
     development.wait_for_states(runs, {"RUNNING"})
     (job,) = development.objects("jobs", BATCH, labelSelector=f"prefect.io/flow-run-id={runs[0]}")
-    path = f"{BATCH}/namespaces/{development.namespace}/jobs/{job['metadata']['name']}"
+    path = f"{BATCH}/namespaces/{development.jobs_namespace}/jobs/{job['metadata']['name']}"
     development.cluster.client.json("DELETE", path, {"propagationPolicy": "Background"})
     development.wait_for_states(runs, {"CRASHED"})
     development.play("configure")

@@ -24,5 +24,8 @@ def test_teardown_keeps_the_volumes_and_a_killed_run_can_be_repeated(
 
 def test_teardown_leaves_nothing_when_told_so(development: Deployment, installed: Installed) -> None:
     development.teardown("delete")
-    path = f"/api/v1/namespaces/{development.namespace}"
-    wait_for("the namespace to be gone", lambda: development.cluster.client.found(path) is None)
+    for namespace in (development.namespace, development.jobs_namespace):
+        path = f"/api/v1/namespaces/{namespace}"
+        wait_for("the namespace to be gone", lambda path=path: development.cluster.client.found(path) is None)
+    policies = development.cluster.items("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies")
+    assert [item for item in policies if item["metadata"]["name"].startswith(f"{development.namespace}.")] == []

@@ -48,6 +48,7 @@ def pod(name: str, component: str, *containers: str, **metadata: Any) -> dict[st
     return {
         "metadata": {
             "name": name,
+            "namespace": "prefect",
             "labels": {"selfhosted.prefect/instance": "prefect", "selfhosted.prefect/component": component},
             **metadata,
         },

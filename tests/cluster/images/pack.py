@@ -157,7 +157,7 @@ def main(output: Path, root: Path, programs: Path) -> None:
         Env=[f"PATH=/opt/venv/bin:{PATH}", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PYTHONUNBUFFERED=1"],
     )
     layout.image(
-        ["docker.io/library/postgres:15"],
+        ["docker.io/library/postgres:15", "docker.io/library/postgres:17.10"],
         shared,
         Entrypoint=["docker-entrypoint.sh"],
         Cmd=["postgres"],
@@ -167,7 +167,7 @@ def main(output: Path, root: Path, programs: Path) -> None:
         Volumes={"/var/lib/postgresql/data": {}},
     )
     layout.image(
-        ["docker.io/library/redis:7"],
+        ["docker.io/library/redis:7", "docker.io/library/redis:8.8.0"],
         shared,
         Entrypoint=["/usr/local/bin/redis-entrypoint.sh"],
         Cmd=["redis-server"],
@@ -177,7 +177,7 @@ def main(output: Path, root: Path, programs: Path) -> None:
         Env=[f"PATH={PATH}"],
     )
     layout.image(
-        ["docker.io/edoburu/pgbouncer:v1.24.1-p1"],
+        ["docker.io/edoburu/pgbouncer:v1.24.1-p1", "docker.io/edoburu/pgbouncer:v1.25.2-p0"],
         shared,
         User="postgres",
         Entrypoint=["/usr/local/bin/pgbouncer-entrypoint.sh"],

@@ -21,15 +21,14 @@ LABEL = "selfhosted.prefect/runs-of"
 POOL_LABEL = "selfhosted.prefect/pool"
 
 
-def peers(namespace: str) -> list[dict[str, Any]]:
-    """Who reaches the API beside its gateway's clients, in the inventory for production."""
-    return [
-        {"podSelector": {"matchLabels": {"selfhosted.prefect/instance": "prefect"}}},
-        {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            "podSelector": {"matchLabels": {LABEL: "prefect"}},
-        },
-    ]
+PART = {"selfhosted.prefect/instance": "prefect"}
+
+
+def peer(namespace: str, **labels: str) -> dict[str, Any]:
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "podSelector": {"matchLabels": labels},
+    }
 
 
 PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
@@ -52,21 +51,24 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         "pools": "__prefect_api_config_pools",
     }
     flows = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
-    for namespace, anywhere, variables in (
-        ("prefect", False, {}),
-        ("flows", False, {"prefect_work_pools": [flows]}),
-        ("flows", True, {"prefect_work_pools": [{**flows, "workers": {"cluster_role": True}}]}),
+    inside = {"name": "b"}
+    for namespaces, workers, pools in (
+        (["prefect-jobs"], False, None),
+        (["flows"], False, [flows]),
+        (["flows", "more"], False, [{**flows, "workers": {"namespaces": ["more"]}}]),
+        (["flows", "prefect-jobs"], True, [flows, inside]),
     ):
+        variables = {"prefect_work_pools": pools} if pools else {}
         found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
         (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
-        allowed = peers(namespace)
-        if anywhere:
-            allowed[1]["namespaceSelector"] = {}
+        allowed = [{"podSelector": {"matchLabels": PART}}, *(peer(name, **{LABEL: "prefect"}) for name in namespaces)]
+        if workers:
+            allowed.append(peer("prefect-jobs", **PART, **{"selfhosted.prefect/component": "workers"}))
         assert policy["spec"]["ingress"] == [{"from": allowed, "ports": [{"port": "http"}]}]
-        (pool,) = found["pools"]
+        pool = found["pools"][0]
         pod = pool["job_manifest_patch"]["job_manifest"]["spec"]["template"]
-        assert pod["metadata"]["labels"] == {LABEL: "prefect", POOL_LABEL: "a"}
-        assert pool["job"]["namespace"] == namespace
+        assert pod["metadata"]["labels"] == {LABEL: "prefect", POOL_LABEL: pool["name"]}
+        assert pool["job"]["namespace"] == namespaces[0]
 
 
 # What the preflight adds up for a cluster, from any role.
@@ -234,7 +236,7 @@ def test_what_the_preflight_adds_up_for_runs(
     given = {**PREFLIGHT, "prefect_work_pools": pools}
     found = evaluated(tmp_path, "production", "prefect_preflight", {"pods": PODS}, **given)["pods"]
     (runs,) = [item for item in found if item["what"] == "runs of a"]
-    assert (runs["count"], runs["namespace"]) == (5, "prefect")
+    assert (runs["count"], runs["namespace"]) == (5, "prefect-jobs")
     assert runs["resources"] == {"requests": requests, "limits": limits}
 
 
@@ -286,11 +288,11 @@ def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> 
     }
     expressions = {
         "objects": "__prefect_worker_objects",
-        "namespaces": "prefect_job_namespaces",
+        "namespaces": "prefect_run_namespaces",
         "searched": "prefect_kubernetes_objects.namespaces",
     }
     found = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)
-    assert (found["namespaces"], found["searched"]) == (["prefect"], ["prefect", "gone"])
+    assert (found["namespaces"], found["searched"]) == (["prefect-jobs"], ["prefect-jobs", "gone"])
     named = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
     assert named["NetworkPolicy", "prefect-observer"]["spec"]["egress"][2:] == [proxy]
     for name, field in (("prefect-observer", "tty"), ("prefect-worker-a", "stdin")):
@@ -424,59 +426,109 @@ WORKERS = str(ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.
 
 
 @pytest.mark.parametrize("observer", [False, True])
-def test_a_pool_whose_runs_choose_their_namespace_has_a_cluster_role(tmp_path: Path, *, observer: bool) -> None:
-    expressions = {"objects": template(WORKERS), "permissions": "__prefect_preflight_permissions"}
-    flows = {"job": {"namespace": "flows"}, "type": "kubernetes"}
-    pools = [{**flows, "name": "a", "workers": {"cluster_role": True}}, {**flows, "name": "b"}]
+def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(tmp_path: Path, *, observer: bool) -> None:
+    pools = [
+        {"name": "a", "type": "kubernetes", "workers": {"namespaces": ["one", "two"]}},
+        {"name": "b", "type": "kubernetes", "job": {"namespace": "flows"}},
+        {"name": "c"},
+    ]
     variables = {"prefect_work_pools": pools, "prefect_separate_observer": observer, "prefect_namespace": "here"}
-    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
-    every: dict[tuple[str, str], Any] = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
-    (anywhere,) = [name for kind, name in every if kind == "ClusterRole" and "-worker-" in name]
-    (there,) = [name for kind, name in every if kind == "Role"]
-    assert (anywhere, there) == ("here:prefect-worker-a", "prefect-worker-b")
-    assert every["ClusterRole", anywhere]["rules"] == every["Role", there]["rules"]
-    assert every["Role", there]["metadata"]["namespace"] == "flows"
-    # One of the instance for each, and neither is in a namespace.
-    names = {anywhere, *(["here:prefect-observer"] if observer else [])}
-    assert {name for kind, name in every if kind == "ClusterRole"} == names
-    for name in names:
-        binding = every["ClusterRoleBinding", name]
-        assert "namespace" not in binding["metadata"] | every["ClusterRole", name]["metadata"]
-        assert binding["roleRef"] == {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": name,
+    objects = {"objects": template("kubernetes.yml.j2")}
+    found = evaluated(tmp_path, "development", "prefect_worker", objects, **variables)["objects"]
+    assert not [item["kind"] for item in found if item["kind"].startswith("Cluster")]
+    rules = {
+        (item["metadata"]["namespace"], item["metadata"]["name"]): {
+            (resource, verb)
+            for rule in item["rules"]
+            for resource, verb in itertools.product(rule["resources"], rule["verbs"])
         }
-        account = {"kind": "ServiceAccount", "name": name.partition(":")[2], "namespace": "here"}
-        assert binding["subjects"] == [account]
-    # What watches the pods does so where they may be.
-    variable = "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES"
-    containers = {
-        name: item["spec"]["template"]["spec"]["containers"][0]
-        for (kind, name), item in every.items()
-        if kind == "Deployment"
+        for item in found
+        if item["kind"] == "Role"
     }
-    watched = {
-        name: [entry["value"] for entry in container.get("env") or [] if entry["name"] == variable]
-        for name, container in containers.items()
+    starts = {("jobs", "create"), ("jobs", "delete")}
+    watches = {(what, verb) for what in ("jobs", "pods") for verb in ("list", "watch")}
+    watches |= {("jobs", "get"), ("pods/log", "get")}
+    places = {"prefect-worker-a": ["here-jobs", "one", "two"], "prefect-worker-b": ["flows"]}
+    everywhere = ["here-jobs", "one", "two", "flows"]
+    wanted = {
+        (place, name): starts if observer else starts | watches for name, where in places.items() for place in where
     }
     if observer:
-        assert containers["prefect-observer"]["args"][-1] == "--all-namespaces"
-        assert set(map(tuple, watched.values())) == {()}
-    else:
-        assert sorted(watched.values()) == [[], ["flows"]]
+        wanted |= {(place, "prefect-observer"): watches for place in everywhere}
+    assert rules == wanted
+    for item in found:
+        if item["kind"] == "RoleBinding":
+            metadata = item["metadata"]
+            assert (metadata["namespace"], metadata["name"]) in wanted
+            account = {"kind": "ServiceAccount", "name": metadata["name"], "namespace": "here"}
+            assert (item["roleRef"]["name"], item["subjects"]) == (metadata["name"], [account])
+    # What watches the pods does so where they may be.
+    variable = "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES"
+    watched = {
+        item["metadata"]["name"]: entry["value"].split(",")
+        for item in found
+        if item["kind"] == "Deployment"
+        for entry in item["spec"]["template"]["spec"]["containers"][0].get("env") or []
+        if entry["name"] == variable
+    }
+    assert watched == ({"prefect-observer": everywhere} if observer else places)
 
-    # Who makes it has to have all of it, in the whole cluster.
-    asked = _reviews(
-        ["here", "flows"], {"cluster": [{"verbs": VERBS, **item} for item in found["permissions"]["cluster"]]}
-    )
-    for kind in ("clusterroles", "clusterrolebindings"):
-        for verb in VERBS:
-            assert {"namespace": "", "verb": verb, "group": "rbac.authorization.k8s.io", "resource": kind} in asked
-    for name in names:
-        for rule in every["ClusterRole", name]["rules"]:
-            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
-                assert {"namespace": "", "verb": verb, "group": group, **_resource(resource)} in asked
+
+def test_flow_code_is_beside_no_secret_of_the_server(tmp_path: Path) -> None:
+    """Whoever may start a Job in a namespace reads every Secret there."""
+    scaled = {"min": 1, "max": 9, "autoscaling": {"metric": "backlog"}}
+    pools = [
+        {"name": "jobs", "type": "kubernetes", "workers": scaled, "pre_pull": True},
+        {"name": "inside", "workers": scaled, "pre_pull": True},
+        {"name": "fast", "workers": {"min": 1, "max": 9}},
+    ]
+    variables = {"prefect_work_pools": pools, "prefect_namespace": "here", "prefect_separate_observer": True}
+    expressions = {
+        "objects": "__prefect_worker_objects",
+        "backlog": "__prefect_worker_backlog_connection",
+        "searched": "prefect_kubernetes_objects.namespaces",
+    }
+    found = evaluated(tmp_path, "development", "prefect_worker", expressions, **variables)
+    placed: dict[str, set[str]] = {}
+    for item in found["objects"]:
+        placed.setdefault(item["metadata"].get("namespace") or "here", set()).add(item["metadata"]["name"])
+    inside = {"prefect-worker-inside", "prefect-worker-fast"}
+    images = {"prefect-worker-inside-image", "prefect-worker-jobs-image"}
+    login, scripts = "prefect-worker-jobs-api-login", "prefect-worker-scripts"
+    role, observer = "prefect-worker-jobs", "prefect-observer"
+    assert placed["here-jobs"] == {*inside, *images, login, scripts, role, observer}
+    # The login of KEDA is in its own namespace, and what refers to it names no namespace.
+    trigger = "here.prefect-worker-inside"
+    assert placed["keda"] == {f"{trigger}-backlog"}
+    assert "keda" in found["searched"]
+    assert placed["here"] == {
+        "prefect-worker-jobs",
+        "prefect-worker-jobs-backlog",
+        "prefect-observer",
+        trigger,
+    }
+    secret = base64.b64encode(found["backlog"].encode()).decode()
+    named = {
+        (item["metadata"].get("namespace"), item["metadata"]["name"])
+        for item in found["objects"]
+        if item["kind"] == "Secret" and secret in item["data"].values()
+    }
+    assert named == {("keda", f"{trigger}-backlog"), ("here", "prefect-worker-jobs-backlog")}
+    references = {
+        item["metadata"]["name"]: item["spec"]["triggers"][0]["authenticationRef"]
+        for item in found["objects"]
+        if item["kind"] == "ScaledObject"
+    }
+    assert references == {
+        "prefect-worker-jobs": {"name": "prefect-worker-jobs", "kind": "TriggerAuthentication"},
+        "prefect-worker-inside": {"name": trigger, "kind": "ClusterTriggerAuthentication"},
+    }
+    tokens = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]["automountServiceAccountToken"]
+        for item in found["objects"]
+        if item["kind"] in ("Deployment", "DaemonSet")
+    }
+    assert {name for name, mounted in tokens.items() if mounted} == {"prefect-worker-jobs", "prefect-observer"}
 
 
 def test_the_workers_of_a_pool_may_have_an_identity(tmp_path: Path) -> None:
@@ -497,17 +549,34 @@ def test_the_workers_of_a_pool_may_have_an_identity(tmp_path: Path) -> None:
     assert used == {name: name for name in metadata}
 
 
-@pytest.mark.parametrize("kind", ["process", "kubernetes"])
-def test_nothing_belongs_to_the_whole_cluster_unless_asked_for(tmp_path: Path, kind: str) -> None:
-    # What a pool of processes says of Jobs has no meaning.
-    pools = [{"name": "a", "type": kind, "workers": {"cluster_role": kind == "process"}}]
-    variables = {"prefect_work_pools": pools, "prefect_separate_observer": True}
-    objects = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(tmp_path, "development", "prefect_worker", objects, **variables)
-    assert [item["kind"] for item in found["objects"] if item["kind"].startswith("ClusterRole")] == []
-    permissions = {"cluster": "__prefect_preflight_permissions.cluster"}
-    found = evaluated(tmp_path, "development", "prefect_preflight", permissions, **variables)
-    assert [entry["resource"] for entry in found["cluster"]] == ["namespaces"]
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, {"namespaces", "validatingadmissionpolicies", "validatingadmissionpolicybindings"}),
+        ({"prefect_create_namespaces": False}, set()),
+        ({"prefect_admission_policies": False}, {"namespaces"}),
+        ({"prefect_work_pools": [{"name": "a"}]}, {"namespaces"}),
+        (
+            {
+                "prefect_create_namespaces": False,
+                "prefect_work_pools": [
+                    {"name": "a", "workers": {"min": 1, "max": 2, "autoscaling": {"metric": "backlog"}}}
+                ],
+            },
+            {"clustertriggerauthentications"},
+        ),
+    ],
+)
+def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(
+    tmp_path: Path, variables: dict[str, Any], wanted: set[str]
+) -> None:
+    expressions = {
+        "cluster": "__prefect_preflight_permissions.cluster",
+        "needs": "__prefect_preflight_needs.admission_policies",
+    }
+    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    assert {entry["resource"] for entry in found["cluster"]} == wanted
+    assert found["needs"] == ("validatingadmissionpolicies" in wanted)
 
 
 @pytest.mark.parametrize(

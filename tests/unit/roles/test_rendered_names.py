@@ -17,7 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _names a
 
 INSTANCE = "i" * 31
 ACCOUNTS = {"prefect_user": INSTANCE, "prefect_worker_user": "flows"}
-MORE = {"type": "kubernetes", "pre_pull": True, "workers": {"min": 1, "max": 3, "cluster_role": True}}
+MORE = {"type": "kubernetes", "pre_pull": True, "workers": {"min": 1, "max": 3, "namespaces": ["flows"]}}
 
 
 def longest(platform: str, option: str) -> str:
@@ -75,7 +75,7 @@ def test_every_object_can_be_called_so(tmp_path: Path, role: str) -> None:
     given = {
         **ACCOUNTS,
         "prefect_instance": INSTANCE,
-        "prefect_namespace": "n" * 63,
+        "prefect_namespace": "n" * (63 - len("-jobs")),
         "prefect_gateway_host": "prefect.example.com",
         "prefect_api_auth_string": "a:b",
         "prefect_work_pools": [{"name": longest("kubernetes", "pool"), **MORE}],

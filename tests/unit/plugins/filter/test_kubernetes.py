@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.selfhosted.prefect.plugins.filter.admission_policies import admission_policies
 from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
 from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
+from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import run_namespaces
 from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
 from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
 from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
@@ -117,6 +120,38 @@ def test_one_patch_has_something_for_several_workloads() -> None:
     assert without_containers({"spec": {"containers": [{"name": "migrate", **volume}, proxy]}}) == {
         "spec": {"containers": [{"name": "migrate", **volume}]}
     }
+
+
+def test_a_patch_adds_to_what_has_no_names() -> None:
+    """The settings of a pod come from one entry of envFrom; a pod that has lost it starts, and does something else."""
+    own = {"secretRef": {"name": "web"}}
+    more, taint = {"configMapRef": {"name": "more"}}, {"key": "runs", "operator": "Exists"}
+    spread = {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+    there = deployment(containers=[{"name": "web", "envFrom": [own], "args": ["a"]}], tolerations=[taint])
+    patch = {
+        "spec": {
+            "tolerations": [taint, {"key": "web"}],
+            "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}],
+            "topologySpreadConstraints": [spread],
+            "containers": [{"name": "web", "envFrom": [more, own], "args": ["b"]}],
+        }
+    }
+    pod = pod_of(manifests([there], SHARED, patch)[0])
+    assert pod["containers"][0]["envFrom"] == [own, more]
+    assert pod["containers"][0]["args"] == ["b"]
+    assert pod["tolerations"] == [taint, {"key": "web"}]
+    assert pod["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["db"]}]
+    assert pod["topologySpreadConstraints"] == [spread]
+    removed = {"spec": {"tolerations": None, "containers": [{"name": "web", "envFrom": None}]}}
+    pod = pod_of(manifests([there], SHARED, removed)[0])
+    assert "tolerations" not in pod
+    assert "envFrom" not in pod["containers"][0]
+
+
+def test_a_patch_that_would_replace_what_has_names_is_refused() -> None:
+    there = deployment(volumes=[{"name": "home", "emptyDir": {}}])
+    with pytest.raises(AnsibleFilterError, match=r"pod_patch: an entry of spec\.volumes has no name: give it one"):
+        manifests([there], SHARED, {"spec": {"volumes": [{"emptyDir": {}}]}})
 
 
 @pytest.mark.parametrize(
@@ -247,7 +282,7 @@ def workers(**options: Any) -> dict[str, Any]:
 
 def test_a_pool_gets_one_worker_that_starts_jobs_in_its_namespace() -> None:
     made = workers()
-    assert (made["min"], made["max"], made["metric"], made["job_namespace"]) == (1, 1, None, "flows")
+    assert (made["min"], made["max"], made["metric"], made["job_namespaces"]) == (1, 1, None, ["flows"])
     assert made["name"].startswith("worker-fast-ones-")
 
 
@@ -340,9 +375,99 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
 )
 def test_a_truth_may_be_a_text(value: Any, *, wanted: bool) -> None:
     """As a template and a quoted word of the inventory are, which the specification of the role accepts."""
-    pools = [{"name": "a", "type": "kubernetes", "pre_pull": value, "workers": {"cluster_role": value}}]
+    pools = [{"name": "a", "type": "kubernetes", "pre_pull": value}]
     (made,) = worker_deployments(pools, "flows")
-    assert (made["cluster_role"], made["pre_pull"]) == (wanted, wanted)
+    assert made["pre_pull"] == wanted
+
+
+def test_flow_code_is_in_the_namespaces_of_flow_code() -> None:
+    pools = [
+        {"name": "a", "type": "kubernetes"},
+        {"name": "b", "type": "kubernetes", "job": {"namespace": "own"}, "workers": {"namespaces": ["other", "own"]}},
+        {"name": "c"},
+        {"name": "d", "type": "docker"},
+        {"name": "e", "type": "kubernetes", "state": "absent", "job": {"namespace": "gone"}},
+    ]
+    assert run_namespaces(pools, "flows") == ["flows", "own", "other"]
+    assert run_namespaces(pools, "flows", absent=True) == ["flows", "own", "other", "gone"]
+    assert run_namespaces([{"name": "c", "workers": {"min": 0}}, pools[3]], "flows") == []
+    made = {
+        entry["pool"]: (entry["namespace"], entry["job_namespaces"]) for entry in worker_deployments(pools, "flows")
+    }
+    assert made == {
+        "a": (None, ["flows"]),
+        "b": (None, ["own", "other"]),
+        "c": ("flows", []),
+        "d": (None, []),
+    }
+
+
+def admitted(pool: dict[str, Any], **options: Any) -> dict[str, list[str]]:
+    """What the policy of a pool lets its Jobs refer to."""
+    policy, binding = admission_policies([{"name": "a", "type": "kubernetes", **pool}], "i", "home", **options)
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    found = {entry["name"]: entry["expression"] for entry in policy["spec"]["variables"]}
+    return {kind: json.loads(found[kind]) for kind in ("secrets", "config_maps", "service_accounts")}
+
+
+def test_jobs_may_refer_to_what_their_pool_names() -> None:
+    login = "i-worker-a-api-login"
+    assert admitted({}) == {"secrets": [login], "config_maps": [], "service_accounts": ["", "default"]}
+    spec = {
+        "imagePullSecrets": [{"name": "pulled"}],
+        "volumes": [
+            {"name": "a", "secret": {"secretName": "mounted"}},
+            {"name": "b", "projected": {"sources": [{"secret": {"name": "projected"}}, {"configMap": {"name": "m"}}]}},
+        ],
+        "containers": [
+            {
+                "name": "prefect-job",
+                "envFrom": [{"secretRef": {"name": "whole"}}],
+                "env": [{"name": "E", "valueFrom": {"configMapKeyRef": {"name": "n", "key": "k"}}}],
+            }
+        ],
+    }
+    patch = {"job_manifest": {"spec": {"template": {"spec": spec}}}}
+    account = {"service_account_name": "runner"}
+    found = admitted(
+        {"job": account, "job_manifest_patch": patch},
+        allowed={"secrets": ["s3"], "config_maps": None},
+    )
+    assert found["secrets"] == sorted([login, "pulled", "mounted", "projected", "whole", "s3"])
+    assert found["config_maps"] == ["m", "n"]
+    assert found["service_accounts"] == ["", "default", "runner"]
+    # Of a template of a pool's own, the defaults count; what a variable brings does not.
+    variable = {"service_account_name": {"type": "string", "default": "named"}}
+    template = {"variables": {"properties": variable}, "job_configuration": {"serviceAccountName": "{{ name }}"}}
+    assert admitted({"base_job_template": template})["service_accounts"] == ["", "default", "named"]
+
+
+def test_jobs_have_the_labels_of_their_pool() -> None:
+    label = "selfhosted.prefect/runs-of"
+    pools = kubernetes_pools(
+        [{"name": "a", "type": "kubernetes"}], "flows", "i:1", {}, "Never", ["pulled"], {label: "i"}
+    )
+    policy = admission_policies(pools, "i", "home")[0]["spec"]
+    expressions = [entry["expression"] for entry in policy["validations"] if "labels" in entry["expression"]]
+    assert [f'l == "{label}" && object.metadata.labels[l] == "i"' in text for text in expressions] == [True]
+    secrets = [entry["expression"] for entry in policy["variables"] if entry["name"] == "secrets"]
+    assert [json.loads(text) for text in secrets] == [["i-worker-a-api-login", "pulled"]]
+
+
+def test_only_workers_of_jobs_have_policies_and_each_has_its_own() -> None:
+    pools = [
+        {"name": "a", "type": "kubernetes"},
+        {"name": "B", "type": "kubernetes"},
+        {"name": "c", "type": "kubernetes", "workers": {"min": 0}},
+        {"name": "d", "type": "kubernetes", "state": "absent"},
+        {"name": "e"},
+    ]
+    found = [item for item in admission_policies(pools, "i", "home") if item["kind"] == "ValidatingAdmissionPolicy"]
+    accounts = [f"i-{entry['name']}" for entry in worker_deployments(pools[:2], "flows")]
+    assert [item["metadata"]["name"] for item in found] == [f"home.{account}" for account in accounts]
+    for item, account in zip(found, accounts, strict=True):
+        (condition,) = item["spec"]["matchConditions"]
+        assert condition["expression"] == f'request.userInfo.username == "system:serviceaccount:home:{account}"'
 
 
 def placement(spec: Any) -> dict[str, Any]:
@@ -373,6 +498,7 @@ CLUSTER: dict[str, Any] = {
     "storage_classes": ["standard"],
     "default_storage_class": "standard",
     "apis": [
+        "admissionregistration.k8s.io/v1/validatingadmissionpolicies",
         "metrics.k8s.io/v1beta1",
         "keda.sh/v1alpha1",
         "gateway.networking.k8s.io/v1",
@@ -393,6 +519,7 @@ NEEDS: dict[str, Any] = {
     "cloudnative_pg": True,
     "instance": "prefect",
     "pod_security": "restricted",
+    "admission_policies": True,
     "nodes_autoscale": False,
     "pods": [
         {
@@ -461,6 +588,12 @@ def test_a_good_cluster_has_no_problem() -> None:
         ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "names no Gateway"),
         ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "no storage class fast"),
+        (
+            without("admissionregistration.k8s.io/v1/validatingadmissionpolicies"),
+            {},
+            "prefect_admission_policies",
+            "no ValidatingAdmissionPolicy",
+        ),
         (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
         (without("keda.sh/v1alpha1"), {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
         (without("gateway.networking.k8s.io/v1"), {}, "prefect_gateway_kind", "no Gateway API"),

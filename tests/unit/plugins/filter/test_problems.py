@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.selfhosted.prefect.plugins.filter.deployment_notes import deployment_notes
 from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.machine_problems import machine_problems
 from ansible_collections.selfhosted.prefect.plugins.filter.unknown_variables import unknown_variables
@@ -74,6 +75,10 @@ GOOD: dict[str, Any] = {
         {"name": "gone", "state": "absent"},
         {"name": "big", "queues": None, "workers": {"min": 0, "max": 3, "limit": None}},
     ],
+    "prefect_jobs_namespace": "prefect-jobs",
+    "prefect_run_namespaces": ["prefect-jobs"],
+    "prefect_allow_shared_namespace": False,
+    "prefect_admission_policies": True,
     "prefect_global_concurrency_limits": [{"name": "api", "limit": 0, "slot_decay_per_second": 0.5}],
     "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
 }
@@ -122,6 +127,19 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         {"prefect_platform": "kubernetes", "prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}]},
         "prefect_work_pools[a].workers.min",
         "or workers.autoscaling.metric to backlog",
+    ),
+    (
+        {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED], "prefect_run_namespaces": ["x", "prefect"]},
+        "prefect_jobs_namespace",
+        "prefect_allow_shared_namespace",
+    ),
+    (
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_work_pools": [{"name": "a", "type": "kubernetes", "workers": {"cluster_role": False}}],
+        },
+        "prefect_work_pools[a].workers.cluster_role",
+        "workers.namespaces",
     ),
     ({"postgres_version": 13}, "postgres_version", "14.9"),
     ({"prefect_redis_url": "", "prefect_redis_hosts": []}, "prefect_redis_url", "lost silently"),
@@ -275,6 +293,13 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
+        {"prefect_run_namespaces": ["prefect"]},  # of no meaning on hosts
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_allow_shared_namespace": True,
+            "prefect_work_pools": [SCALED],
+            "prefect_run_namespaces": ["prefect"],
+        },
         groups({"name": "a", "services": ["triggers"]}, {"name": "b", "services": ["scheduler"]}),
         groups({"name": "a", "services": ["triggers", "event_logger"]}, {"name": "b"}),
     ],
@@ -289,6 +314,24 @@ def test_problems_of_a_deployment(change: dict[str, Any], option: str, words: st
     assert [problem["option"] for problem in problems] == [option]
     assert words in problems[0]["problem"] + " " + problems[0]["remedy"]
     assert problems[0]["remedy"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ({}, []),
+        ({"prefect_run_namespaces": ["prefect"]}, ["prefect_allow_shared_namespace"]),
+        ({"prefect_admission_policies": False}, []),
+        (
+            {"prefect_admission_policies": False, "prefect_work_pools": [{"name": "a", "type": "kubernetes"}]},
+            ["prefect_admission_policies"],
+        ),
+    ],
+)
+def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str]) -> None:
+    assert deployment_notes({**GOOD, **change}) == []
+    notes = deployment_notes({**GOOD, "prefect_platform": "kubernetes", **change})
+    assert [note.partition(":")[0] for note in notes] == options
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -47,7 +47,7 @@ def look(
 ) -> tuple[dict[str, Any], list[tuple[str, list[str]]]]:
     with api_server(directory, there, program) as (kubeconfig, asked):
         client = KubernetesClient(access(kubeconfig, None))
-        return pods.Pods(client, "prefect", [SELECTOR, "cnpg.io/cluster=x"]).look(programs, first), asked
+        return pods.Pods(client, ["prefect"], [SELECTOR, "cnpg.io/cluster=x"]).look(programs, first), asked
 
 
 # --- Running a program ---

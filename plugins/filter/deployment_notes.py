@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inventory leaves open, as it says itself."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: deployment_notes
+short_description: Name the protections that an inventory does without
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Nothing of it stops a deployment; whoever deploys should know it.
+options:
+  _input:
+    description: The variables that the filter deployment_problems looks at.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: What is left open
+  ansible.builtin.debug:
+    msg: "{{ variables | selfhosted.prefect.deployment_notes }}"
+  when: variables is defined
+"""
+
+RETURN = r"""
+_value:
+  description: One text per finding, which begins with the option.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def _cluster(v: Mapping[str, Any]) -> Iterator[str]:
+    if v["prefect_platform"] != "kubernetes":
+        return
+    if v["prefect_namespace"] in v["prefect_run_namespaces"]:
+        yield (
+            f"prefect_allow_shared_namespace: flow code is in {v['prefect_namespace']}, beside the server. Whoever may "
+            "start a Job there, as each worker of a Kubernetes pool may, reads every Secret of the server."
+        )
+    kinds = [pool.get("type") for pool in v["prefect_work_pools"] if pool.get("state") != "absent"]
+    if "kubernetes" in kinds and not v["prefect_admission_policies"]:
+        yield (
+            "prefect_admission_policies: it is off, so Jobs may refer to every Secret and ServiceAccount of their "
+            "namespace. Where the login may not make such policies, an administrator does with cluster.yml."
+        )
+
+
+def deployment_notes(variables: Mapping[str, Any]) -> list[str]:
+    """Return what C(variables) leave open."""
+    return list(_cluster(variables))
+
+
+class FilterModule:
+    """Ansible looks the filter up here."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filter under its name."""
+        return {"deployment_notes": deployment_notes}
