@@ -38,6 +38,8 @@ _value:
   elements: dict
 """
 
+import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -52,6 +54,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems impor
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 
 OLDEST_POSTGRESQL = 14
+_REDIS_USER = re.compile(r"[A-Za-z0-9._-]+")
 _FORBIDDEN_IN_NAMES = "/%&<>"
 _OWNED_BY_OTHERS = ("tag:", "deployment:")
 _REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
@@ -187,6 +190,12 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
     for option, needed in required:
         if needed and not v[option]:
             yield problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
+    if not _REDIS_USER.fullmatch(str(v["prefect_redis_user"])) or v["prefect_redis_user"] == "default":
+        yield problem(
+            "prefect_redis_user",
+            f"{v['prefect_redis_user']!r} is no name for a user of its own.",
+            "Use letters, digits, dots, underscores and dashes, and not 'default', which Redis lets in no more.",
+        )
     for option in _SECRETS:
         if any(character in str(v[option]) for character in "\n\r\0"):
             yield problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
@@ -204,25 +213,45 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
             "prefect_redis_url has a password in it, which is empty.",
             "Set the password, or take the part before the @ out of the URL of a Redis that asks for none.",
         )
-    yield from _public(v)
+    yield from _anonymous(v)
 
 
-def _public(v: Mapping[str, Any]) -> Iterator[Problem]:
+def _anonymous(v: Mapping[str, Any]) -> Iterator[Problem]:
     """A forgotten login is empty, as one that nobody wants."""
-    if v["prefect_api_auth_string"] or v["prefect_api_open"]:
+    if v["prefect_api_auth_string"] or v["prefect_api_allow_anonymous"]:
         return
-    where = ""
-    if v["prefect_gateway_host"]:
-        where = f"under {v['prefect_gateway_host']} (prefect_gateway_host)"
-    elif v["prefect_gateway_service_type"] == "LoadBalancer":
-        where = "through a load balancer (prefect_gateway_service_type)"
+    where = _in_cluster(v) if v["prefect_platform"] == "kubernetes" else _on_hosts(v)
     if where:
         yield problem(
             "prefect_api_auth_string",
-            f"It is empty, and the API is public {where}: whoever reaches it could do everything.",
-            "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_open to true if "
-            "nobody has to log in.",
+            f"It is empty, and the API is reached {where}: whoever reaches it can run commands.",
+            "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_allow_anonymous "
+            "to true if nobody has to log in.",
         )
+
+
+def _in_cluster(v: Mapping[str, Any]) -> str:
+    """Say from where the API is reached."""
+    if v["prefect_gateway_host"]:
+        return f"under {v['prefect_gateway_host']} (prefect_gateway_host)"
+    kind = v["prefect_gateway_service_type"]
+    if kind == "ClusterIP":
+        return "from the cluster's pods"
+    how = {"LoadBalancer": "through a load balancer", "NodePort": "on a port of every node"}.get(kind, "from outside")
+    return f"{how} (prefect_gateway_service_type)"
+
+
+def _on_hosts(v: Mapping[str, Any]) -> str:
+    others = sorted({str(address) for address in v["prefect_api_addresses"] if not is_loopback(str(address))})
+    return f"at {', '.join(others)} (prefect_address, prefect_gateway_bind)" if others else ""
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only programs of the machine itself reach what listens there."""
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ short_description: Build the Redis URL of a Prefect server
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Percent-encodes the password, so that it may hold any character.
+  - Percent-encodes the user and the password, so that it may hold any character.
 positional: port, password, database
 options:
   _input:
@@ -23,13 +23,17 @@ options:
     type: int
     default: 6379
   password:
-    description: Password of the default user.
+    description: Password of the user.
     type: str
     default: ""
   database:
     description: Number of the logical database.
     type: int
     default: 0
+  user:
+    description: Name of the user. Empty for the default user.
+    type: str
+    default: ""
   tls:
     description: Whether the server speaks TLS.
     type: bool
@@ -54,9 +58,11 @@ from urllib.parse import quote
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import bracketed
 
 
-def redis_url(host: str, port: int = 6379, password: str = "", database: int = 0, tls: bool = False) -> str:
-    """Return a Redis URL with the password percent-encoded."""
-    login = f":{quote(password, safe='')}@" if password else ""
+def redis_url(
+    host: str, port: int = 6379, password: str = "", database: int = 0, *, user: str = "", tls: bool = False
+) -> str:
+    """Return a Redis URL with user and password percent-encoded."""
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
     return f"{'rediss' if tls else 'redis'}://{login}{bracketed(host)}:{int(port)}/{int(database)}"
 
 

@@ -47,8 +47,8 @@ for row in csv.DictReader(text.lstrip('# ').splitlines()):
         print(row['req_tot'])"""
 )
 REDIS = (
-    "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/prefect/redis.conf | tr -d '\"') redis-cli"
-    " -h $(sed -n 's/^bind //p' /etc/prefect/redis.conf)"
+    "REDISCLI_AUTH=$(sed -n 's/^PREFECT_REDIS_MESSAGING_PASSWORD=//p' /etc/prefect/api.env | tr -d '\"') redis-cli"
+    " --user prefect -h $(sed -n 's/^bind //p' /etc/prefect/redis.conf)"
 )
 
 

@@ -234,7 +234,10 @@ class Machine:
 
     @property
     def login(self) -> str:
-        return str(self.variables().get("prefect_api_auth_string", ""))
+        """Of the inventory: what `override` has set, or what it has made on first use."""
+        made = self.inventory / ".secrets/api"
+        default = f"admin:{made.read_text().strip()}" if made.exists() else ""
+        return str(self.variables().get("prefect_api_auth_string", default))
 
     def wait_until_ready(self) -> None:
         """Until the gateway and every API process answer from the database.

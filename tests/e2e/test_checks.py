@@ -45,7 +45,7 @@ def verify(machine: Machine, **variables: object) -> Said:
 
 def redis(machine: Machine, command: str) -> str:
     """The password comes by stdin, so that no file and no argument has it."""
-    ask = f"REDISCLI_AUTH=$(cat) redis-cli -h $(hostname -i) -n 1 --raw {command}"
+    ask = f"REDISCLI_AUTH=$(cat) redis-cli --user prefect -n 1 --raw {command}"
     return machine.sh(ask, input=machine.variables()["prefect_redis_password"]).strip()
 
 

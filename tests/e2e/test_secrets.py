@@ -24,7 +24,6 @@ HOLDERS = {
     "/etc/prefect/services-services.env",
     "/etc/prefect/worker.env",
     "/etc/prefect/haproxy.cfg",
-    "/etc/prefect/redis.conf",
     "/etc/prefect/pgbouncer-userlist.txt",
 }
 CHANGED = fresh_secrets()

@@ -43,6 +43,7 @@ EXPECTED: dict[str, list[Any]] = {
     "checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "deployment_checks": [[]],
     "deployment_problems": ["All assertions passed"],
+    "host_names": [["app1", "prefect.example.com"]],
     "node_problems": [["prefect_workload.nodes.count"]],
     "phase_seconds": ["database 3.5, server 20.0, 23.5 in all"],
     "address_of": ["127.0.0.1", ["127.0.0.1"]],

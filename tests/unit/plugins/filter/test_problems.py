@@ -55,12 +55,14 @@ GOOD: dict[str, Any] = {
     "prefect_database_password": "p@s:/#% '\"\\$`",
     "prefect_pgbouncer_stats_password": "x",
     "prefect_pgbouncer_pool_size": 25,
+    "prefect_redis_user": "prefect",
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
     "prefect_database_ca": "",
     "prefect_api_auth_string": "admin:pass:word",
-    "prefect_api_open": False,
+    "prefect_api_allow_anonymous": False,
+    "prefect_api_addresses": ["10.0.0.5", "127.0.0.1"],
     "prefect_gateway_host": "prefect.example.com",
     "prefect_gateway_service_type": "ClusterIP",
     "prefect_server_replicas": 3,
@@ -164,12 +166,21 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_api_auth_string": "secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": ":secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": "user:"}, "prefect_api_auth_string", "user:password"),
-    ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_open"),
-    (
-        {"prefect_api_auth_string": "", "prefect_gateway_host": "", "prefect_gateway_service_type": "LoadBalancer"},
-        "prefect_api_auth_string",
-        "public through a load balancer",
-    ),
+    ({"prefect_redis_user": "default"}, "prefect_redis_user", "of its own"),
+    ({"prefect_redis_user": "a b"}, "prefect_redis_user", "letters, digits"),
+    ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_allow_anonymous"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", r"reached at \*"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["::"]}, "prefect_api_auth_string", "reached at ::"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["box"]}, "prefect_api_auth_string", "reached at box"),
+    *[
+        ({"prefect_api_auth_string": "", "prefect_platform": "kubernetes", **options}, "prefect_api_auth_string", words)
+        for words, options in (
+            (r"under prefect\.example\.com", {}),
+            ("through a load balancer", {"prefect_gateway_host": "", "prefect_gateway_service_type": "LoadBalancer"}),
+            ("on a port of every node", {"prefect_gateway_host": "", "prefect_gateway_service_type": "NodePort"}),
+            ("from the cluster's pods", {"prefect_gateway_host": ""}),
+        )
+    ],
     *[
         ({"prefect_redis_hosts": [], "prefect_redis_url": url}, "prefect_redis_password", "prefect_redis_url has")
         for url in ("rediss://:@redis.example.com:6380/0", "redis+sentinel://:@a:26379,b:26379/mymaster")
@@ -284,8 +295,11 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
         {"prefect_redis_url": "rediss+sentinel://:p@h,[::1]:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster", "prefect_redis_ca": AUTHORITY},
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "redis://user@h:1/0"},
-        {"prefect_api_auth_string": "", "prefect_gateway_host": ""},
-        {"prefect_api_auth_string": "", "prefect_api_open": True},
+        {
+            "prefect_api_auth_string": "",
+            "prefect_api_addresses": ["127.0.0.1", "127.0.1.1", "::1", "[::1]", "localhost"],
+        },
+        {"prefect_api_auth_string": "", "prefect_api_allow_anonymous": True},
         {"prefect_work_pools": [], "prefect_worker_hosts": []},
         pool(type="kubernetes", job={"memory_request": "1Gi", "cpu_limit": "50m"}),
         pool(type="kubernetes", job={"memory_request": "1024Mi", "memory_limit": "1Gi", "cpu_request": None}),
