@@ -95,6 +95,7 @@ LEAST = {
     "prefect_server_services_max_overflow": 0,
 }
 POOL = "prefect_work_pools[default]"
+ANONYMOUS_IN_A_CLUSTER = {"prefect_api_auth_string": "", "prefect_platform": "kubernetes", "prefect_work_pools": []}
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
 
 
@@ -169,13 +170,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_user": "default"}, "prefect_redis_user", "of its own"),
     ({"prefect_redis_user": "a b"}, "prefect_redis_user", "letters, digits"),
     ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_allow_anonymous"),
-    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", r"reached at \*"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", "reached at *"),
     ({"prefect_api_auth_string": "", "prefect_api_addresses": ["::"]}, "prefect_api_auth_string", "reached at ::"),
     ({"prefect_api_auth_string": "", "prefect_api_addresses": ["box"]}, "prefect_api_auth_string", "reached at box"),
     *[
-        ({"prefect_api_auth_string": "", "prefect_platform": "kubernetes", **options}, "prefect_api_auth_string", words)
+        ({**ANONYMOUS_IN_A_CLUSTER, **options}, "prefect_api_auth_string", words)
         for words, options in (
-            (r"under prefect\.example\.com", {}),
+            ("under prefect.example.com", {}),
             ("through a load balancer", {"prefect_gateway_host": "", "prefect_gateway_service_type": "LoadBalancer"}),
             ("on a port of every node", {"prefect_gateway_host": "", "prefect_gateway_service_type": "NodePort"}),
             ("from the cluster's pods", {"prefect_gateway_host": ""}),
