@@ -292,12 +292,17 @@ def test_a_websocket_of_a_page_of_others_is_refused(converged: Converged) -> Non
     machine = converged.machine
     for name, port in PORTS.items():
         for origin, status in (("https://evil.example", b" 403 "), (f"http://{machine.ip}:{port}", b" 101 ")):
-            request = (
-                f"GET /api/events/in HTTP/1.1\r\nHost: {machine.ip}:{port}\r\nOrigin: {origin}\r\n"
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
-                "Sec-WebSocket-Protocol: prefect\r\n\r\n"
+            lines = (
+                "GET /api/events/in HTTP/1.1",
+                f"Host: {machine.ip}:{port}",
+                f"Origin: {origin}",
+                "Upgrade: websocket",
+                "Connection: Upgrade",
+                "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==",
+                "Sec-WebSocket-Protocol: prefect",
             )
             with socket.create_connection((machine.ip, port), timeout=30) as connection:
-                connection.sendall(request.encode())
+                connection.sendall("\r\n".join([*lines, "", ""]).encode())
                 line = connection.recv(4096).partition(b"\r\n")[0]
             assert status in line, (name, origin, line)
