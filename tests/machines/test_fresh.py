@@ -75,6 +75,7 @@ def test_the_readme_on_a_fresh_machine(
     assert set(checks) == {"ok"}
     summary = first[first.index("is ready.") :]
     assert re.search(r"UI +http://127\.0\.0\.1:4200\n", summary)
+    assert re.search(r"Login +user admin, password in \S+/inventories/local/\.secrets/api;", summary)
     assert re.search(r"Seconds +preflight .* in all\n\nPLAY RECAP", summary)
     assert recap(first)["failed"] == 0
 
