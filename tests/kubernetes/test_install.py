@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import urllib.error
 
 from ansible_collections.selfhosted.prefect.plugins.modules.host_facts import listening_ports
 
@@ -83,6 +85,39 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
     # The end of a longer text has other characters in base64, so the secret may go on there.
     encoded = [base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] for secret in secrets]
     assert not [secret for secret in (*secrets, *encoded) if secret in output]
+
+
+def answer(development: Deployment, method: str, path: str) -> str:
+    try:
+        return json.dumps(development.api(method, path, None if method == "GET" else {}))
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def test_no_route_of_the_api_shows_a_secret(development: Deployment, installed: Installed) -> None:
+    """The Service leads to the pods themselves: what stands in front of others does not stand here."""
+    secrets = {path.name: path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()}
+    paths = development.api("GET", "/openapi.json")["paths"]
+    reading = [
+        (method.upper(), path.removeprefix("/api"))
+        for path, methods in paths.items()
+        for method in methods
+        if "{" not in path and (method == "get" or (method == "post" and path.endswith(("/filter", "/count"))))
+    ]
+    assert len(reading) > 40
+    answers = {f"{method} {path}": answer(development, method, path) for method, path in reading}
+    assert {route for route, text in answers.items() for secret in secrets.values() if secret in text} == set()
+    assert json.loads(answers["GET /admin/settings"])["server"]["docket"]["name"] == "prefect-server"
+
+
+def test_redis_lets_in_its_user_only(development: Deployment, installed: Installed) -> None:
+    (redis,) = development.pods("redis")
+    name = redis["metadata"]["name"]
+    assert "NOAUTH" in development.run_in(name, ["redis-cli", "set", "prefect:stream", "x"], check=False)
+    password = (development.inventory / ".secrets/redis").read_text().strip()
+    for user, refusal in (("default", "WRONGPASS"), ("prefect", "NOPERM")):
+        words = ["redis-cli", "--user", user, "--no-auth-warning", "--pass", password, "config", "get", "dir"]
+        assert refusal in development.run_in(name, words, check=False), user
 
 
 def test_the_migration_may_take_its_time(development: Deployment, installed: Installed) -> None:
