@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from e2e.conftest import Converged
@@ -96,7 +97,7 @@ def reading_routes(machine: Machine) -> list[tuple[str, str]]:
     paths = json.loads(text[text.index("{") :])["paths"]
     found = []
     for path, methods in paths.items():
-        filled = re.sub(r"{(\w+)}", lambda match: urllib.request.quote(known.get(match[1], NOBODY), safe=""), path)
+        filled = re.sub(r"{(\w+)}", lambda match: quote(known.get(match[1], NOBODY), safe=""), path)
         reading = [
             method.upper()
             for method in methods
