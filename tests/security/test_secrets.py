@@ -284,7 +284,7 @@ def test_pages_of_others_change_nothing(converged: Converged, name: str) -> None
         answer = ask(machine, method, path, port, machine.login, {"name": "of-a-page"}, **rebound)
         assert answer.status == 421, answer
     assert machine.api("POST", "/flows/count", {}) == before
-    for origin, allowed in (("https://evil.example", False), (f"http://{machine.ip}:{GATEWAY_PORT}", True)):
+    for origin, allowed in (("https://evil.example", False), (f"http://{machine.name}:{GATEWAY_PORT}", True)):
         reading = ask(machine, "GET", "/api/admin/version", port, machine.login, Origin=origin)
         assert (f"access-control-allow-origin: {origin}" in reading.text.lower()) == allowed
         assert "access-control-allow-origin: *" not in reading.text.lower()
