@@ -24,7 +24,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     KubernetesClient,
     access_from_kubeconfig,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import RUNS_LABEL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL, RUNS_LABEL
 
 from .conftest import Installed
 from .deployment import BATCH, Deployment, wait_for
@@ -152,6 +152,7 @@ def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
         "the label of a workload": job(labels={"selfhosted.prefect/workload": f"{instance}-api"}),
         "the label of the database's clients": job(labels={"selfhosted.prefect/uses-database": "true"}),
         "the label of Redis' clients": job(labels={"selfhosted.prefect/uses-redis": "true"}),
+        "the label of another pool's runs": job(labels={POOL_LABEL: "inside"}),
         "the label of another instance's runs": job(labels={RUNS_LABEL: "another"}),
         "the label of the operator's database": job(labels={"cnpg.io/cluster": f"{instance}-postgres"}),
     }
@@ -175,7 +176,12 @@ def test_a_worker_may_start_jobs_and_nothing_else(development: Deployment, worke
     login = {"name": f"{development.instance}-worker-kubernetes-api-login", "key": "PREFECT_API_AUTH_STRING"}
     own = job(
         container={"env": [{"name": "A", "value": "b"}, {"name": "P", "valueFrom": {"secretKeyRef": login}}]},
-        labels={RUNS_LABEL: development.instance, "app.kubernetes.io/part-of": "prefect", "mine": "yes"},
+        labels={
+            RUNS_LABEL: development.instance,
+            POOL_LABEL: "kubernetes",
+            "app.kubernetes.io/part-of": "prefect",
+            "mine": "yes",
+        },
         volumes=[{"name": "tmp", "emptyDir": {}}],
         serviceAccountName="default",
     )
