@@ -48,6 +48,9 @@ class Cluster:
     def client(self) -> KubernetesClient:
         return KubernetesClient(access_from_kubeconfig(self.kubeconfig, ""))
 
+    def wait_until_gone(self, path: str) -> None:
+        wait_for(f"{path} to be gone", lambda: self.client.found(path) is None)
+
     def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
         return list(self.client.json("GET", path, query)["items"])
 

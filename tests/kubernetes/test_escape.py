@@ -363,12 +363,13 @@ def test_the_preflight_refuses_flow_code_beside_the_server(
 ) -> None:
     pools = development.variables["prefect_work_pools"]
     here = development.namespace
-    variables: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "option": {"prefect_jobs_namespace": here},
         "pool": {"prefect_work_pools": [is_shared(pools[0], here)]},
         "list": {"prefect_work_pools": [{**pools[0], "workers": {"min": 1, "namespaces": [here]}}]},
         "cluster_role": {"prefect_work_pools": [{**pools[0], "workers": {"min": 1, "cluster_role": True}}]},
-    }[way]
+    }
+    variables = ways[way]
     refused = development.play("preflight", check=False, **variables)
     words = " ".join(refused.output.split())
     assert refused.code != 0

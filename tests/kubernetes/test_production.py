@@ -46,7 +46,7 @@ def production(cluster: Cluster) -> Iterator[Deployment]:
     yield deployment
     for path in paths:
         cluster.client.json("DELETE", path)
-        wait_for("the namespace to be gone", lambda path=path: cluster.client.found(path) is None)
+        cluster.wait_until_gone(path)
 
 
 if not os.environ.get("KUBECONFIG"):  # a cluster of one's own has no fake nodes

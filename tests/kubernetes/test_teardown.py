@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .conftest import Installed
-from .deployment import APPS, COMPLETED, Deployment, wait_for
+from .deployment import APPS, COMPLETED, Deployment
 
 
 def test_teardown_keeps_the_volumes_and_a_killed_run_can_be_repeated(
@@ -25,7 +25,6 @@ def test_teardown_keeps_the_volumes_and_a_killed_run_can_be_repeated(
 def test_teardown_leaves_nothing_when_told_so(development: Deployment, installed: Installed) -> None:
     development.teardown("delete")
     for namespace in (development.namespace, development.jobs_namespace):
-        path = f"/api/v1/namespaces/{namespace}"
-        wait_for("the namespace to be gone", lambda path=path: development.cluster.client.found(path) is None)
+        development.cluster.wait_until_gone(f"/api/v1/namespaces/{namespace}")
     policies = development.cluster.items("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies")
     assert [item for item in policies if item["metadata"]["name"].startswith(f"{development.namespace}.")] == []
