@@ -206,8 +206,8 @@ class Deployment:
         script = 'PGPASSWORD=$POSTGRES_PASSWORD exec psql -h 127.0.0.1 -U $POSTGRES_USER -d $POSTGRES_DB -Atc "$0"'
         return self.run_in(f"{self.instance}-postgres-0", ["sh", "-c", script, statement]).strip()
 
-    def run_in(self, pod: str, words: list[str], *, check: bool = True) -> str:
-        command = [*self.cluster.kubectl, "exec", "-n", self.namespace_of(pod), pod, "--", *words]
+    def run_in(self, pod: str, words: list[str], *, namespace: str = "", check: bool = True) -> str:
+        command = [*self.cluster.kubectl, "exec", "-n", namespace or self.namespace_of(pod), pod, "--", *words]
         return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
     # The API

@@ -1,174 +1,302 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom the parts of an instance cannot reach.
+"""Whom the parts of an instance, its runs and others cannot reach.
 
-The network of tests/cluster enforces no policies, so those that are in
-the cluster are evaluated here, for every pair of the instance's pods, one of a run and one that does not belong to it.
+It is tried by programs in their pods: the network of tests/cluster enforces policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from .conftest import Installed
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import KubernetesClient
+
+from .conftest import POOLS, Installed
 from .deployment import NETWORKING, Deployment, wait_for
 
-COMPONENT = "selfhosted.prefect/component"
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"  # which every namespace has
-RUN_LABEL = "selfhosted.prefect/runs-of"
-# Which others may reach which port. The API's is open to all, who then need its login: the gateway publishes it. The
-# migration may send to the database only.
+COMPONENT, WORKLOAD = "selfhosted.prefect/component", "selfhosted.prefect/workload"
+RUN_LABEL, POOL_LABEL = "selfhosted.prefect/runs-of", "selfhosted.prefect/pool"
+ELSEWHERE = "prefect-tests-elsewhere"
+# Which pods reach which port of which part, beside those of the part itself. The API is open to all, who then need its
+# login: the gateway publishes it. What is not named here reaches nothing.
+STRANGERS = {"outsider", "elsewhere", "impostor", "run elsewhere"}
 REACHED = {
-    ("api", "http"): {"services", "workers", "run", "outsider"},
-    ("pgbouncer", "pgbouncer"): {"api"},
-    ("postgres", "postgres"): {"pgbouncer", "migration", "services"},
-    ("redis", "redis"): {"api", "services"},
+    "api": {"services", "worker-kubernetes", "worker-inside", "run", *STRANGERS},
+    "pgbouncer": {"api"},
+    "postgres": {"pgbouncer", "migration", "services"},
+    "redis": {"api", "services"},
 }
+# Beyond the instance: where whose pods may send. PostgreSQL and Redis are in this one; elsewhere, their ports are open.
+FREE = {"services", "worker-inside", "run", *STRANGERS}
+OUTSIDE = dict.fromkeys((25, 4211, 5432, 6379, 6432), FREE) | {
+    53: FREE | {"api", "migration", "pgbouncer", "worker-kubernetes"},
+    443: FREE | {"worker-kubernetes"},
+}
+# Tries everything that it is given at once, and says what answered. A policy either drops a packet or refuses it.
+PROBE = """
+import concurrent.futures, json, socket, sys
+
+def answers(place):
+    if isinstance(place, str):
+        try:
+            return bool(socket.getaddrinfo(place, 80))
+        except OSError:
+            return False
+    for _attempt in range(2):
+        try:
+            socket.create_connection(tuple(place), 2).close()
+            return True
+        except OSError:
+            pass
+    return False
+
+places = json.loads(sys.argv[1])
+with concurrent.futures.ThreadPoolExecutor(64) as threads:
+    print(json.dumps(list(threads.map(answers, places))))
+"""
+LISTEN = """
+import selectors, socket, sys
+
+waiting = selectors.DefaultSelector()
+for port in sys.argv[1:]:
+    waiting.register(socket.create_server(("0.0.0.0", int(port))), selectors.EVENT_READ)
+while True:
+    for key, _events in waiting.select():
+        key.fileobj.accept()[0].close()
+"""
+NAME_OF_API_SERVER = "kubernetes.default.svc.cluster.local"
 
 
-def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    assert set(selector) <= {"matchLabels", "matchExpressions"}, "another kind of selector than this test understands"
-    expressions = selector.get("matchExpressions") or []
-    assert all(each["operator"] == "NotIn" for each in expressions), "another operator than this test understands"
-    return all(labels.get(name) == value for name, value in (selector.get("matchLabels") or {}).items()) and all(
-        labels.get(each["key"]) not in each["values"] for each in expressions
-    )
+def as_prefect_labels(instance: str) -> dict[str, str]:
+    """What the pod of a Job has, with a deployment's name that somebody has chosen well, in the default instance."""
+    return {
+        "app.kubernetes.io/name": f"{instance}-postgres",
+        "app.kubernetes.io/part-of": instance,
+        "app.kubernetes.io/managed-by": "prefect",
+    }
 
 
-def selects(policy: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Whether a policy is for a pod."""
-    same = policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
-    return same and matches(policy["spec"]["podSelector"], pod["metadata"].get("labels") or {})
+def a_pod(name: str, image: str, labels: Mapping[str, str], words: Sequence[str] = ("sleep", "3600")) -> dict[str, Any]:
+    """One that meets the restricted level, and may listen on every port."""
+    container = {
+        "name": "main",
+        "image": image,
+        "command": list(words),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    spec = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+        },
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": dict(labels)}, "spec": spec}
 
 
-def is_peer(peer: Mapping[str, Any], pod: Mapping[str, Any], namespace: str) -> bool:
-    """A peer without a namespaceSelector is in the namespace of the policy; one with both has to meet both."""
-    assert set(peer) <= {"podSelector", "namespaceSelector"}, "another kind of peer than this test understands"
-    metadata = pod["metadata"]
-    if "namespaceSelector" in peer:
-        here = matches(peer["namespaceSelector"], {NAMESPACE_LABEL: metadata["namespace"]})
-    else:
-        here = metadata["namespace"] == namespace
-    return here and matches(peer.get("podSelector") or {}, metadata.get("labels") or {})
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def named_ports(pod: Mapping[str, Any]) -> dict[str, int]:
-    containers = pod["spec"]["containers"]
-    return {port["name"]: port["containerPort"] for each in containers for port in each.get("ports") or []}
+@pytest.fixture(scope="module")
+def strangers(development: Deployment, installed: Installed) -> Iterator[dict[str, dict[str, Any]]]:
+    """Pods that are no part of the instance, even if they look so; and one like the migration's, which has ended."""
+    client, here = development.cluster.client, development.namespace
+    api = development.pods("api")[0]
+    image, part = api["spec"]["containers"][0]["image"], api["metadata"]["labels"]
+    (job,) = development.objects("jobs", "/apis/batch/v1", labelSelector=f"{COMPONENT}=migration")
+    run = {RUN_LABEL: development.instance, POOL_LABEL: "kubernetes"}
+    pods = {
+        "migration": (here, a_pod("like-migration", image, job["spec"]["template"]["metadata"]["labels"])),
+        "outsider": (here, a_pod("outsider", image, as_prefect_labels(development.instance))),
+        "elsewhere": (ELSEWHERE, a_pod("elsewhere", image, {}, ("python3", "-c", LISTEN, *map(str, OUTSIDE)))),
+        "impostor": (ELSEWHERE, a_pod("impostor", image, part)),
+        "run elsewhere": (ELSEWHERE, a_pod("run", image, run)),
+    }
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ELSEWHERE}}
+    client.json("POST", "/api/v1/namespaces", body=namespace)
+    try:
+        for place, pod in pods.values():
+            client.json("POST", f"/api/v1/namespaces/{place}/pods", body=pod)
+        yield {
+            name: wait_for(f"the pod of {name}", functools.partial(ready_at, client, path_of(place, pod)), 240)
+            for name, (place, pod) in pods.items()
+        }
+    finally:
+        for place, pod in pods.values():
+            client.json("DELETE", path_of(place, pod), {"gracePeriodSeconds": 0})
+        client.json("DELETE", f"/api/v1/namespaces/{ELSEWHERE}")
 
 
-def lets_through(
-    rule: Mapping[str, Any], namespace: str, other: Mapping[str, Any], port: int, names: Mapping[str, int]
-) -> bool:
-    """A rule without peers is for all, as is one without ports."""
-    peers = rule.get("from") or rule.get("to")
-    ports = [names.get(str(entry["port"]), entry["port"]) for entry in rule.get("ports") or []]
-    return (not peers or any(is_peer(peer, other, namespace) for peer in peers)) and (not ports or port in ports)
+def path_of(namespace: str, pod: Mapping[str, Any]) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
 
 
-def reaches(
-    policies: list[dict[str, Any]], client: Mapping[str, Any], server: Mapping[str, Any], port: int
-) -> Iterator[bool]:
-    """Whether the client's policies allow it, and whether the server's do."""
-    for kind, rules, here, there in (("Egress", "egress", client, server), ("Ingress", "ingress", server, client)):
-        own = [policy for policy in policies if kind in policy["spec"]["policyTypes"] and selects(policy, here)]
-        names = named_ports(server)
-        allowed = [
-            lets_through(rule, policy["metadata"]["namespace"], there, port, names)
-            for policy in own
-            for rule in policy["spec"].get(rules) or []
-        ]
-        yield not own or any(allowed)
+def ready_at(client: KubernetesClient, path: str) -> dict[str, Any] | None:
+    found = client.found(path)
+    return dict(found) if found and is_ready(found) else None
 
 
-def a_pod(namespace: str, labels: dict[str, str]) -> dict[str, Any]:
-    return {"metadata": {"namespace": namespace, "labels": labels}, "spec": {"containers": []}}
+@pytest.fixture(scope="module")
+def parts(development: Deployment, installed: Installed) -> dict[str, dict[str, Any]]:
+    """One pod of each workload, by its component; workers by their pool."""
+    found = {}
+    for pod in development.pods():
+        labels = pod["metadata"]["labels"]
+        workload = labels[WORKLOAD].removeprefix(f"{development.instance}-")
+        if is_ready(pod):
+            found[workload if labels[COMPONENT] == "workers" else labels[COMPONENT]] = pod
+    return found
+
+
+def run_pod(development: Deployment, run: str) -> dict[str, Any] | None:
+    client = development.cluster.client
+    found = client.json("GET", "/api/v1/pods", {"labelSelector": f"prefect.io/flow-run-id={run}"})["items"]
+    return next((dict(pod) for pod in found if is_ready(pod)), None)
 
 
 @pytest.fixture
-def pods(development: Deployment, installed: Installed) -> dict[str, dict[str, Any]]:
-    """One of each component, one of a run, and one of somebody else."""
-    found = {pod["metadata"]["labels"][COMPONENT]: pod for pod in development.pods()}
-    return found | {
-        "run": a_pod(development.jobs_namespace, {RUN_LABEL: development.instance}),
-        "outsider": a_pod(development.namespace, {COMPONENT: "outsider"}),
+def run(development: Deployment, installed: Installed) -> Iterator[dict[str, Any]]:
+    """The pod of a real run, while it runs."""
+    (run,) = development.submit(1, seconds=600)
+    yield wait_for("the pod of the run", lambda: run_pod(development, run), 120)
+    cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+    development.api("POST", f"/flow_runs/{run}/set_state", cancelled)
+
+
+def reached(development: Deployment, pod: Mapping[str, Any], places: Sequence[Any]) -> list[bool]:
+    """Which of some places a program in a pod gets an answer from."""
+    metadata = pod["metadata"]
+    command = ["python3", "-c", PROBE, json.dumps(places)]
+    output = development.run_in(metadata["name"], command, namespace=metadata["namespace"])
+    return list(json.loads(output))
+
+
+def ports_of(pod: Mapping[str, Any]) -> list[int]:
+    containers = pod["spec"]["containers"]
+    return [port["containerPort"] for each in containers for port in each.get("ports") or []]
+
+
+def matrix(
+    development: Deployment, clients: Mapping[str, Mapping[str, Any]], places: Mapping[Any, Any]
+) -> dict[Any, set[str]]:
+    """Which clients reach each place, all asked at the same time."""
+    wanted = list(places.values())
+    with ThreadPoolExecutor(8) as threads:
+        answers = dict(zip(clients, threads.map(lambda pod: reached(development, pod, wanted), clients.values())))
+    return {place: {name for name, answer in answers.items() if answer[number]} for number, place in enumerate(places)}
+
+
+Everybody = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def everybody(parts: Everybody, strangers: Everybody, run: dict[str, Any]) -> Everybody:
+    return {**parts, **strangers, "run": run}
+
+
+def test_each_part_reaches_what_it_needs_and_nothing_else(development: Deployment, everybody: Everybody) -> None:
+    assert everybody.keys() == FREE | {"api", "migration", "pgbouncer", "postgres", "redis", "worker-kubernetes"}
+    places = {
+        (name, port): (pod["status"]["podIP"], port)
+        for name, pod in everybody.items()
+        if name not in ("migration", "outsider", "elsewhere", "impostor", "run elsewhere", "run")
+        for port in ports_of(pod)
     }
+    assert {name for name, _port in places} >= {*REACHED, "worker-kubernetes", "worker-inside"}
+    found = matrix(development, everybody, places)
+    others = {(name, port): clients - {name} for (name, port), clients in found.items()}
+    assert others == {(name, port): REACHED.get(name, set()) for name, port in places}
 
 
-def test_each_part_reaches_what_it_needs_and_nothing_else(
-    development: Deployment, pods: dict[str, dict[str, Any]]
+def test_what_leaves_the_cluster(development: Deployment, everybody: Everybody) -> None:
+    """To a pod in another namespace, which stands for all that is not the instance's."""
+    address = everybody["elsewhere"]["status"]["podIP"]
+    places = {port: (address, port) for port in OUTSIDE}
+    found = matrix(development, everybody, {**places, "dns": NAME_OF_API_SERVER})
+    assert found.pop("dns") == everybody.keys() - {"postgres", "redis"}
+    assert found == OUTSIDE
+
+
+def test_only_the_instance_and_its_runs_reach_the_api_without_its_clients(
+    development: Deployment, everybody: Everybody
 ) -> None:
-    assert pods.keys() == {
-        "api",
-        "services",
-        "workers",
-        "migration",
-        "pgbouncer",
-        "postgres",
-        "redis",
-        "run",
-        "outsider",
+    """As with prefect_gateway_client_namespaces, which leaves out what opens the API to all."""
+    pod = everybody["api"]
+    places = {"api": (pod["status"]["podIP"], *ports_of(pod))}
+    policy = f"{NETWORKING}/namespaces/{development.namespace}/networkpolicies/{development.instance}-api-clients"
+    development.cluster.client.json("DELETE", policy)
+    expected = {"api", "services", "worker-kubernetes", "worker-inside", "run"}
+    try:
+        wait_for("the closed API", lambda: matrix(development, everybody, places) == {"api": expected}, 30)
+    finally:
+        development.play("server")
+
+
+def service_of(development: Deployment) -> tuple[str, int]:
+    """The API as the environment of a run has it."""
+    port = development.one("services", "api", "/api/v1")["spec"]["ports"][0]["port"]
+    return f"{development.instance}-api.{development.namespace}.svc", port
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["all pools", "one pool"])
+def test_runs_reach_the_api_alone_where_that_is_asked_for(
+    development: Deployment, parts: Everybody, strangers: Everybody, request: pytest.FixtureRequest, *, own: bool
+) -> None:
+    listener = strangers["elsewhere"]["status"]["podIP"]
+    places: dict[Any, Any] = {"dns": NAME_OF_API_SERVER, "api": service_of(development)}
+    places |= {("pod", port): (parts["api"]["status"]["podIP"], port) for port in ports_of(parts["api"])}
+    inside = {"dns", *places}
+    places |= {("outside", port): (listener, port) for port in OUTSIDE}
+    for name in ("pgbouncer", "postgres", "redis"):
+        places |= {(name, port): (parts[name]["status"]["podIP"], port) for port in ports_of(parts[name])}
+    allowed = [{"to": [{"ipBlock": {"cidr": f"{listener}/32"}}], "ports": [{"port": 443}]}]
+    # The port 53 is that of any name service.
+    expected = inside | {("outside", 53), ("outside", 443)}
+    options: dict[str, Any] = {"prefect_runs_egress": allowed}
+    if own:
+        pool = {**POOLS[0], "workers": {**POOLS[0]["workers"], "runs_egress": allowed}}
+        options = {"prefect_work_pools": [pool, *POOLS[1:]]}
+    development.play("workers", **options)
+    try:
+        assert development.play("workers", **options).changed == 0
+        (finishing,) = development.submit(1, seconds=0)
+        pod = request.getfixturevalue("run")
+        assert {name for name, clients in matrix(development, {"run": pod}, places).items() if clients} == expected
+        development.wait_for_states([finishing], {"COMPLETED"})
+    finally:
+        development.play("workers")
+    opened = inside | {("outside", port) for port in OUTSIDE}
+    assert {name for name, clients in matrix(development, {"run": pod}, places).items() if clients} == opened
+
+
+def test_a_run_has_the_labels(run: dict[str, Any], development: Deployment) -> None:
+    """On its pod, where a policy looks for them; and those that Prefect gives it select nothing of the instance."""
+    labels = run["metadata"]["labels"]
+    assert {RUN_LABEL: development.instance, POOL_LABEL: "kubernetes"}.items() <= labels.items()
+    assert labels["app.kubernetes.io/part-of"] == "prefect"
+    assert not {COMPONENT, WORKLOAD, "selfhosted.prefect/instance"} & labels.keys()
+
+
+def test_a_pod_that_is_named_like_a_part_gets_no_requests(development: Deployment, strangers: Everybody) -> None:
+    """As a run of a deployment with the name of a part is."""
+    outsider = strangers["outsider"]
+    assert outsider["metadata"]["labels"]["app.kubernetes.io/name"] == f"{development.instance}-postgres"
+    slices = development.objects("endpointslices", "/apis/discovery.k8s.io/v1")
+    addresses = {
+        address for each in slices for endpoint in each.get("endpoints") or [] for address in endpoint["addresses"]
     }
-    policies = development.objects("networkpolicies", NETWORKING)
-    found = {
-        (name, port): {
-            client for client in pods if client != name and all(reaches(policies, pods[client], server, number))
-        }
-        for name, server in pods.items()
-        for port, number in named_ports(server).items()
-    }
-    assert {place: clients for place, clients in found.items() if clients} == REACHED
-
-
-def test_what_leaves_the_cluster(development: Deployment, pods: dict[str, dict[str, Any]]) -> None:
-    """PostgreSQL and Redis are in this one; elsewhere, their ports are open."""
-    workers = {pod["metadata"]["labels"]["selfhosted.prefect/workload"]: pod for pod in development.pods("workers")}
-    launchers, processes = (f"{development.instance}-worker-{pool}" for pool in ("kubernetes", "inside"))
-    everything = {**{name: pod for name, pod in pods.items() if name != "workers"}, **workers}
-    policies = development.objects("networkpolicies", NETWORKING)
-    outside = a_pod("elsewhere", {COMPONENT: "api", "selfhosted.prefect/instance": development.instance})
-    anywhere = {"services", processes, "run", "outsider"}
-    for port, expected in (
-        (53, everything.keys() - {"postgres", "redis"}),
-        (443, anywhere | {launchers}),
-        (named_ports(pods["api"])["http"], anywhere),
-        (5432, anywhere),
-        (6379, anywhere),
-        (25, anywhere),
-    ):
-        sent = {name for name, pod in everything.items() if next(reaches(policies, pod, outside, port))}
-        assert sent == expected, port
-
-
-def test_runs_reach_the_api_where_not_everybody_may(development: Deployment, pods: dict[str, dict[str, Any]]) -> None:
-    """As with prefect_gateway_client_namespaces, which takes away what opens the API to all."""
-    closed = [
-        policy
-        for policy in development.objects("networkpolicies", NETWORKING)
-        if policy["metadata"]["name"] != f"{development.instance}-api-clients"
-    ]
-    api = pods["api"]
-    port = named_ports(api)["http"]
-    clients = {
-        "run": pods["run"],
-        "outsider": pods["outsider"],
-        "run of another instance": a_pod(development.jobs_namespace, {RUN_LABEL: "another"}),
-        "run elsewhere": a_pod("elsewhere", {RUN_LABEL: development.instance}),
-        "part elsewhere": a_pod("elsewhere", pods["workers"]["metadata"]["labels"]),
-    }
-    assert {name for name, client in clients.items() if all(reaches(closed, client, api, port))} == {"run"}
-
-
-def test_a_run_has_the_label(development: Deployment, installed: Installed) -> None:
-    """On its pod, where a policy looks for it."""
-    (run,) = development.submit(1, seconds=0)
-    found = wait_for(
-        "the pod of the run",
-        lambda: development.objects("pods", labelSelector=f"prefect.io/flow-run-id={run}"),
-    )
-    assert found[0]["metadata"]["labels"][RUN_LABEL] == development.instance
-    development.wait_for_states([run], {"COMPLETED"})
+    assert addresses
+    assert outsider["status"]["podIP"] not in addresses
