@@ -15,6 +15,7 @@ clocks of the machines may differ.
 
 import os
 import socket
+import sys
 import time
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -88,6 +89,18 @@ def release(client: redis.Redis) -> list[str]:
     return busy
 
 
+def wait_for(client: redis.Redis, seconds: float) -> None:
+    """Wait until Redis answers: the network of a cluster may take seconds to let a new pod through."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            time.sleep(0.5)
+        else:
+            return
+
+
 def release_all(client: redis.Redis) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while release(client) and time.monotonic() < deadline:
@@ -97,7 +110,9 @@ def release_all(client: redis.Redis) -> None:
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
 if url.startswith("redis"):  # memory:// is the other one
     try:
-        release_all(connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
+        client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        wait_for(client, float((sys.argv[1:] or ["0"])[0]))
+        release_all(client)
     except redis.RedisError as error:
         # Then the process that starts now will not get far either, and says so itself.
         # What follows describes Sentinel's nodes, some of the client's versions with the password.

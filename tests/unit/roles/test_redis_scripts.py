@@ -39,7 +39,7 @@ class Sentinel:
 
 def stand_ins() -> dict[str, Any]:
     return {
-        "redis": SimpleNamespace(Redis=Redis, RedisError=OSError),
+        "redis": SimpleNamespace(Redis=Redis, RedisError=OSError, ConnectionError=ConnectionError),
         "redis.backoff": SimpleNamespace(NoBackoff=lambda: None),
         "redis.connection": SimpleNamespace(parse_url=lambda url: {"plain": url, "host": "h", "connection_class": 1}),
         "redis.retry": SimpleNamespace(Retry=lambda _backoff, retries: retries),
@@ -85,6 +85,22 @@ def test_an_authority_counts_for_sentinel_and_for_its_master(script: ModuleType)
     assert told["plain"] == "rediss://h/?ssl_ca_certs=%2Fa.crt"
     # The stand-in does not read the URL; the client does, as the option that is given here.
     assert told["ssl_ca_certs"] == told["sentinel_kwargs"]["ssl_ca_certs"] == "/a.crt"
+
+
+@pytest.mark.parametrize("script", ["prefect_server/files/release_tasks.py"], indirect=True)
+@pytest.mark.parametrize(("seconds", "asked"), [(30, 2), (0, 0)])
+def test_a_network_that_does_not_know_a_new_pod_yet_is_waited_for(script: ModuleType, seconds: int, asked: int) -> None:
+    """Else the background services end at once, and the cluster starts them again."""
+    refusals = [ConnectionError("Connection refused")]
+    answers: list[bool] = []
+
+    def ping() -> None:
+        answers.append(not refusals)
+        if refusals:
+            raise refusals.pop()
+
+    script.wait_for(SimpleNamespace(ping=ping), seconds)
+    assert answers == [False, True][:asked]
 
 
 def test_all_scripts_do_the_same() -> None:
