@@ -20,6 +20,7 @@ from e2e.machine import Machine, Played, run, wait_for
 
 from security.conftest import MakeMachine
 
+REDIS = 6379
 PORTS = (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432)
 
 
@@ -64,7 +65,7 @@ def moved(make_machine: MakeMachine) -> Moved:
     run([*inside, "-4", "addr", "flush", "dev", "eth0"])
     machine.sh(f"sed -i 's/^[0-9.]* {machine.name} /{address} {machine.name} /' /etc/hosts")
     machine.sh("systemctl restart 'prefect-*.service'")
-    wait_for(lambda: {f"[{address}]:{port}" for port in PORTS} <= listening_on(machine), 180)
+    wait_for(lambda: {int(at.rpartition(":")[2]) for at in listening_on(machine)} >= set(PORTS), 180)
     return Moved(machine, address, first)
 
 
@@ -86,8 +87,10 @@ def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
     listening = listening_on(moved.machine)
     for port in PORTS:
         of_port = {address for address in listening if address.endswith(f":{port}")}
-        assert f"[{moved.address}]:{port}" in of_port
+        assert of_port
         assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
+        # Only the server's processes on this very machine use Redis; PostgreSQL's administrator comes through loopback, too.
+        assert f"[{moved.address}]:{port}" in of_port or port == REDIS
 
 
 def test_a_second_run_without_ipv4_changes_nothing_and_verifies(moved: Moved) -> None:

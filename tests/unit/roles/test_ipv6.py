@@ -54,6 +54,7 @@ WRITTEN = {
 }
 HOST: dict[str, Any] = {
     "prefect_address": ADDRESS,
+    "prefect_redis_is_local": False,  # or it would be on loopback
     "prefect_worker_hosts": ["localhost"],
     "prefect_database_password": "d",
     "prefect_redis_password": "r",
