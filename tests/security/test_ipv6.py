@@ -89,7 +89,7 @@ def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
         of_port = {address for address in listening if address.endswith(f":{port}")}
         assert of_port
         assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
-        # Only the server's processes on this very machine use Redis; PostgreSQL's administrator comes through loopback, too.
+        # The processes that use Redis are on this machine; the administrator of PostgreSQL may come through loopback.
         assert f"[{moved.address}]:{port}" in of_port or port == REDIS
 
 
