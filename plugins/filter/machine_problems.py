@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Compares what M(selfhosted.prefect.host_facts) found on a machine with what its components need.
-positional: ports, supported, python, cluster, memory, deployment, data_dir
+positional: ports, supported, python, cluster, memory, deployment, data_dir, manager, memory_limit
 options:
   _input:
     description: C(prefect_host) as returned by M(selfhosted.prefect.host_facts).
@@ -49,6 +49,14 @@ options:
     default: ""
   data_dir:
     description: Directory of its data, where it records what it runs.
+    type: str
+    default: ""
+  manager:
+    description: What runs the processes, V(systemd) or V(supervisord).
+    type: str
+    default: systemd
+  memory_limit:
+    description: Memory that a worker and its runs may use together; empty for as much as there is.
     type: str
     default: ""
 """
@@ -181,6 +189,26 @@ def _memory(host: Mapping[str, Any], memory: Sequence[Mapping[str, Any]]) -> Ite
         )
 
 
+def _kernel(
+    host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]], manager: str, memory_limit: str
+) -> Iterator[Problem]:
+    if memory_limit and manager != "systemd":
+        yield problem(
+            "prefect_worker_memory_limit",
+            f"{manager} cannot bound the memory of a worker and its runs, which takes control groups.",
+            "Leave it empty and bound the container or the machine as a whole, or use a machine with systemd.",
+        )
+    # 0 refuses only what is larger than all of the memory, and Redis is not.
+    if host.get("overcommit_memory") == 2 and any(entry["process"] == "redis" for entry in ports):
+        yield problem(
+            "redis_maxmemory",
+            "vm.overcommit_memory is 2 on this machine, so Redis cannot write its file anew once it has more data than "
+            "half of what the kernel promises, although it needs no more memory for that.",
+            "Set it to 1 (echo vm.overcommit_memory=1 > /etc/sysctl.d/redis.conf && sysctl --system) or to 0, the "
+            "kernel's default, or run Redis on another machine.",
+        )
+
+
 def machine_problems(
     host: Mapping[str, Any],
     ports: Sequence[Mapping[str, Any]],
@@ -190,6 +218,8 @@ def machine_problems(
     memory: Sequence[Mapping[str, Any]] = (),
     deployment: str = "",  # Ansible has an argument called instance of its own
     data_dir: str = "",
+    manager: str = "systemd",
+    memory_limit: str = "",
 ) -> list[Problem]:
     """Return what stands against deploying on this machine."""
     return [
@@ -198,6 +228,7 @@ def machine_problems(
         *_others(host, ports, deployment, data_dir),
         *_data(host, cluster),
         *_memory(host, memory),
+        *_kernel(host, ports, manager, memory_limit),
     ]
 
 

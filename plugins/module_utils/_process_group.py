@@ -18,12 +18,14 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_account as account
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_launch as launch
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_liveness as liveness
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_plan as plan
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_render as render
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import (
-    CLEAN_ENVIRONMENT,
+    Launcher,
     ManagerError,
     Supervisord,
     Systemd,
@@ -64,10 +66,13 @@ class Group:
         self.params = params
         self.name: str = params["group"]
         present = params["state"] == "present"
+        self.launcher = Launcher(site.python, f"{site.state_dir}/launch.py")
         self.manager: Systemd | Supervisord = (
             Systemd(site.instance)
             if site.manager == "systemd"
-            else Supervisord(site.instance, site.supervisord, site.config_dir, site.run_dir, site.log_dir)
+            else Supervisord(
+                site.instance, site.supervisord, site.config_dir, site.run_dir, site.log_dir, self.launcher
+            )
         )
         self.processes: dict[str, dict[str, Any]] = (
             {process["name"]: process for process in params["processes"]} if present else {}
@@ -89,6 +94,7 @@ class Group:
             "processes": {},
         }
         self.diff: list[dict[str, str]] = []
+        self._refuse_what_others_can_change()
         self._look()
         self._plan()
 
@@ -102,9 +108,19 @@ class Group:
         for name, process in self.processes.items():
             wanted += self.manager.files(self.unit(name), process)
             if process["liveness"]:
-                check = render.render_liveness(self.unit(name), process["liveness"], self.manager.socket_path)
-                wanted.append(definition_file(f"{self.site.config_dir}/liveness.d/{name}.json", check))
+                wanted += self._liveness_files(name, process)
         return wanted
+
+    def _liveness_files(self, name: str, process: dict[str, Any]) -> list[dict[str, Any]]:
+        """A check, and what its command runs as: the account of the process, with its environment."""
+        base = f"{self.site.config_dir}/liveness.d/{name}"
+        check, described, command = process["liveness"], [], None
+        if not check["http"]:
+            text = render.render_description({**process, "command": check["command"]}, None)
+            described = [definition_file(f"{base}.launch", text)]
+            command = self.launcher.command(f"{base}.launch")
+        text = render.render_liveness(self.unit(name), check, self.manager.socket_path, command)
+        return [*described, definition_file(f"{base}.json", text)]
 
     def owned(self) -> set[str]:
         """Files that go when the group goes."""
@@ -130,7 +146,9 @@ class Group:
         self.recorded_files = recorded
         if self.params["state"] == "absent":
             recorded = recorded | set(self.given)
-        self.stale_files = sorted(path for path in recorded - set(self.wanted) - elsewhere if os.path.lexists(path))
+        self.stale_files = sorted(
+            path for path in recorded - set(self.wanted) - elsewhere if files.status(path, follow=False)
+        )
         # A process that has moved to another group belongs to that one.
         self.stale = sorted(
             name
@@ -139,12 +157,30 @@ class Group:
         )
         self.pids = self.manager.status([self.unit(name) for name in self.processes])
 
+    def _refuse_what_others_can_change(self) -> None:
+        """What root reads or executes for a process is root's, with every directory above it."""
+        for name, process in self.processes.items():
+            file, program = process["environment_file"], process["command"][0]
+            problem = None
+            if file:
+                # One of this task is written anew where it differs.
+                problem = first_weakness(os.path.dirname(file) if file in self.given else file)
+                if problem:
+                    raise ValueError(
+                        f"process {name}: environment_file: {file}: {problem}, so root does not read it. Keep it where "
+                        "root owns the file and every directory above it, with a mode that lets nobody else write."
+                    )
+            if process["user"] in ("root", "0"):
+                problem = first_weakness(program)
+                if problem:
+                    raise ValueError(f"process {name}: command: {program}: {problem}, so root does not execute it.")
+
     # What is to be done --------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
         for entry in self.directories:
             changes = files.attributes(entry)
-            if not os.path.isdir(entry["path"]):
+            if not files.is_directory(entry["path"]):
                 self._differs({"before": "", "after": "directory\n"}, entry["path"])
             elif changes:
                 before, after = zip(*(change.split(" -> ") for change in changes.values()))
@@ -199,7 +235,8 @@ class Group:
                 continue
             with contextlib.suppress(OSError):  # it has just ended
                 started = time.time() - liveness.age_of(pid)
-                read = {path for path in altered if os.stat(path).st_mtime < started}
+                found = {path: files.status(path) for path in altered}
+                read = {path for path, status in found.items() if status and status.st_mtime < started}
                 for key in plan.outdated(process, self.given, read):
                     self.records[name].pop(key, None)
 
@@ -213,7 +250,7 @@ class Group:
             return None
         directory = f"{self.site.config_dir}/liveness.d"
         checks = set(glob.glob(glob.escape(directory) + "/*.json")) - set(self.stale_files)
-        checks.update(path for path in self.wanted if os.path.dirname(path) == directory)
+        checks.update(path for path in self.wanted if os.path.dirname(path) == directory and path.endswith(".json"))
         program = f"{self.site.state_dir}/liveness.py"
         if not checks and not os.path.exists(self.group_path("liveness")):
             return None
@@ -226,7 +263,10 @@ class Group:
             "stop_signal": "TERM",
             "stop_seconds": 10,
             "kill_mode": "control-group",
-            "hardening": True,
+            "hardening": "basic",
+            "writable_paths": [],
+            "capabilities": [],
+            "service_settings": {},
             "restart_token": "",
             "reload_on": [],
             "after": [],
@@ -255,7 +295,11 @@ class Group:
                 "state": "present" if checks else "absent",
                 "directories": [],
                 # Sensitive is not what it is, but a whole program is no diff that anybody reads.
-                "files": [{**definition_file(program, inspect.getsource(liveness), 0o600), "sensitive": True}],
+                "files": [
+                    {**definition_file(program, inspect.getsource(liveness), 0o600), "sensitive": True},
+                    # Supervisord's processes need it, too, and have it.
+                    *([self.launcher.file()] if isinstance(self.manager, Systemd) else []),
+                ],
                 "processes": [process],
                 "rolling": True,
                 "only": None,
@@ -312,16 +356,14 @@ class Group:
         """In an order that lets the next run finish what this one could not."""
         self._check_accounts()
         if self.processes or self.wanted:  # a group to remove may have left nothing
-            os.makedirs(self.site.state_dir, mode=0o700, exist_ok=True)
+            files.make_private_directory(self.site.state_dir)
         if self.result["changed"]:
             # First of all: whatever is put in place now is known, and can be pruned, from here on.
             files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})
         for name in self.processes:
             files.write_json(self.record_path(name), {**self.records.get(name, {}), "group": self.name})
         for entry in self.directories:
-            os.makedirs(entry["path"], mode=0o755, exist_ok=True)
-            if files.attributes(entry):
-                files.own(entry["path"], entry)
+            files.make_directory(entry)
         written = [entry["path"] for entry in self.wanted.values() if files.difference(entry)]
         for path in written:
             files.write(self.wanted[path])
@@ -419,6 +461,15 @@ class Group:
         return f"Correct what its log names ({where}) and run again. The last lines:\n{log or '(nothing)'}"
 
 
+def first_weakness(path: str) -> str | None:
+    """Who else could change a file, or where it is going to be."""
+    while True:
+        try:
+            return launch.weakness(path)
+        except (FileNotFoundError, NotADirectoryError):
+            path = os.path.dirname(path)
+
+
 def unready(process: dict[str, Any], pid: int) -> str | None:
     """Why a process is not ready, None if it is."""
     if not pid or not alive(pid):
@@ -434,17 +485,13 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
             host, port = ready["tcp"].rsplit(":", 1)
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
             return None
-        done = subprocess.run(
-            ready["command"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=30,
-            check=False,
-            env=CLEAN_ENVIRONMENT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        # As the process itself: what it runs is no business of root's.
+        description = {**process, "command": ready["command"], "working_directory": None}
+        variables = launch.variables_of(process, launch.account_of(process["user"], process["group"]))
+        ended = account.run_as(description, variables, timeout=30)
+    except (OSError, subprocess.SubprocessError, launch.Refused) as error:
         return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
-    return None if done.returncode == 0 else f"`{ready['command'][0]}` ends with {done.returncode}"
+    return None if ended.rc == 0 else f"`{ready['command'][0]}` ends with {ended.rc}"
 
 
 def http_status(url: str) -> int:

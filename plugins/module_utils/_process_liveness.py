@@ -126,7 +126,9 @@ class Check(threading.Thread):
         self.unit: str = settings["unit"]
         self.socket: str | None = settings["socket"]
         self.url: str | None = settings["http"]
+        # It gives up root by itself: see `_process_launch`.
         self.command: list[str] = settings["command"]
+        self.what: str = settings["what"]
         self.interval: float = settings["interval"]
         self.timeout: float = settings["timeout"]
         self.failures: int = settings["failures"]
@@ -146,8 +148,7 @@ class Check(threading.Thread):
                 else:
                     failed += 1
                     if failed >= self.failures:
-                        what = self.url or self.command[-1]
-                        say(f"{self.unit}: {failed} checks failed in a row ({what}: {problem}); killing pid {pid}")
+                        say(f"{self.unit}: {failed} checks failed in a row ({self.what}: {problem}); killing pid {pid}")
                         os.kill(pid, signal.SIGKILL)
                         failed = 0
             except Exception as error:  # a watchdog that dies of a surprise watches nothing

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import http.client
+import inspect
 import os
 import signal
 import socket
@@ -15,13 +16,14 @@ import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_launch as launch
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_render as render
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_liveness import age_of
 
-CLEAN_ENVIRONMENT = {"PATH": render.SEARCH_PATH, "LC_ALL": "C.UTF-8"}
+CLEAN_ENVIRONMENT = {"PATH": launch.SEARCH_PATH, "LC_ALL": "C.UTF-8"}
 
 
 class ManagerError(Exception):
@@ -48,6 +50,20 @@ def definition_file(path: str, content: str, mode: int = 0o644) -> dict[str, Any
         "mode": mode,
         "sensitive": False,
     }
+
+
+class Launcher(NamedTuple):
+    """The program that starts processes, and the Python that runs it."""
+
+    python: str
+    program: str
+
+    def command(self, description: str) -> list[str]:
+        return [self.python, "-I", "-S", self.program, description]
+
+    def file(self) -> dict[str, Any]:
+        # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+        return {**definition_file(self.program, inspect.getsource(launch), 0o600), "sensitive": True}
 
 
 class Systemd:
@@ -145,8 +161,11 @@ class Supervisord:
 
     name = "supervisord"
 
-    def __init__(self, instance: str, executable: str, config_dir: str, run_dir: str, log_dir: str) -> None:
+    def __init__(
+        self, instance: str, executable: str, config_dir: str, run_dir: str, log_dir: str, launcher: Launcher
+    ) -> None:
         self.instance = instance
+        self.launcher = launcher
         self.executable = executable
         self.config_dir = config_dir
         self.run_dir = run_dir
@@ -154,25 +173,26 @@ class Supervisord:
         self.config = f"{config_dir}/supervisord.conf"
         self.socket_path = f"{run_dir}/supervisor.sock"
 
-    def launcher(self, unit: str) -> str:
-        return f"{self.config_dir}/supervisor.d/{unit}.sh"
+    def description(self, unit: str) -> str:
+        return f"{self.config_dir}/supervisor.d/{unit}.json"
 
     def files(self, unit: str, process: dict[str, Any]) -> list[dict[str, Any]]:
-        program, launcher = self.definition(unit, process)
+        program, description = self.definition(unit, process)
         return [
             definition_file(f"{self.config_dir}/supervisor.d/{unit}.conf", program),
-            definition_file(self.launcher(unit), launcher),
+            definition_file(self.description(unit), description),
         ]
 
     def definition(self, unit: str, process: dict[str, Any]) -> list[str]:
+        command = self.launcher.command(self.description(unit))
         return [
-            render.render_program(unit, process, self.launcher(unit), f"{self.log_dir}/{unit}.log"),
-            render.render_launcher(process, self.pid_file(unit)),
+            render.render_program(unit, process, command, f"{self.log_dir}/{unit}.log"),
+            render.render_description(process, self.pid_file(unit)),
         ]
 
     def shared_files(self) -> list[dict[str, Any]]:
         text = render.render_supervisord(self.run_dir, self.log_dir, f"{self.config_dir}/supervisor.d/*.conf")
-        return [definition_file(self.config, text)]
+        return [definition_file(self.config, text), self.launcher.file()]
 
     def pid_file(self, unit: str) -> str:
         return f"{self.run_dir}/{unit}.pid"
@@ -204,9 +224,9 @@ class Supervisord:
                 self.server().reloadConfig()
             return
         self.end_former()
-        os.makedirs(self.run_dir, mode=0o755, exist_ok=True)
-        os.chmod(self.run_dir, 0o700)
-        os.makedirs(self.log_dir, mode=0o750, exist_ok=True)
+        files.make_private_directory(self.run_dir)
+        if not files.is_directory(self.log_dir):
+            files.make_private_directory(self.log_dir, 0o750)
         if not os.access(self.executable, os.X_OK):
             raise ManagerError(f"{self.executable} is not there: install supervisor, or set `supervisord` to its path")
         # It goes to the background by itself, in a session of its own. What it starts inherits its environment.
@@ -215,7 +235,7 @@ class Supervisord:
     def end_former(self) -> None:
         """Stop what a supervisord that was killed has left running, before the same processes start again."""
         daemon = pid_in(f"{self.run_dir}/supervisord.pid")
-        if daemon and self.config.encode() in (files.read(f"/proc/{daemon[0]}/cmdline") or b"").split(b"\0"):
+        if daemon and self.config.encode() in files.read_of_kernel(f"/proc/{daemon[0]}/cmdline").split(b"\0"):
             end([(daemon[0], "TERM", 60)])
         end([entry for entry in map(pid_in, glob.glob(f"{glob.escape(self.run_dir)}/{self.instance}-*.pid")) if entry])
 
@@ -248,7 +268,7 @@ class Supervisord:
 
     def leftovers(self, removed: set[str]) -> list[str]:
         last = set(glob.glob(glob.escape(self.config_dir) + "/supervisor.d/*.conf")) <= removed
-        return [self.config] if last and os.path.exists(self.config) else []
+        return [path for path in (self.config, self.launcher.program) if last and os.path.exists(path)]
 
     def finish(self) -> None:
         if self.processes() is not None:
@@ -256,6 +276,7 @@ class Supervisord:
             self.server().shutdown()
             wait_gone([daemon], 60)
         files.remove(self.config)
+        files.remove(self.launcher.program)
 
     def log(self, unit: str) -> str:
         lines = (files.read(f"{self.log_dir}/{unit}.log") or b"").decode("utf-8", "replace").splitlines()
@@ -296,7 +317,7 @@ def wait_gone(pids: list[int], seconds: float) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    state = (files.read(f"/proc/{pid}/stat") or b"").rpartition(b")")[2].split()
+    state = files.read_of_kernel(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return bool(state) and state[0] != b"Z"
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts that define a process: a systemd unit, or a supervisord program with its launcher. Pure functions."""
+"""Texts that define a process: a systemd unit, or a supervisord program with its description. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,28 @@ import shlex
 from typing import Any
 
 MANAGED = "Managed by Ansible (selfhosted.prefect.process_group). Changes made here are overwritten."
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+# What no server needs. Netlink is how a program learns which addresses the machine has.
+STRICT = (
+    "LockPersonality=yes",
+    "PrivateDevices=yes",
+    "PrivateTmp=yes",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service",
+)
 
 
 def unit_name(instance: str, process: str) -> str:
@@ -68,9 +89,32 @@ def render_service_section(process: dict[str, Any]) -> str:
     ):
         if process[key] is not None:
             lines.append(f"{option}={process[key]}")
-    if process["hardening"]:
-        lines += ["NoNewPrivileges=yes", "ProtectSystem=full"]
+    # One of several processes that is killed for its memory does not end the others: a worker goes on without the run.
+    lines.append("OOMPolicy=continue")
+    lines += render_hardening(process)
+    for name, value in sorted(process["service_settings"].items()):
+        lines += [f"{name}={each}" for each in value]
     return "\n".join(lines) + "\n"
+
+
+def render_hardening(process: dict[str, Any]) -> list[str]:
+    if process["hardening"] == "none":
+        return []
+    if process["hardening"] == "basic":
+        return ["NoNewPrivileges=yes", "ProtectSystem=full"]
+    # Programs and what they read may be where people have their own files.
+    at_home = any(
+        path.startswith(("/home/", "/root/"))
+        for path in [*process["command"], process["working_directory"] or "", *process["writable_paths"]]
+    )
+    return [
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        *(f"ReadWritePaths={systemd_quote(path)}" for path in process["writable_paths"]),
+        f"ProtectHome={'read-only' if at_home else 'yes'}",
+        f"CapabilityBoundingSet={' '.join(process['capabilities'])}",
+        *STRICT,
+    ]
 
 
 def render_unit(instance: str, process: dict[str, Any]) -> str:
@@ -92,57 +136,33 @@ def render_unit(instance: str, process: dict[str, Any]) -> str:
     )
 
 
-def render_launcher(process: dict[str, Any], pid_file: str) -> str:
-    """The shell program that supervisord runs as root and that becomes the process.
-
-    It does what systemd does from a unit: reads the environment file as root, so that the file can be root's and no
-    value passes through an argument list or supervisord's own `%` expansion, sets limits, and gives up root.
-    """
-    quote = shlex.quote
-    user = quote(process["user"])
-    lines = [
-        "#!/bin/sh",
-        f"# {MANAGED}",
-        "set -e",
-        # For the case that supervisord itself is killed: its orphans are found and stopped by this file.
-        f'echo "$$ {process["stop_signal"]} {process["stop_seconds"]}" >{quote(pid_file)}',
-        "umask 0022",
-        f"export PATH={SEARCH_PATH}",
-        f"export USER={user} LOGNAME={user}",
-        'HOME=$(getent passwd "$USER" | cut -d: -f6)',
-        "export HOME",
-        f"group={quote(process['group'])}" if process["group"] else 'group=$(id -g "$USER")',
-    ]
-    if process["runtime_directory"]:
-        mode, directory = f"{process['runtime_directory_mode']:04o}", quote("/run/" + process["runtime_directory"])
-        lines.append(f'install -d -m {mode} -o "$USER" -g "$group" {directory}')
-    if process["limit_nofile"] is not None:
-        # Where root may not raise the hard limit, as in some containers, as far as it goes.
-        lines.append(f'ulimit -n {process["limit_nofile"]} 2>/dev/null || ulimit -n "$(ulimit -Hn)"')
-    if process["oom_score_adjust"] is not None:
-        lines.append(f"echo {process['oom_score_adjust']} >/proc/self/oom_score_adj")
-    lines += [f"cd {quote(process['working_directory'] or '/')}", "unset OLDPWD"]
-    # Decided before the environment file is read: what is in there is the process's, and not the launcher's.
-    become = f'setpriv --reuid={user} --regid="$group" --init-groups'
-    if process["hardening"]:
-        become += " --no-new-privs"
-    command = " ".join(quote(word) for word in process["command"])
-    lines.append(f"set -- {become} -- {command}")
-    lines += [f"export {key}={quote(value)}" for key, value in sorted(process["environment"].items())]
-    if process["environment_file"]:
-        lines += ["set -a", f". {quote(process['environment_file'])}", "set +a"]
-    lines.append('exec "$@"')
-    return "\n".join(lines) + "\n"
+def render_description(process: dict[str, Any], pid_file: str | None) -> str:
+    """What the launcher makes a process of (see `_process_launch`): it does what systemd does from a unit."""
+    content = {key: process[key] for key in ("command", "user", "group", "environment", "environment_file")}
+    content["hardening"] = process["hardening"] != "none"
+    if pid_file:
+        content["pid_file"] = pid_file
+        for key in (
+            "working_directory",
+            "runtime_directory",
+            "runtime_directory_mode",
+            "limit_nofile",
+            "oom_score_adjust",
+            "stop_signal",
+            "stop_seconds",
+        ):
+            content[key] = process[key]
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
-def render_program(unit: str, process: dict[str, Any], launcher: str, log_file: str) -> str:
+def render_program(unit: str, process: dict[str, Any], launcher: list[str], log_file: str) -> str:
     stop_group = process["kill_mode"] == "control-group"
     kill_group = process["kill_mode"] in ("control-group", "mixed")
     lines = [
         f"; {MANAGED}",
         f"[program:{unit}]",
         # An empty environment: nothing of whoever started supervisord reaches the process.
-        f"command=/usr/bin/env -i /bin/sh {launcher}",
+        f"command=/usr/bin/env -i {shlex.join(launcher)}",
         "autostart=true",
         "autorestart=true",
         # Each retry waits one second longer than the last; a limit that is never reached means it never gives up.
@@ -187,8 +207,12 @@ files={include}
     return text.replace("%", "%%")
 
 
-def render_liveness(unit: str, check: dict[str, Any], socket_path: str | None) -> str:
-    """One check for the watchdog; `socket` is supervisord's, null where systemd is the manager."""
-    content = {"unit": unit, "socket": socket_path}
-    content.update({key: check[key] for key in ("http", "command", "interval", "timeout", "failures", "start_period")})
+def render_liveness(unit: str, check: dict[str, Any], socket_path: str | None, command: list[str] | None) -> str:
+    """One check for the watchdog; `socket` is supervisord's, null where systemd is the manager.
+
+    The command is the one that becomes what was asked for, as the account of the process.
+    """
+    content = {"unit": unit, "socket": socket_path, "http": check["http"], "command": command}
+    content["what"] = check["http"] or shlex.join(check["command"])
+    content.update({key: check[key] for key in ("interval", "timeout", "failures", "start_period")})
     return json.dumps(content, indent=2, sort_keys=True) + "\n"

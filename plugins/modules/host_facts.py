@@ -95,6 +95,10 @@ ansible_facts:
           description: Memory in MiB.
           type: int
           returned: always
+        overcommit_memory:
+          description: C(vm.overcommit_memory) of the kernel, null where it cannot be read.
+          type: int
+          returned: always
         ephemeral_ports:
           description: First and last port that the kernel hands out to outgoing connections.
           type: list
@@ -177,6 +181,11 @@ def _read(path: str) -> str:
         return ""
 
 
+def _number(path: str) -> int | None:
+    text = _read(path).strip()
+    return int(text) if text.isdigit() else None
+
+
 def os_release(text: str) -> dict[str, str]:
     """Return the assignments of an os-release file."""
     return {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
@@ -248,6 +257,7 @@ def facts(
         "service_manager": "systemd" if os.path.isdir("/run/systemd/system") else "supervisord",
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": _memory_mb(),
+        "overcommit_memory": _number("/proc/sys/vm/overcommit_memory"),
         "ephemeral_ports": [int(port) for port in _read("/proc/sys/net/ipv4/ip_local_port_range").split()],
         "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
         "ipv6": os.path.exists("/proc/net/if_inet6"),

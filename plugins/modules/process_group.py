@@ -19,6 +19,8 @@ description:
     therefore finished by the next run, and no handlers are needed.
   - Files and processes that an earlier run of the same O(group) has put in place and that are no longer listed are
     removed. Each task has to list all of its group, also when O(only) is used.
+  - Root follows no symbolic link that others than root can have put on the way to a file or directory, neither to
+    write it nor to read it; the task fails and names the link.
   - Needs root.
 attributes:
   check_mode:
@@ -165,7 +167,9 @@ options:
       environment_file:
         description:
           - File with one C(NAME="value") per line, see P(selfhosted.prefect.environment_file#filter).
-          - It is read by root, so it can be root's with mode 0600. It wins over O(processes[].environment).
+          - Root reads it, so it has to be root's, best with mode 0600, and nobody else may be able to write to a
+            directory above it. It wins over O(processes[].environment).
+          - It is parsed, as systemd parses it, and never executed by a shell.
         type: path
       stop_signal:
         description: Signal that asks it to end, with or without C(SIG).
@@ -188,10 +192,14 @@ options:
         description: Open files allowed, soft and hard. The default is the manager's.
         type: int
       memory_limit:
-        description: Bytes of memory that it may use, such as V(2G). Has no effect under supervisord.
+        description:
+          - Bytes of memory that it and all that it starts may use together, such as V(2G).
+          - It has no effect under supervisord, which has no control groups.
         type: str
       oom_score_adjust:
-        description: From -1000 (never killed when memory runs out) to 1000 (killed first).
+        description:
+          - From -1000 (never killed when memory runs out) to 1000 (killed first).
+          - Where root may not lower it, as in some containers, it stays as it is.
         type: int
       runtime_directory:
         description: Directory below C(/run) that is made for the user before each start.
@@ -202,10 +210,34 @@ options:
         default: "0755"
       hardening:
         description:
-          - Run without the ability to gain privileges (such as by C(sudo)).
-          - Under systemd also with C(/usr), C(/boot) and C(/etc) read-only.
-        type: bool
-        default: true
+          - V(none) for a process that may do all that its account may.
+          - V(basic) runs it without the ability to gain privileges (such as by C(sudo)), and under systemd with
+            C(/usr), C(/boot) and C(/etc) read-only. It is for processes that run code of others, such as workers.
+          - V(strict) is for servers. Under systemd, it has the whole machine read-only but for
+            O(processes[].writable_paths) and its runtime directory, home directories, devices, C(/tmp), other accounts'
+            processes and the kernel's settings out of sight, the O(processes[].capabilities) only, and no system call
+            that a server does not need. Under supervisord, which can do nothing of that, it is V(basic).
+        type: str
+        choices: [none, basic, strict]
+        default: basic
+      writable_paths:
+        description: Directories that it may write to, with O(processes[].hardening=strict). They have to be there.
+        type: list
+        elements: path
+        default: []
+      capabilities:
+        description:
+          - Capabilities that it may have, such as V(CAP_NET_BIND_SERVICE), with O(processes[].hardening=strict).
+          - A process whose user is not root has none of them by itself.
+        type: list
+        elements: str
+        default: []
+      service_settings:
+        description:
+          - Further lines for the section C([Service]) of its unit, by name; a list for one that is set several times.
+          - They win over what other options say. They have no effect under supervisord.
+        type: dict
+        default: {}
       restart_on:
         description:
           - Paths of files whose content it reads when it starts, whoever writes them.
@@ -251,7 +283,7 @@ options:
             description: C(host:port) that accepts a connection.
             type: str
           command:
-            description: Command that ends with 0, run by root with an empty environment.
+            description: Command that ends with 0, run by the account of the process in its environment.
             type: list
             elements: str
           timeout:
@@ -269,7 +301,7 @@ options:
             description: An C(http://) URL that answers a GET with a status below 400.
             type: str
           command:
-            description: The words of a command, run by root, that ends with status 0.
+            description: Command that ends with 0, run by the account of the process in its environment.
             type: list
             elements: str
           interval:
@@ -418,6 +450,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9_./@+-]+")  # what needs no quotes anywhere
+_SETTING = re.compile(r"[A-Z][A-Za-z]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -479,7 +512,10 @@ def process_spec() -> dict[str, Any]:
         "oom_score_adjust": {"type": "int"},
         "runtime_directory": {"type": "str"},
         "runtime_directory_mode": {"type": "raw", "default": "0755"},
-        "hardening": {"type": "bool", "default": True},
+        "hardening": {"type": "str", "choices": ["none", "basic", "strict"], "default": "basic"},
+        "writable_paths": {"type": "list", "elements": "path", "default": []},
+        "capabilities": {"type": "list", "elements": "str", "default": []},
+        "service_settings": {"type": "dict", "default": {}},
         "restart_on": {"type": "list", "elements": "path"},
         "restart_token": {"type": "str", "default": "", "no_log": False},
         "reload_on": {"type": "list", "elements": "path", "default": []},
@@ -527,6 +563,11 @@ def normalized(params: dict[str, Any]) -> dict[str, Any]:
         entry["content"] = entry["content"].encode("utf-8", "surrogateescape")
         if entry["sensitive"] is None:
             entry["sensitive"] = not entry["mode"] & 0o004 or entry["path"] in env_files
+        if entry["path"] in env_files and (entry["owner"] not in ("root", "0") or entry["mode"] & 0o022):
+            raise ValueError(
+                f"files[{index}]: {entry['path']} is an environment_file, which root reads: its owner has to be root, "
+                "and its mode may let nobody else write, such as '0600'"
+            )
     for process in params["processes"]:
         check_process(process)
     return params
@@ -562,6 +603,15 @@ def checked_mode(value: Any, where: str) -> int:
         raise ValueError(f"{where}.mode: {value!r} is not a mode in octal digits such as '0640'") from None
 
 
+def check_settings(process: dict[str, Any], where: str) -> None:
+    for name, value in process["service_settings"].items():
+        values = value if isinstance(value, list) else [value]
+        texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
+        if not _SETTING.fullmatch(name) or any("\n" in text for text in texts):
+            raise ValueError(f"{where}: service_settings: {name!r} needs a valid name and values of one line")
+        process["service_settings"][name] = texts
+
+
 def check_process(process: dict[str, Any]) -> None:
     where = f"process {process['name']}"
     if not _NAME.fullmatch(process["name"]) or process["name"] == "liveness":
@@ -577,6 +627,7 @@ def check_process(process: dict[str, Any]) -> None:
         if not _VARIABLE.fullmatch(key) or value is None or isinstance(value, (dict, list)):
             raise ValueError(f"{where}: environment: {key!r} needs a valid name and a plain value")
         process["environment"][key] = str(value).lower() if isinstance(value, bool) else str(value)
+    check_settings(process, where)
     words = [*process["command"], *process["environment"].values(), process["description"]]
     if any(character in word for word in words for character in "\0\r"):
         raise ValueError(f"{where}: carriage returns and NULs cannot be passed on")

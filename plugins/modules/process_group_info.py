@@ -91,6 +91,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import vital_signs
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import (
+    Launcher,
     ManagerError,
     Supervisord,
     Systemd,
@@ -182,6 +183,7 @@ def main() -> None:
             given["config_dir"] or f"/etc/{instance}",
             given["run_dir"] or f"/run/{instance}/supervisor",
             given["log_dir"] or f"/var/log/{instance}",
+            Launcher("", ""),  # it starts nothing
         )
     try:
         found = processes(manager, instance, given["state_dir"] or f"/var/lib/{instance}/processes")

@@ -44,7 +44,6 @@ import py_compile, sys
 for path in sys.argv[1:]:
     py_compile.compile(path, quiet=2)'
 if [ -e "$venv/bin/prefect" ]; then
-    # Prefect makes its home directory as soon as it is imported.
-    PREFECT_HOME="$(dirname "$venv")/home" "$venv/bin/python" "$pinned/schema_revisions.py" >"$venv/schema-revisions.json"
+    /usr/bin/python3 -I "$pinned/schema_revisions.py" "$venv" >"$venv/schema-revisions.json"
 fi
 touch "$marker"

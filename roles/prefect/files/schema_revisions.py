@@ -1,11 +1,40 @@
-"""Print the PostgreSQL schema revisions that the installed Prefect knows: {"head": ..., "known": [...]}."""
+"""Print the PostgreSQL schema revisions that the installed Prefect knows: {"head": ..., "known": [...]}.
 
+The argument is Prefect's virtual environment. Its migrations are read and not executed, because root does this.
+"""
+
+import ast
 import json
+import sys
 from pathlib import Path
 
-import prefect.server.database
-from alembic.script import ScriptDirectory
 
-migrations = Path(prefect.server.database.__file__).parent / "_migrations"
-scripts = ScriptDirectory(migrations, version_locations=[migrations / "versions" / "postgresql"])
-print(json.dumps({"head": scripts.get_current_head(), "known": [s.revision for s in scripts.walk_revisions()]}))
+def assignments(path: Path) -> dict:
+    """Return the names that a migration assigns a plain value to."""
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(targets[0], ast.Name) and targets[0].id in ("revision", "down_revision"):
+            found[targets[0].id] = ast.literal_eval(node.value)
+    return found
+
+
+def former(migration: dict) -> set:
+    """Return the revisions that a migration builds on."""
+    down = migration["down_revision"]
+    return {down} if isinstance(down, str) else set(down or ())
+
+
+def revisions(directory: Path) -> dict:
+    """Return the newest revision, and all of them."""
+    migrations = [found for path in sorted(directory.glob("*.py")) if (found := assignments(path)).get("revision")]
+    known = {migration["revision"] for migration in migrations}
+    (head,) = known.difference(*map(former, migrations))
+    return {"head": head, "known": sorted(known)}
+
+
+if __name__ == "__main__":
+    (versions,) = Path(sys.argv[1]).glob(
+        "lib/python3*/site-packages/prefect/server/database/_migrations/versions/postgresql"
+    )
+    print(json.dumps(revisions(versions)))

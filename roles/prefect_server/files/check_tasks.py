@@ -1,6 +1,6 @@
 """End with status 1 when the background services of this machine, or of this pod, no longer do their tasks.
 
-usage: check_tasks.py [ENVIRONMENT_FILE]
+Reads PREFECT_SERVER_DOCKET_URL, as the process does: it runs in its environment and with its account.
 
 Nothing in `prefect server services start` answers a request, so this asks Redis what the process leaves there. It is
 no longer well when its heartbeats have ended, or when it holds a task that it has forgotten: that happens when the
@@ -11,7 +11,6 @@ When Redis does not answer, a restart would help nothing: then this ends with st
 """
 
 import os
-import shlex
 import socket
 import sys
 import time
@@ -27,7 +26,6 @@ from redis.sentinel import Sentinel
 
 NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
 STREAM, GROUP, HEARTBEATS = f"{NAME}:stream", "docket-workers", f"{NAME}:workers"
-VARIABLE = "PREFECT_SERVER_DOCKET_URL"
 SILENT_SECONDS = 30  # a heartbeat is sent every two seconds
 # A process says every 75 seconds which tasks it is still at, a quarter of Docket's five minutes.
 FORGOTTEN_SECONDS = 90
@@ -79,12 +77,7 @@ def problems(client: redis.Redis) -> Iterator[str]:
         yield f"{len(forgotten)} task(s) were taken and forgotten, {longest:.0f} s ago at the most"
 
 
-def variable_of(file: str) -> str:
-    with open(file) as lines:
-        return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith(f"{VARIABLE}="))
-
-
-url = variable_of(sys.argv[1]) if len(sys.argv) > 1 else os.environ[VARIABLE]
+url = os.environ["PREFECT_SERVER_DOCKET_URL"]
 if url.startswith("redis"):  # memory:// is the other one
     try:
         client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)

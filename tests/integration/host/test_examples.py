@@ -16,7 +16,7 @@ import yaml
 
 from .conftest import ROOT, Host
 
-MODULES = ("host_facts", "process_group", "process_group_info")
+MODULES = ("host_command", "host_facts", "process_group", "process_group_info")
 
 
 def examples(module: str) -> list[dict[str, Any]]:

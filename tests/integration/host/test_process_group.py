@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+from environment_files import ODD
 
 from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
 
@@ -121,9 +122,9 @@ def test_a_run_that_is_killed_before_the_restart_is_finished_by_the_next(host: H
     ready = {"command": ["/bin/sh", "-c", "echo $PPID >/srv/it/module.pid; test -e /srv/it/go"], "timeout": 60}
 
     def group(text: str) -> dict[str, Any]:
-        return group_of(
-            server("one", 21001, "/srv/it/a", ready=ready), server("two", 21002, "/srv/it/b"), a=text, b=text
-        )
+        # Its own account has to be able to write down who asks.
+        one = server("one", 21001, "/srv/it/a", ready=ready, user="root")
+        return group_of(one, server("two", 21002, "/srv/it/b"), a=text, b=text)
 
     host.sh("mkdir -p /srv/it && touch /srv/it/go")
     host.apply(group("old"))
@@ -225,6 +226,73 @@ def test_every_character_reaches_the_process(host: Host) -> None:
         "MEMORY_PRESSURE_WATCH",
         "MEMORY_PRESSURE_WRITE",
     }
+
+
+def test_the_environment_file_is_read_as_systemd_reads_it(host: Host) -> None:
+    """And so is the launcher's reading tested: the machine with supervisord has to see what systemd makes of it."""
+    process = server("one", 21001, restart_on=[], environment_file="/srv/it/one.env")
+    for number, (text, value) in enumerate(ODD.items()):
+        group = group_of(process)
+        content = f'{text}\nEND="{number}"\n'
+        group["files"].append({"path": "/srv/it/one.env", "content": content, "mode": "0600"})
+        host.apply(group)
+        answer = host.get(21001)["env"]
+        assert (answer.get("A"), answer["END"]) == (value, str(number)), text
+
+
+def test_ready_and_liveness_commands_run_as_the_process_does(host: Host) -> None:
+    note = 'id -un >"/tmp/$0" && echo "$TOKEN $PLAIN" >>"/tmp/$0"'
+    check = {"command": ["/bin/sh", "-c", note, "alive"], "interval": 1, "start_period": 0}
+    process = server("one", 21001, restart_on=[], environment_file="/srv/it/one.env", environment={"PLAIN": "1"})
+    process |= {"ready": {"command": ["/bin/sh", "-c", note, "ready"]}, "liveness": check}
+    group = group_of(process)
+    group["files"].append({"path": "/srv/it/one.env", "content": 'TOKEN="a $b"\n', "mode": "0600"})
+    host.apply(group)
+    for name in ("ready", "alive"):
+        assert wait_for(lambda name=name: host.sh(f"cat /tmp/{name}")).splitlines() == ["nobody", "a $b 1"]
+    # A check that its account's trap cannot turn into root's.
+    assert "a $b" not in host.sh("cat /etc/it/liveness.d/*")
+    host.applied(group_of(server("one", 21001)))
+    host.sh("rm -f /tmp/ready /tmp/alive")
+
+
+def test_what_others_than_root_can_change_is_refused_before_anything_is_touched(host: Host) -> None:
+    host.sh("rm -rf /srv/theirs; mkdir -p /srv/theirs /srv/precious; chmod 700 /srv/precious; chown nobody /srv/theirs")
+    host.sh("ln -s /srv/precious /srv/theirs/link; echo 'A=1' >/srv/theirs/one.env; cp /bin/sleep /srv/theirs/sleep")
+    try:
+        state = "stat -c '%n %U %a %Y' /srv/precious /srv/precious/*; ls /srv/it /etc/systemd/system/it-* 2>&1"
+        before = host.sh(state, check=False)
+        for change, message in (
+            (
+                {"directories": [{"path": "/srv/theirs/link", "owner": "nobody", "mode": "0777"}]},
+                "/srv/theirs/link is a symbolic link to /srv/precious",
+            ),
+            (
+                {"files": [{"path": "/srv/theirs/link/a", "content": "harmless", "owner": "nobody"}]},
+                "/srv/theirs/link is a symbolic link to /srv/precious",
+            ),
+            (
+                {"processes": [server("one", 21001, environment_file="/srv/theirs/one.env")]},
+                "environment_file: /srv/theirs/one.env: /srv/theirs belongs to the account nobody",
+            ),
+            (
+                {"processes": [{**server("one", 21001), "command": ["/srv/theirs/sleep", "9"], "user": "root"}]},
+                "command: /srv/theirs/sleep: /srv/theirs belongs to the account nobody",
+            ),
+        ):
+            for check in (True, False):
+                result = host.apply({"group": "web", **change}, check=check, fails=True)
+                assert message in result["msg"]
+        assert host.sh(state, check=False) == before
+        # What was put there by a former version of the inventory is not removed through a link either.
+        group = {"group": "web", "files": [{"path": "/srv/theirs/deep/a", "content": "harmless"}]}
+        host.apply(group)
+        host.sh("touch /srv/precious/a; rm -r /srv/theirs/deep; ln -s /srv/precious /srv/theirs/deep")
+        result = host.apply({"group": "web", "state": "absent"}, fails=True)
+        assert "/srv/theirs/deep is a symbolic link to /srv/precious" in result["msg"]
+        assert host.sh("ls /srv/precious").split() == ["a"]
+    finally:
+        host.sh("rm -rf /srv/theirs /srv/precious")
 
 
 def test_secrets_are_nowhere_to_be_seen(host: Host) -> None:
@@ -373,7 +441,7 @@ def test_limits_and_directories_are_as_asked_for(host: Host) -> None:
         stop_signal="SIGINT",
         after=["two"],
     )
-    group = group_of(process, server("two", 21002, hardening=False, user="root"))
+    group = group_of(process, server("two", 21002, hardening="none", user="root"))
     group["directories"].append({"path": "/srv/it/deep/er", "owner": "nobody", "group": "nogroup", "mode": "2770"})
     host.apply(group)
     pid = host.get(21001)["pid"]

@@ -174,10 +174,10 @@ def test_the_load_is_that_of_the_workload(
 @pytest.mark.parametrize(
     ("variables", "request_mb", "limit_mb"),
     [
-        ({}, 256, 1024),
-        ({"redis_maxmemory": "2gb"}, 1024, 4096),
-        ({"redis_maxmemory": "1073741824"}, 512, 2048),
-        ({"prefect_workload": {"runs_per_hour": 100000, "run_seconds": 30, "tasks_per_run": 5}}, 512, 2048),
+        ({}, 512, 1024),
+        ({"redis_maxmemory": "2gb"}, 2048, 4096),
+        ({"redis_maxmemory": "1073741824"}, 1024, 2048),
+        ({"prefect_workload": {"runs_per_hour": 100000, "run_seconds": 30, "tasks_per_run": 5}}, 1024, 2048),
         ({"redis_resources": {"limits": {"memory": "3Gi"}}}, None, 3072),
     ],
 )

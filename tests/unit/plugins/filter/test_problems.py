@@ -440,6 +440,25 @@ def test_a_good_machine_has_no_problem() -> None:
     assert check([port(8080, "worker-new-1")], processes=["worker-old-1"]) == []
 
 
+def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
+    def found(**more: str) -> list[str]:
+        problems = machine_problems(HOST, [], supported=["debian 12"], python="3.10", **more)
+        return [f"{problem['option']}: {problem['problem']}" for problem in problems]
+
+    assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
+    (problem,) = found(manager="supervisord", memory_limit="8G")
+    assert problem.startswith("prefect_worker_memory_limit: supervisord cannot bound the memory")
+
+
+def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:
+    for mode in (0, 1, None):
+        assert check([port(6379)], overcommit_memory=mode) == []
+    assert check([port(6000, "api-1")], overcommit_memory=2) == []
+    (problem,) = check([port(6379)], overcommit_memory=2)
+    assert problem["problem"].startswith("vm.overcommit_memory is 2")
+    assert "Set it to 1" in problem["remedy"]
+
+
 def test_memory_that_a_machine_does_not_have() -> None:
     memory = [
         {"option": "postgres_memory_mb", "what": "shared_buffers", "mb": 1024},

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ def test_a_unit_says_what_the_options_say() -> None:
         "SuccessExitStatus": "SIGTERM 3",
         "NoNewPrivileges": "yes",
         "ProtectSystem": "full",
+        "OOMPolicy": "continue",
         "WantedBy": "multi-user.target",
     }
     assert {key: lines(unit, key) for key in expected} == {key: [value] for key, value in expected.items()}
@@ -94,26 +95,50 @@ def test_a_unit_says_what_the_options_say() -> None:
     assert lines(unit, "ExecStart") == [f'"/bin/one" "{escaped.replace("$", "$$")}" ""']
 
 
+def test_a_strict_unit_writes_only_where_it_says() -> None:
+    strict = {"hardening": "strict", "writable_paths": ["/var/lib/a b", "/srv/%"], "capabilities": ["CAP_KILL"]}
+    settings = {"UMask": "007", "SystemCallFilter": ["~a", "~b"]}
+    unit = render.render_unit("it", process(**strict, service_settings=settings))
+    assert lines(unit, "ProtectSystem") == ["strict"]
+    assert lines(unit, "ReadWritePaths") == ['"/var/lib/a b"', '"/srv/%%"']
+    assert lines(unit, "CapabilityBoundingSet") == ["CAP_KILL"]
+    assert lines(unit, "SystemCallFilter") == ["@system-service", "~a", "~b"]
+    assert lines(unit, "UMask") == ["007"]
+    assert lines(unit, "ProtectHome") == ["yes"]
+    assert lines(render.render_unit("it", process()), "PrivateTmp") == []
+    at_home = process(hardening="strict", command=["/home/a/b"])
+    assert lines(render.render_unit("it", at_home), "ProtectHome") == ["read-only"]
+    assert lines(render.render_unit("it", at_home), "CapabilityBoundingSet") == [""]
+    with pytest.raises(ValueError, match="service_settings: 'UMask' needs"):
+        process(service_settings={"UMask": "007\nUser=root"})
+
+
 def test_what_is_not_asked_for_is_not_in_the_unit() -> None:
-    unit = render.render_unit("it", process(hardening=False))
+    unit = render.render_unit("it", process(hardening="none"))
     for key in ("Group", "WorkingDirectory", "EnvironmentFile", "LimitNOFILE", "MemoryMax", "NoNewPrivileges"):
         assert not lines(unit, key)
 
 
 @given(st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"])))
-def test_a_launcher_keeps_every_argument_and_variable(text: str) -> None:
-    launcher = render.render_launcher(process(command=["/bin/one", text], environment={"A": text}), "/run/one.pid")
-    kept = [line for line in launcher.split("\n") if not line.startswith(("echo ", "exec ", "cd "))]
-    # From `set --` on, as a shell reads it.
-    script = "\n".join(kept[next(i for i, line in enumerate(kept) if line.startswith("set --")) :])
-    words = shlex.split(script)
-    assert words[words.index("/bin/one") + 1] == text
-    assert f"A={text}" in words
+def test_a_description_keeps_every_argument_and_variable(text: str) -> None:
+    described = process(command=["/bin/one", text], environment={"A": text})
+    kept = json.loads(render.render_description(described, "/run/one.pid"))
+    assert kept["command"] == ["/bin/one", text]
+    assert kept["environment"] == {"A": text}
+    assert kept["pid_file"] == "/run/one.pid"
+
+
+def test_the_command_of_a_check_is_described_without_the_life_of_its_process() -> None:
+    described = process(environment_file="/one.env", user="nobody", runtime_directory="one", limit_nofile=9)
+    kept = json.loads(render.render_description({**described, "command": ["/bin/check"]}, None))
+    assert (kept["command"], kept["user"], kept["environment_file"]) == (["/bin/check"], "nobody", "/one.env")
+    assert not kept.keys() & {"pid_file", "runtime_directory", "limit_nofile", "oom_score_adjust"}
 
 
 def test_a_program_leaves_no_percent_sign_to_supervisord() -> None:
-    text = render.render_program("it-one", process(kill_mode="mixed"), "/etc/a%b/it-one.sh", "/var/log/it-one.log")
-    assert lines(text, "command") == ["/usr/bin/env -i /bin/sh /etc/a%%b/it-one.sh"]
+    launcher = ["/usr/bin/python3", "/a%b/launch.py", "/etc/a b/it-one.json"]
+    text = render.render_program("it-one", process(kill_mode="mixed"), launcher, "/var/log/it-one.log")
+    assert lines(text, "command") == ["/usr/bin/env -i /usr/bin/python3 /a%%b/launch.py '/etc/a b/it-one.json'"]
     assert lines(text, "stopasgroup") == ["false"]
     assert lines(text, "killasgroup") == ["true"]
     assert lines(text, "autorestart") == ["true"]
@@ -206,12 +231,108 @@ def test_a_file_is_written_once_and_differs_no_more(tmp_path: Path) -> None:
     assert moded["after_header"].endswith("file (mode 0640 -> 0600)")
 
 
-def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+def test_a_link_of_roots_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
     (tmp_path / "target").write_text("old")
     (tmp_path / "link").symlink_to("target")
+    (tmp_path / "way").symlink_to(tmp_path / "real" / "deep")
     files.write(wanted(tmp_path / "link", "new"))
+    files.write(wanted(tmp_path / "way" / "file", "new"))
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_text() == "new"
+    assert (tmp_path / "target").read_text() == files.read(str(tmp_path / "link")).decode() == "new"
+    assert (tmp_path / "real" / "deep" / "file").read_text() == "new"
+
+
+# What another account can have put on the way to a file, by the path that root then comes by.
+TRAPS = {
+    "the file": "theirs/file",
+    "a directory on the way": "theirs/way/file",
+    "a directory of root's below theirs": "theirs/roots/file",
+    "a link of root's into theirs": "link/way/file",
+    "a directory that all may write to": "open/way/file",
+}
+
+
+@pytest.fixture
+def traps(tmp_path: Path) -> Path:
+    """Directories of another account's, with links in them that lead to what is root's."""
+    (tmp_path / "precious").mkdir(mode=0o700)
+    (tmp_path / "precious" / "file").write_text("root's")
+    for name, mode in (("theirs", 0o755), ("open", 0o777)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+        (tmp_path / name / "way").symlink_to(tmp_path / "precious")
+    (tmp_path / "theirs" / "file").symlink_to(tmp_path / "precious" / "file")
+    (tmp_path / "theirs" / "roots").mkdir()
+    (tmp_path / "theirs" / "roots" / "file").symlink_to(tmp_path / "precious" / "file")
+    (tmp_path / "link").symlink_to("theirs")
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    return tmp_path
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS.keys())
+@pytest.mark.parametrize(
+    "action",
+    [
+        files.read,
+        files.status,
+        files.is_directory,
+        lambda path: files.write(wanted(Path(path), "new")),
+        lambda path: files.difference(wanted(Path(path), "new")),
+        lambda path: files.make_directory({"path": path, "owner": "65534", "group": "65534", "mode": 0o777}),
+        lambda path: files.make_directory({"path": f"{path}/deeper", "owner": None, "group": None, "mode": 0o755}),
+        lambda path: files.remove(f"{path}/deeper"),
+    ],
+    ids=["read", "status", "is_directory", "write", "difference", "own", "make", "remove"],
+)
+def test_root_follows_no_link_that_somebody_else_can_have_made(traps: Path, trap: str, action: Any) -> None:
+    with pytest.raises(files.UnsafeError, match=f"{trap}.* is a symbolic link to {traps}/precious.* remove it"):
+        action(str(traps / trap))
+    assert os.listdir(traps / "precious") == ["file"]
+    assert (traps / "precious" / "file").read_text() == "root's"
+    for path in (traps / "precious", traps / "precious" / "file"):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (0, 0o044 if path.is_file() else 0)
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(traps: Path) -> None:
+    files.remove(str(traps / "theirs" / "file"))
+    assert not (traps / "theirs" / "file").is_symlink()
+    assert (traps / "precious" / "file").exists()
+
+
+def test_what_is_in_a_directory_of_others_is_still_theirs(traps: Path) -> None:
+    """As PostgreSQL's account owns the directory of its configuration."""
+    files.make_directory({"path": f"{traps}/theirs/more", "owner": "65534", "group": "65534", "mode": 0o750})
+    files.write(wanted(traps / "theirs" / "more" / "file", "new"))
+    assert files.read(f"{traps}/theirs/more/file") == b"new"
+    assert (traps / "theirs" / "more").stat().st_uid == 65534
+
+
+@pytest.mark.parametrize("action", [files.make_directory, files.write])
+def test_a_link_that_comes_meanwhile_is_not_followed(traps: Path, monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
+    """Another account exchanges a directory for a link, just after root has looked at it."""
+    directory = traps / "theirs" / "soon"
+    directory.mkdir()
+    look = os.stat
+
+    def exchanged(path: Any, **options: Any) -> os.stat_result:
+        found = look(path, **options)
+        if path == "soon" and directory.is_dir() and not directory.is_symlink():
+            directory.rmdir()
+            directory.symlink_to(traps / "precious")
+        return found
+
+    monkeypatch.setattr(os, "stat", exchanged)
+    deeper = {"path": str(directory / "x"), "owner": "65534", "group": "65534", "mode": 0o777, "content": b""}
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        action(deeper)
+    assert os.listdir(traps / "precious") == ["file"]
+
+
+def test_a_pipe_keeps_nobody_waiting(traps: Path) -> None:
+    os.mkfifo(traps / "theirs" / "pipe")
+    with pytest.raises(ValueError, match="theirs/pipe: it is not a regular file"):
+        files.read(f"{traps}/theirs/pipe")
 
 
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -280,6 +401,20 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
         ),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "https://a"}}]}, "liveness.http"),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"command": ["a"]}}]}, "liveness.command"),
+        (
+            {
+                "files": [{"path": "/e", "content": "", "owner": "nobody", "mode": "0600"}],
+                "processes": [{"name": "a", "command": ["/a"], "environment_file": "/e"}],
+            },
+            r"files\[0\]: /e is an environment_file, which root reads: its owner has to be root",
+        ),
+        (
+            {
+                "files": [{"path": "/e", "content": "", "mode": "0660"}],
+                "processes": [{"name": "a", "command": ["/a"], "environment_file": "/e"}],
+            },
+            "its mode may let nobody else write",
+        ),
         ({"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]}, "only: no such process: b; there are a"),
     ],
 )

@@ -63,7 +63,7 @@ class Check(liveness.Check):
 @contextlib.contextmanager
 def checking(what: str | list[str], pid: int, **more: float) -> Iterator[None]:
     asked = {"http": what, "command": None} if isinstance(what, str) else {"http": None, "command": what}
-    settings = {"unit": "it-one", "socket": None, **asked, "interval": 0.05, "timeout": 1, "failures": 3}
+    settings = {"unit": "it-one", "socket": None, "what": "it", **asked, "interval": 0.05, "timeout": 1, "failures": 3}
     check = Check(json.dumps({**settings, "start_period": 0, **more}))
     check.known_pid = pid
     check.start()
