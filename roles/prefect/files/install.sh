@@ -46,4 +46,6 @@ for path in sys.argv[1:]:
 if [ -e "$venv/bin/prefect" ]; then
     /usr/bin/python3 -I "$pinned/schema_revisions.py" "$venv" >"$venv/schema-revisions.json"
 fi
+# uv leaves a file that everybody may write.
+rm -f "$venv/.lock"
 touch "$marker"
