@@ -99,8 +99,10 @@ def reading_routes(machine: Machine) -> list[tuple[str, str]]:
     for path, methods in paths.items():
         # "id" is that of what stands before it.
         of_its_kind = known.get(path.partition("/{id}")[0].rpartition("/")[2].rstrip("s") + "_id", known["id"])
-        names = {**known, "id": of_its_kind}
-        filled = re.sub(r"{(\w+)}", lambda match, names=names: quote(names.get(match[1], NOBODY), safe=""), path)
+        filled = path
+        for parameter in re.findall(r"{(\w+)}", path):
+            value = {**known, "id": of_its_kind}.get(parameter, NOBODY)
+            filled = filled.replace(f"{{{parameter}}}", quote(value, safe=""))
         reading = [
             method.upper()
             for method in methods
