@@ -318,6 +318,31 @@ def probe_checks(readings: Readings, _expected: Readings) -> Iterator[Check]:
     )
 
 
+def _certificates(readings: Readings, expected: Readings) -> Iterator[Check]:
+    """Nothing is said where hosts speak in clear."""
+    if not readings["certificates"]:
+        return
+    problems, left = [], []
+    for host, result in readings["certificates"].items():
+        found = _report(result)
+        if found is None:
+            problems.append(f"{host} does not tell: {reason(result)}")
+            continue
+        for name, days in found.items():
+            if isinstance(days, str):
+                problems.append(f"the certificate of {name} on {host} is refused: {days}")
+            elif days < float(expected["certificate_days"]):
+                problems.append(f"the certificate of {name} on {host} ends in {days:.0f} days")
+            else:
+                left.append(days)
+    yield check(
+        "Certificates are accepted",
+        problems,
+        f"{len(left)} port(s), good for {min(left, default=0):.0f} days or more",
+        "Run site.yml, which renews those of prefect_tls authority; with prefect_tls files, replace the files before.",
+    )
+
+
 _CHECKS: tuple[Callable[[Readings, Readings], Iterator[Check]], ...] = (
     _processes,
     _gateways,
@@ -326,6 +351,7 @@ _CHECKS: tuple[Callable[[Readings, Readings], Iterator[Check]], ...] = (
     _pooling,
     configuration_checks,
     _workers,
+    _certificates,
     probe_checks,
 )
 

@@ -449,6 +449,15 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")
 
 
+def _tls(v: Mapping[str, Any]) -> Iterator[Problem]:
+    if v["prefect_tls"] != "none" and v["prefect_platform"] == "kubernetes":
+        yield problem(
+            "prefect_tls",
+            "It encrypts what hosts send to one another, and here the network of the cluster is between the pods.",
+            "Leave it at none, and have that network encrypt (WireGuard of Cilium or Calico), or a service mesh.",
+        )
+
+
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with the variables of a deployment."""
     checks = (
@@ -462,6 +471,7 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
         _services,
         _namespaces,
         _api_objects,
+        _tls,
     )
     return [found for check in checks for found in check(variables)]
 

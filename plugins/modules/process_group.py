@@ -298,7 +298,9 @@ options:
         type: dict
         suboptions:
           http:
-            description: An C(http://) URL that answers a GET with a status below 400.
+            description:
+              - An C(http://) or C(https://) URL that answers a GET with a status below 400.
+              - Certificates are not verified.
             type: str
           command:
             description: Command that ends with 0, run by the account of the process in its environment.
@@ -634,10 +636,10 @@ def check_process(process: dict[str, Any]) -> None:
     if "\n" in process["description"]:
         raise ValueError(f"{where}: description has to be one line")
     process["runtime_directory_mode"] = checked_mode(process["runtime_directory_mode"], f"{where}: runtime_directory")
-    for option, schemes in (("ready", ("http://", "https://")), ("liveness", ("http://",))):
+    for option in ("ready", "liveness"):
         url = (process[option] or {}).get("http")
-        if url is not None and not url.startswith(schemes):
-            raise ValueError(f"{where}: {option}.http: {url!r} has to begin with {' or '.join(schemes)}")
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError(f"{where}: {option}.http: {url!r} has to begin with http:// or https://")
     command = (process["liveness"] or {}).get("command")
     if command is not None and not (command and command[0].startswith("/")):
         raise ValueError(f"{where}: liveness.command has to begin with an absolute path")

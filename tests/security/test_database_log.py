@@ -17,8 +17,8 @@ import asyncpg
 SLOW = "SELECT pg_sleep(2.2), length($1::text) /* planted-slow */"
 FAILING = "SELECT 1 / (length($1::text) - length($1::text)) /* planted-failing */"
 
-async def main(password, slow, failing):
-    connection = await asyncpg.connect(host="127.0.0.1", user="prefect", database="prefect", password=password)
+async def main(host, password, slow, failing):
+    connection = await asyncpg.connect(host=host, user="prefect", database="prefect", password=password)
     await connection.fetch(SLOW, slow)
     try:
         await connection.fetch(FAILING, failing)
@@ -33,8 +33,8 @@ asyncio.run(main(**json.load(sys.stdin)))
 def test_no_parameter_of_a_statement_is_logged(deployment: Machine) -> None:
     markers = {"slow": "marker-of-the-slow-statement", "failing": "marker-of-the-failing-statement"}
     deployment.sh("cat > /srv/ask.py", input=ASK)
-    password = deployment.variables()["prefect_database_password"]
-    deployment.sh("/opt/prefect/3.9.1/bin/python /srv/ask.py", input=json.dumps({"password": password, **markers}))
+    login = {"host": deployment.ip, "password": deployment.variables()["prefect_database_password"]}
+    deployment.sh("/opt/prefect/3.9.1/bin/python /srv/ask.py", input=json.dumps({**login, **markers}))
     log = deployment.sh("journalctl --output cat --unit prefect-postgres; rm /srv/ask.py")
     for statement in ("planted-slow", "planted-failing"):
         assert statement in log, "what is not logged shows nothing"

@@ -1,6 +1,6 @@
 """Serve Prefect's API and UI as `prefect server start --no-services` does, with three rules more.
 
-usage: serve_api.py --host ADDRESS --port PORT [--name HOST_NAME]...
+usage: serve_api.py --host ADDRESS --port PORT [--certificate FILE --key FILE] [--name HOST_NAME]...
 
 1. No answer has a secret of the deployment in it. Redis' login is taken out of the settings, and handed to Docket
    alone. Of all other settings only those are shown that cannot be a secret: numbers, switches, durations, and what
@@ -331,6 +331,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     parser.add_argument("--name", action="append", default=[])
     asked = parser.parse_args()
     needles = needles_of(os.environ)
@@ -360,6 +362,8 @@ def main() -> None:
         ),
         host=asked.host,
         port=asked.port,
+        ssl_certfile=asked.certificate,
+        ssl_keyfile=asked.key,
         timeout_keep_alive=settings.server.api.keepalive_timeout,
         log_level=settings.server.logging_level.lower(),
         # Prefect 3.6 has no settings for these.

@@ -18,6 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import wor
 
 EXPECTED: dict[str, Any] = {
     "version": "3.9.1",
+    "certificate_days": 10,
     "replicas": 2,
     "components": {"postgres": ["a"], "pgbouncer": ["a"], "redis": ["a"], "gateway": ["a"]},
     "services_groups": [{"name": "services"}],
@@ -47,6 +48,7 @@ REDIS: dict[str, Any] = {
 }
 GATEWAY = {"api-1": "UP", "api-2": "UP"}
 HEALTHY: dict[str, Any] = {
+    "certificates": {},
     "processes": {
         "a": [
             {"name": name, "group": name.partition("-")[0], "running": True, "pid": 100 + number}
@@ -187,6 +189,23 @@ def test_what_is_wrong_is_told(change: Change, names: set[str], words: str) -> N
     assert {check["check"] for check in failed} == names
     assert words in " ".join(check["detail"] for check in failed)
     assert all(check["remedy"] for check in failed)
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "words"),
+    [
+        ({"postgres": 59.4, "redis": 80.0}, True, "2 port(s), good for 59 days or more"),
+        ({"postgres": 9.9, "redis": 80.0}, False, "the certificate of postgres on a ends in 10 days"),
+        ({"redis": "certificate verify failed"}, False, "redis on a is refused: certificate verify failed"),
+        (None, False, "a does not tell: connection refused"),
+    ],
+)
+def test_certificates_are_judged(found: dict[str, Any] | None, *, ok: bool, words: str) -> None:
+    result = FAILED if found is None else {"rc": 0, "stdout": json.dumps(found)}
+    checks = deployment_checks({**HEALTHY, "certificates": {"a": result}}, EXPECTED)
+    (judged,) = [check for check in checks if check["check"] == "Certificates are accepted"]
+    assert judged["ok"] == ok
+    assert words in judged["detail"]
 
 
 def test_checks_as_text() -> None:

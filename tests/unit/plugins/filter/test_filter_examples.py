@@ -17,6 +17,7 @@ import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
 from test_checks import HEALTHY
+from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
 
@@ -33,7 +34,7 @@ VARIABLES: dict[str, Any] = {
     "prefect_host": {**HOST, "version": "11"},
     "readings": HEALTHY,
     "expected": EXPECTED_DEPLOYMENT,
-    "variables": GOOD,
+    "variables": {**SPREAD, **GOOD},
     "load": LOAD,
     "report": report(),
     "pods": pods(1.0, 10),

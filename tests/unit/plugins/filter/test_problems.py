@@ -60,6 +60,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
     "prefect_database_ca": "",
+    "prefect_tls": "none",
     "prefect_api_auth_string": "admin:pass:word",
     "prefect_api_allow_anonymous": False,
     "prefect_api_addresses": ["10.0.0.5", "127.0.0.1"],

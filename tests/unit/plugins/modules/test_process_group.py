@@ -399,7 +399,7 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
             {"processes": [{"name": "a", "command": ["/a"], "ready": {"tcp": "a"}}]},
             "ready.tcp: 'a' has to be host:port",
         ),
-        ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "https://a"}}]}, "liveness.http"),
+        ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "ftp://a"}}]}, "liveness.http"),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"command": ["a"]}}]}, "liveness.command"),
         (
             {

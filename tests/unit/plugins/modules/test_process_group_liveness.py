@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -89,8 +90,28 @@ def test_a_status_is_read_from_whatever_answers() -> None:
         liveness.http_status(url, 5)
     with listening(replying("")) as url, pytest.raises(ConnectionError):
         liveness.http_status(url, 5)
-    with pytest.raises(ValueError, match="not an http:// URL"):
-        liveness.http_status("https://localhost", 5)
+    with pytest.raises(ValueError, match="not an http:// or https:// URL"):
+        liveness.http_status("ftp://localhost", 5)
+
+
+def test_a_status_is_read_with_tls_whoever_has_signed(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "it.crt", tmp_path / "it.key"
+    openssl = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=it"
+    subprocess.run([*openssl.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            replying("HTTP/1.1 204 No Content\r\n\r\n")(encrypted)
+
+    with listening(answer) as url:
+        assert liveness.http_status(url.replace("http:", "https:"), 5) == 204
+        # One that answers in clear where TLS is expected does not answer.
+        with pytest.raises(ConnectionError, match="no HTTP response|reset by peer"):
+            liveness.http_status(url, 2)
+    with listening(replying("HTTP/1.1 204 No Content\r\n\r\n")) as url, pytest.raises(ssl.SSLError):
+        liveness.http_status(url.replace("http:", "https:"), 5)
 
 
 def test_an_answer_that_never_ends_is_none() -> None:

@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two hosts with TLS between them: what is let in, what an observer of the network sees, what a renewal restarts."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+from e2e.conftest import MakeMachine
+from e2e.machine import MACHINE, Machine, Played, run
+
+# Every component is asked by somebody on the other host.
+GROUPS = {
+    "postgres": ["db"],
+    "redis": ["db"],
+    "pgbouncer": ["app"],
+    "services": ["app"],
+    "gateway": ["app"],
+    "api": ["app", "db"],
+    "workers": ["db"],
+}
+PLANTED = {
+    "prefect_database_password": "planted-in-the-database",
+    "prefect_pgbouncer_stats_password": "planted-in-the-statistics",
+    "prefect_redis_password": "planted-in-redis",
+}
+PORTS = {"postgres": ("db", 5432), "redis": ("db", 6379), "pgbouncer": ("app", 6432), "gateway": ("app", 4200)}
+# What happens to somebody who knocks at a port, in clear, and trusting the authority or the system only.
+KNOCK = """
+import asyncio, json, ssl, sys
+import asyncpg
+
+async def database(host, port, context, password):
+    connection = await asyncpg.connect(
+        host=host, port=port, user="prefect", database="prefect", password=password, ssl=context, statement_cache_size=0
+    )
+    await connection.close()
+
+async def other(host, port, context, line):
+    reader, writer = await asyncio.open_connection(host, port, ssl=context or None)
+    writer.write(line)
+    answer = await asyncio.wait_for(reader.read(200), 10)
+    if not answer or b"400 Bad Request" in answer:
+        raise ConnectionError("closed")
+
+async def knock(kind, host, port, context, password):
+    if kind in ("postgres", "pgbouncer"):
+        return await database(host, port, context, password)
+    line = b"PING" if kind == "redis" else b"GET /api/health HTTP/1.0\\r\\n"
+    return await other(host, port, context, line + b"\\r\\n")
+
+def main(kind, host, port, password, authority):
+    trusting = ssl.create_default_context(cadata=authority)
+    answers = {}
+    for mode, context in (("clear", False), ("authority", trusting), ("system", ssl.create_default_context())):
+        try:
+            asyncio.run(knock(kind, host, port, context, password))
+            answers[mode] = "in"
+        except Exception as error:
+            answers[mode] = f"{type(error).__name__}: {error}"
+    print(json.dumps(answers))
+
+main(**json.load(sys.stdin))
+"""
+
+
+class Capture:
+    """What crosses the network card of a machine, as it is."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.seen = bytearray()
+        self.over = threading.Event()
+
+    def __enter__(self) -> Capture:
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.bind((self.device, 0))
+        self.socket.settimeout(0.5)
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+        return self
+
+    def read(self) -> None:
+        while not self.over.is_set():
+            try:
+                frame = self.socket.recv(70000)
+            except TimeoutError:
+                continue
+            self.seen += frame
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.over.set()
+        self.thread.join()
+        self.socket.close()
+
+
+class Pair:
+    """The deployment. `app` has the inventory of both."""
+
+    def __init__(self, make: MakeMachine) -> None:
+        self.hosts = {name: make(f"tls-{name}", "--share-cache") for name in ("db", "app")}
+        self.app = self.hosts["app"]
+        groups = [f"prefect_{group}={','.join(self.name(host) for host in on)}" for group, on in GROUPS.items()]
+        found = json.loads(run([MACHINE, "--run", self.app.run, "inventory", *groups]))
+        mine = {machine.name for machine in self.hosts.values()}
+        found["all"]["hosts"] = {name: host for name, host in found["all"]["hosts"].items() if name in mine}
+        (self.app.inventory / "hosts.json").write_text(json.dumps(found))
+        self.app.override("planted", {**PLANTED, "prefect_api_auth_string": "admin:planted-in-the-login"})
+        self.app.override("tls", {"prefect_tls": "authority", "prefect_server_replicas": 2})
+        self.first = self.app.playbook("site")
+
+    def name(self, host: str) -> str:
+        return self.hosts[host].name
+
+    def pids(self) -> dict[str, dict[str, int]]:
+        return {name: machine.pids() for name, machine in self.hosts.items()}
+
+    @property
+    def authority(self) -> str:
+        return (self.app.inventory / "tls/authority.crt").read_text()
+
+    def knock(self, component: str, source: str) -> dict[str, str]:
+        host, port = PORTS[component]
+        asked = {
+            "kind": component,
+            "host": self.hosts[host].name,
+            "port": port,
+            "password": PLANTED["prefect_database_password"],
+            "authority": self.authority,
+        }
+        machine = self.hosts[source]
+        machine.sh("cat > /srv/knock.py", input=KNOCK)
+        answers: dict[str, str] = json.loads(
+            machine.sh("/opt/prefect/3.9.1/bin/python /srv/knock.py", input=json.dumps(asked))
+        )
+        return answers
+
+    def serial(self, component: str) -> str:
+        """Of the certificate that a port shows."""
+        host, port = PORTS[component]
+        kind = "-starttls postgres" if component in ("postgres", "pgbouncer") else ""
+        command = (
+            f"openssl s_client {kind} -connect {self.hosts[host].ip}:{port} </dev/null | openssl x509 -noout -serial"
+        )
+        return run(["sh", "-c", f"{command} 2>/dev/null"])
+
+
+def recaps(played: Played) -> dict[str, int]:
+    """How many tasks have changed something, by host."""
+    return {name: int(count) for name, count in re.findall(r"^(\S+) +: ok=.*changed=(\d+)", played.output, re.M)}
+
+
+@pytest.fixture(scope="module")
+def pair(make_machine: MakeMachine) -> Pair:
+    return Pair(make_machine)
+
+
+def test_the_deployment_works_and_a_second_run_changes_nothing(pair: Pair) -> None:
+    assert "COMPLETED" in pair.first.output
+    assert set(recaps(pair.app.playbook("site")).values()) == {0}
+
+
+@pytest.mark.parametrize("component", PORTS)
+@pytest.mark.parametrize("source", ["db", "app"])
+def test_a_port_refuses_clear_text_and_shows_a_certificate_of_the_authority(
+    pair: Pair, component: str, source: str
+) -> None:
+    if component == "postgres" and source == "db":
+        pytest.skip("only the hosts of PgBouncer and of the services are let in")
+    answers = pair.knock(component, source)
+    assert answers["authority"] == "in"
+    assert answers["clear"] != "in"
+    assert "CERTIFICATE_VERIFY_FAILED" in answers["system"], "who does not know the authority must not trust it"
+
+
+def test_every_session_of_postgresql_is_encrypted(pair: Pair) -> None:
+    sessions = pair.hosts["db"].sql(
+        "SELECT application_name, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'prefect'"
+    )
+    assert len(sessions) > 2
+    assert [session for session in sessions if session[1] != "t"] == []
+
+
+def device_of(machine: Machine) -> str:
+    """The end on this host of a machine's network card."""
+    last, bridge = machine.ip.rpartition(".")[2], bridge_of(machine)
+    links = json.loads(run(["ip", "-j", "link"]))
+    return next(str(link["ifname"]) for link in links if link["ifname"] == f"{bridge}.{last}")
+
+
+def bridge_of(machine: Machine) -> str:
+    subnet = machine.ip.rpartition(".")[0]
+    addresses = json.loads(run(["ip", "-j", "-4", "addr"]))
+    return next(a["ifname"] for a in addresses for i in a["addr_info"] if i["local"].startswith(f"{subnet}."))
+
+
+def test_an_observer_of_the_network_sees_no_password_and_no_query(pair: Pair) -> None:
+    app, db = pair.app, pair.hosts["db"]
+    with Capture(device_of(app)) as capture:
+        # What is sent in clear is seen.
+        send = f"socket.create_connection(('{db.ip}', 22)).send(b'seen-in-clear')"
+        app.sh(f'python3 -c "import socket; {send}"')
+        # Redis is connected to anew, and queries go from the API through PgBouncer to PostgreSQL.
+        app.sh("systemctl restart prefect-services prefect-pgbouncer")
+        app.playbook("verify", prefect_verify_probe_timeout=120)
+    assert b"seen-in-clear" in capture.seen
+    hidden = [*PLANTED.values(), "planted-in-the-login", "YWRtaW46cGxhbnRlZC", "flow_run_state", "XREADGROUP", "/api/"]
+    assert [word for word in hidden if word.encode() in capture.seen] == []
+
+
+def test_a_renewal_restarts_what_cannot_read_its_certificate_anew_and_nothing_else(pair: Pair) -> None:
+    serials = {component: pair.serial(component) for component in PORTS}
+    assert len(set(serials.values())) == 2, "each host has one"
+    pids = pair.pids()
+    pair.app.override("renewal", {"prefect_tls_renew_days": 90})
+    pair.app.playbook("site")
+    pair.app.forget("renewal")
+    renewed = {component: pair.serial(component) for component in PORTS}
+    assert [component for component in PORTS if serials[component] == renewed[component]] == []
+    restarted = {name: machine.restarted(pids[name]) for name, machine in pair.hosts.items()}
+    assert restarted == {"db": {"redis"}, "app": set()}
+    assert set(recaps(pair.app.playbook("site")).values()) == {0}
+
+
+def test_a_certificate_of_another_authority_is_refused_before_anything_is_touched(pair: Pair, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "other.key", tmp_path / "other.crt"
+    openssl = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=other"
+    run([*openssl.split(), "-keyout", key, "-out", certificate])
+    pids = pair.pids()
+    variables: dict[str, Any] = {"prefect_tls": "files", "prefect_tls_certificate": str(certificate)}
+    failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": str(key)}), fails=True)
+    for words in (
+        "prefect_tls_certificate: What it names is not for",
+        "prefect_tls_certificate: What it names is not of the authority",
+    ):
+        assert words in failed.output
+    failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": "/nowhere"}), fails=True)
+    assert "prefect_tls_key: There is no such file" in failed.output
+    assert pair.pids() == pids
