@@ -108,7 +108,7 @@ def test_a_status_is_read_with_tls_whoever_has_signed(tmp_path: Path) -> None:
     with listening(answer) as url:
         assert liveness.http_status(url.replace("http:", "https:"), 5) == 204
         # One that answers in clear where TLS is expected does not answer.
-        with pytest.raises(ConnectionError, match="no HTTP response|reset by peer"):
+        with pytest.raises(ConnectionError, match=r"no HTTP response|reset by peer"):
             liveness.http_status(url, 2)
     with listening(replying("HTTP/1.1 204 No Content\r\n\r\n")) as url, pytest.raises(ssl.SSLError):
         liveness.http_status(url.replace("http:", "https:"), 5)
