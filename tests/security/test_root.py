@@ -43,6 +43,8 @@ DIRECTORIES = {
 # What root makes for an account, in a directory of its own. Root writes nothing into the first three.
 GIVEN_AWAY = [
     "/var/lib/prefect/server",
+    # Prefect makes it itself: root only tells it where.
+    "/var/lib/prefect/server/ui",
     "/var/lib/prefect/worker",
     "/var/lib/prefect/redis",
     # Its clients, root among them, send nothing secret there.
