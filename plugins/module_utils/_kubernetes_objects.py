@@ -26,6 +26,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
     HOME_LABEL,
     INSTANCE_LABEL,
     MADE_HERE,
+    RUNS_LABEL,
     described,
 )
 
@@ -63,6 +64,13 @@ _OPTIONAL = frozenset(("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "gateway.net
 _TRACES = (
     ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("rbac.authorization.k8s.io/v1", "Role"), ("v1", "Secret"),
 )  # fmt: skip
+# What somebody else may have put into a namespace and would miss. Their pods belong to one of these, or to a run.
+_OTHERS = (
+    ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "CronJob"),
+    ("v1", "PersistentVolumeClaim"), ("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Service"),
+)  # fmt: skip
+# Kubernetes makes these itself, in every namespace.
+_OF_THE_CLUSTER = ("kube-root-ca.crt", "openshift-service-ca.crt")
 # Never pruned: it may hold what others have put there.
 _NAMESPACE = ("v1", "Namespace")
 _FIRST = ("Namespace", "CustomResourceDefinition")
@@ -98,6 +106,19 @@ class Change:
     @property
     def title(self) -> str:
         return title(self.after or self.before or {})
+
+
+def _is_somebodys(manifest: Mapping[str, Any]) -> bool:
+    """Whether an object was made by neither this collection, nor a run, nor the cluster, nor for another object."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    return not (
+        INSTANCE_LABEL in labels
+        or RUNS_LABEL in labels
+        or metadata.get("ownerReferences")
+        or metadata["name"] in _OF_THE_CLUSTER
+        or manifest.get("type") == "kubernetes.io/service-account-token"
+    )
 
 
 def title(manifest: Mapping[str, Any]) -> str:
@@ -591,7 +612,8 @@ class ObjectSet:
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
         """Delete all objects of the group, and wait until they, and their pods, are gone."""
-        found = [item for item in self.owned(namespaces, (*KINDS, _NAMESPACE)) if not self._is_shared(item)]
+        owned = self.owned(namespaces, (*KINDS, _NAMESPACE))
+        found = [item for item in owned if not self._is_shared(item) and not self._holds_others(item)]
         if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
             # With its password and with what closes it to others.
             self.kept, found = found, []
@@ -615,6 +637,23 @@ class ObjectSet:
         query = {"labelSelector": INSTANCE_LABEL}  # of whichever instance
         answers = self.client.together(lambda path: self.client.json("GET", path, query), paths)
         return any(not self._is_ours(item) for answer in answers for item in answer["items"])
+
+    def _holds_others(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether an object is a namespace with something in it that is not of this collection, nor of a run."""
+        if manifest["kind"] != "Namespace":
+            return False
+        namespace = manifest["metadata"]["name"]
+
+        def others(kind: tuple[str, str]) -> list[str]:
+            path = self.path(*kind, namespace)
+            items = self.client.json("GET", path, {})["items"] if path else []
+            return [f"{kind[1]} {item['metadata']['name']}" for item in items if _is_somebodys(item)]
+
+        found = [name for names in self.client.together(others, _OTHERS) for name in names]
+        if found:
+            more = ", ..." if len(found) > 5 else ""
+            self.client.warnings.add(f"{title(manifest)} was left: it also holds {', '.join(found[:5])}{more}.")
+        return bool(found)
 
     @staticmethod
     def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -62,6 +62,7 @@ class FakeClient:
         self.sees_all = True
         self.closed: tuple[str, ...] = ()
         self.requests: list[tuple[str, str]] = []
+        self.warnings: set[str] = set()
 
     def json(
         self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None, *_: str, **__: str
@@ -92,7 +93,7 @@ class FakeClient:
         if ("/namespaces/" not in path and not self.sees_all) or path in self.closed:
             raise ApiError(403, "forbidden", {})
         base, _slash, plural = path.rpartition("/")
-        wanted = {re.sub(r" in \((\w+)\)", r"=\1", term) for term in selector.split(",")}
+        wanted = {re.sub(r" in \((\w+)\)", r"=\1", term) for term in selector.split(",") if term}
         return [
             item
             for place, item in self.objects.items()
@@ -520,6 +521,33 @@ def test_a_namespace_in_which_another_instance_has_jobs_stays(theirs: dict[str, 
     if theirs:
         put(client, *ROLE, namespace="jobs", name="b")["metadata"]["labels"].update(theirs)
     assert objects_of(client)._is_shared(namespace) is bool(theirs)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "stays"),
+    [
+        (None, False),
+        ({"name": "registry"}, True),
+        ({"name": "registry", "labels": {"app.kubernetes.io/part-of": "prefect"}}, True),
+        ({"name": "registry", "labels": {"selfhosted.prefect/runs-of": "prefect"}}, False),
+        ({"name": "registry", "ownerReferences": [{"name": "else"}]}, False),
+        ({"name": "kube-root-ca.crt"}, False),
+    ],
+)
+def test_a_namespace_that_holds_something_else_stays(theirs: dict[str, Any] | None, *, stays: bool) -> None:
+    """Though this instance has made it."""
+    client = FakeClient()
+    namespace = put(client, "v1", "Namespace", namespace="", name="batch")
+    put(client, "v1", "Secret", namespace="batch")
+    if theirs:
+        other = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "batch", **theirs}}
+        client.objects[objects_of(client).path_of(other)] = other
+    objects = objects_of(client)
+    removed = {change.title for change in objects.remove_all(["batch"], 0)}
+    assert ("Namespace batch" in removed) is not stays
+    assert bool(client.objects.get(objects.path_of(namespace))) is stays
+    said = {"Namespace batch was left: it also holds Secret registry."}
+    assert client.warnings == (said if stays else set())
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
