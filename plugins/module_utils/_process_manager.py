@@ -21,9 +21,12 @@ from typing import Any, NamedTuple
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_launch as launch
 from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_render as render
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_start as start
 from ansible_collections.selfhosted.prefect.plugins.module_utils._process_liveness import age_of
 
 CLEAN_ENVIRONMENT = {"PATH": launch.SEARCH_PATH, "LC_ALL": "C.UTF-8"}
+
+_UPDATE_RC = "/usr/sbin/update-rc.d"
 
 
 class ManagerError(Exception):
@@ -142,6 +145,11 @@ class Systemd:
         return run("journalctl", "--unit", unit, "--lines=20", "--output=cat", "--no-pager", check=False)
 
 
+def reads_init_scripts() -> bool:
+    """Whether something that starts the machine reads /etc/init.d: sysvinit, or systemd."""
+    return os.path.isdir("/etc/init.d") and (os.path.exists("/etc/inittab") or os.path.isdir("/run/systemd/system"))
+
+
 class UnixTransport(xmlrpc.client.Transport):
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__()
@@ -172,6 +180,7 @@ class Supervisord:
         self.log_dir = log_dir
         self.config = f"{config_dir}/supervisord.conf"
         self.socket_path = f"{run_dir}/supervisor.sock"
+        self.init_script = f"/etc/init.d/{instance}-supervisord"
 
     def description(self, unit: str) -> str:
         return f"{self.config_dir}/supervisor.d/{unit}.json"
@@ -192,7 +201,24 @@ class Supervisord:
 
     def shared_files(self) -> list[dict[str, Any]]:
         text = render.render_supervisord(self.run_dir, self.log_dir, f"{self.config_dir}/supervisor.d/*.conf")
-        return [definition_file(self.config, text), self.launcher.file()]
+        return [definition_file(self.config, text), self.launcher.file(), *self.start_files()]
+
+    def start_files(self) -> list[dict[str, Any]]:
+        """What makes everything run again after a restart of the machine, or of the container."""
+        site = {
+            "instance": self.instance,
+            "executable": self.executable,
+            "config": self.config,
+            "run_dir": self.run_dir,
+            "log_dir": self.log_dir,
+        }
+        program = render.render_start(inspect.getsource(start), site)
+        # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+        found = [{**definition_file(f"{self.config_dir}/start", program, 0o755), "sensitive": True}]
+        if reads_init_scripts():
+            script = render.render_init_script(self.instance, f"{self.config_dir}/start")
+            found.append(definition_file(self.init_script, script, 0o755))
+        return found
 
     def pid_file(self, unit: str) -> str:
         return f"{self.run_dir}/{unit}.pid"
@@ -219,6 +245,7 @@ class Supervisord:
     def prepare(self, units: list[str], written: bool) -> None:
         if not units:
             return
+        self.start_with_the_machine()
         if self.processes() is not None:
             with fault_explained(f"{self.config} or a file that it includes cannot be read"):
                 self.server().reloadConfig()
@@ -231,6 +258,11 @@ class Supervisord:
             raise ManagerError(f"{self.executable} is not there: install supervisor, or set `supervisord` to its path")
         # It goes to the background by itself, in a session of its own. What it starts inherits its environment.
         run(self.executable, "-c", self.config)
+
+    def start_with_the_machine(self) -> None:
+        name = os.path.basename(self.init_script)
+        if os.path.exists(self.init_script) and os.path.exists(_UPDATE_RC) and not glob.glob(f"/etc/rc3.d/S??{name}"):
+            run(_UPDATE_RC, name, "defaults")
 
     def end_former(self) -> None:
         """Stop what a supervisord that was killed has left running, before the same processes start again."""
@@ -268,15 +300,22 @@ class Supervisord:
 
     def leftovers(self, removed: set[str]) -> list[str]:
         last = set(glob.glob(glob.escape(self.config_dir) + "/supervisor.d/*.conf")) <= removed
-        return [path for path in (self.config, self.launcher.program) if last and os.path.exists(path)]
+        return [path for path in self.shared_paths() if os.path.exists(path)] if last else []
+
+    def shared_paths(self) -> list[str]:
+        return [self.config, self.launcher.program, f"{self.config_dir}/start", self.init_script]
 
     def finish(self) -> None:
         if self.processes() is not None:
             daemon = self.server().getPID()
             self.server().shutdown()
+            # Not the program that starts it again, which ends when there is no configuration.
+            files.remove(self.config)
             wait_gone([daemon], 60)
-        files.remove(self.config)
-        files.remove(self.launcher.program)
+        for path in self.shared_paths():
+            files.remove(path)
+        if os.path.exists(_UPDATE_RC):
+            run(_UPDATE_RC, "-f", os.path.basename(self.init_script), "remove", check=False)
 
     def log(self, unit: str) -> str:
         lines = (files.read(f"{self.log_dir}/{unit}.log") or b"").decode("utf-8", "replace").splitlines()

@@ -207,6 +207,36 @@ files={include}
     return text.replace("%", "%%")
 
 
+def render_start(source: str, site: dict[str, str]) -> str:
+    """The program that runs supervisord in the foreground."""
+    return f"#!/usr/bin/python3 -IS\n# {MANAGED}\n{source}\n\nmain({json.dumps(site, sort_keys=True)})\n"
+
+
+def render_init_script(instance: str, program: str) -> str:
+    name = f"{instance}-supervisord"
+    daemon = f"start-stop-daemon --oknodo --pidfile /run/{name}.pid"
+    return f"""#!/bin/sh
+# {MANAGED}
+### BEGIN INIT INFO
+# Provides:          {name}
+# Required-Start:    $local_fs $remote_fs $network
+# Required-Stop:     $local_fs $remote_fs $network
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: All processes of {instance}
+### END INIT INFO
+start() {{ {daemon} --start --background --make-pidfile --startas {shlex.quote(program)}; }}
+stop() {{ {daemon} --stop --remove-pidfile --retry TERM/120/KILL/5; }}
+case "$1" in
+    start) start ;;
+    stop) stop ;;
+    restart | force-reload) stop && start ;;
+    status) {daemon} --status ;;
+    *) echo "usage: $0 start|stop|restart|status" >&2 && exit 2 ;;
+esac
+"""
+
+
 def render_liveness(unit: str, check: dict[str, Any], socket_path: str | None, command: list[str] | None) -> str:
     """One check for the watchdog; `socket` is supervisord's, null where systemd is the manager.
 

@@ -82,6 +82,9 @@ SUPERVISE = r"""
 while systemd-nspawn "$@"; [ $? = 133 ]; do echo "rebooting"; done
 """
 
+# What a container starts with, if a test has put something there, and the way in.
+ENTRYPOINT = "mkdir -p /run/sshd; [ ! -x /etc/entrypoint ] || /etc/entrypoint & exec /usr/sbin/sshd -D -e"
+
 
 def die(message: str) -> NoReturn:
     sys.exit(f"machine: {message}")
@@ -394,7 +397,7 @@ class Machine:
         if self.settings["init"] == "systemd":
             options.append("--boot")
         else:  # nspawn's stub is PID 1 and reaps; the way in is the one process that a machine starts with
-            options += ["--as-pid2", "--", "/bin/sh", "-c", "mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e"]
+            options += ["--as-pid2", "--", "/bin/sh", "-c", ENTRYPOINT]
         environment = {
             "PATH": os.environ["PATH"],
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # newer systemd refuses version 1
