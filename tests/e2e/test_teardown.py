@@ -8,12 +8,14 @@ The last module of this directory, because nothing is left of the shared deploym
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from e2e.conftest import Converged
-from e2e.machine import Machine
+from e2e.machine import Machine, wait_for
+from e2e.runs import Flows
 
 EVERYTHING = (
     "ls -d /etc/prefect /opt/prefect /var/lib/prefect /var/log/prefect /run/prefect /etc/postgresql/*/prefect"
@@ -57,9 +59,103 @@ def test_data_is_kept_and_found_again(converged: Converged) -> None:
     assert machine.playbook("site").recap["changed"] == 0
 
 
-def test_nothing_is_left_when_data_is_deleted(converged: Converged) -> None:
+STUBBORN = """import signal, time
+
+from prefect import flow
+
+
+@flow
+def stay(seconds: float = 0):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("it stays", flush=True)
+    while True:
+        time.sleep(1)
+"""
+DELETE: dict[str, Any] = {"prefect_teardown_confirm": "prefect", "prefect_teardown_data": "delete"}
+# What was there before, or is somebody else's: directory, the file in it.
+FOREIGN = ("/opt/prefect", "/etc/prefect", "/var/lib/prefect", "/var/log/prefect")
+OUTSIDE = "/srv/outside"
+
+
+def run_processes(machine: Machine) -> list[str]:
+    return machine.sh("pgrep -u prefect-worker -f 'prefect[.]engine'", check=False).split()
+
+
+@pytest.fixture(scope="module")
+def stubborn(converged: Converged) -> Machine:
+    """A flow run that neither ends nor minds being asked to."""
     machine = converged.machine
-    machine.playbook("teardown", prefect_teardown_confirm="prefect", prefect_teardown_data="delete")
-    assert left(machine) == []
-    again = machine.playbook("teardown", prefect_teardown_confirm="prefect", prefect_teardown_data="delete")
+    flows = Flows(machine)
+    machine.sh("cat > /srv/flows/nap.py", input=STUBBORN.replace("def stay", "def nap"))
+    flows.wait(flows.submit(1), {"RUNNING"}, 90)
+    assert run_processes(machine)
+    return machine
+
+
+def test_nothing_is_removed_while_a_run_goes_on(stubborn: Machine) -> None:
+    before = left(stubborn)
+    played = stubborn.playbook("teardown", fails=True, **DELETE, prefect_teardown_runs_seconds=3)
+    assert "processes of flow runs go on under prefect-worker" in played.output
+    assert "prefect_teardown_runs: end" in played.output
+    assert run_processes(stubborn)
+    assert stubborn.sql("SELECT count(*) FROM flow_run WHERE state_type = 'RUNNING'") != [["0"]]
+    assert set(before) - set(left(stubborn)) == set()
+
+
+@pytest.fixture(scope="module")
+def torn(stubborn: Machine) -> Machine:
+    """After a teardown that was killed again and again, with what is not the deployment's beside it."""
+    for directory in FOREIGN:
+        stubborn.sh(f"mkdir {directory}/mine; echo kept > {directory}/mine/file; echo kept > {directory}/notes.txt")
+    # The accounts of the deployment may put links where root deletes.
+    stubborn.sh(f"mkdir {OUTSIDE}; echo kept > {OUTSIDE}/file; chmod 777 {OUTSIDE}")
+    for account, directory in (("prefect", "server"), ("prefect-worker", "worker")):
+        links = f"cd /var/lib/prefect/{directory}; ln -s {OUTSIDE} outside; mkdir deep; ln -s {OUTSIDE}/file deep/file"
+        stubborn.sh(f"runuser -u {account} -- sh -c '{links}'")
+    stubborn.override("teardown", {**DELETE, "prefect_teardown_runs": "end", "prefect_teardown_runs_seconds": 3})
+    # Each repetition gets further, and is killed again.
+    for task, seconds in (
+        ("Wait for the flow runs, or end them", 1),
+        ("Stop and remove the processes, those that use a service before the service", 2),
+        ("Stop and remove the processes, those that use a service before the service", 5),
+        ("Remove what this instance has made", 0.2),
+        ("Remove what this instance has made", 0.8),
+    ):
+        stubborn.interrupt("teardown", task, seconds)
+    wait_for(lambda: "AnsiballZ" not in stubborn.sh("ps -eo args", check=False), 60)
+    return stubborn
+
+
+def test_a_killed_teardown_is_finished_by_the_next(torn: Machine) -> None:
+    played = torn.playbook("teardown")
+    torn.forget("teardown")
+    assert run_processes(torn) == []
+    for directory in FOREIGN:
+        assert f"Left: {directory}: it also holds mine, notes.txt" in re.sub(r"\s+", " ", played.output)
+
+
+def test_what_is_not_the_deployments_stays(torn: Machine) -> None:
+    for directory in FOREIGN:
+        assert torn.sh(f"find {directory} -type f | sort; cat {directory}/mine/file") == (
+            f"{directory}/mine/file\n{directory}/notes.txt\nkept\n"
+        )
+    assert torn.sh(f"cat {OUTSIDE}/file; ls {OUTSIDE}") == "kept\nfile\n"
+    torn.sh(f"rm -r {OUTSIDE} {' '.join(f'{path}/mine {path}/notes.txt' for path in FOREIGN)}")
+
+
+def test_nothing_is_left_when_data_is_deleted(torn: Machine) -> None:
+    torn.playbook("teardown", **DELETE)
+    assert left(torn) == []
+    again = torn.playbook("teardown", **DELETE)
     assert again.recap["changed"] == 0, again.changed
+
+
+def test_accounts_and_clusters_that_were_there_before_stay(torn: Machine) -> None:
+    torn.sh("useradd --system --comment 'of somebody' prefect; pg_createcluster $(ls /usr/lib/postgresql) prefect")
+    torn.sh("mkdir /var/lib/prefect /etc/prefect")
+    played = torn.playbook("teardown", **DELETE)
+    kept = re.sub(r"\s+", " ", played.output)
+    assert "Left: the account prefect: this instance has not made it" in kept
+    assert re.search(r"Left: the PostgreSQL cluster \d+/prefect: this instance has not made it", kept)
+    assert torn.sh("getent passwd prefect; ls /var/lib/postgresql/*/prefect/PG_VERSION; pg_lsclusters -h") != ""
+    torn.sh("test -e /var/lib/postgresql/*/prefect/PG_VERSION && getent passwd prefect")

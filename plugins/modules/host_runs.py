@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The flow runs of a plain machine come to their end."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_runs
+short_description: Wait for the flow runs of a host, or end them
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Tells the workers that M(selfhosted.prefect.process_group) manages to take no more runs, and has every other process
+    of their account come to its end.
+  - The workers go on until their runs have ended, so that these can still report it. Remove their group afterwards.
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  instance:
+    description: Prefix of the names of the units.
+    type: str
+    required: true
+  manager:
+    description: What manages the workers.
+    type: str
+    choices: [systemd, supervisord]
+    required: true
+  state_dir:
+    description: Where M(selfhosted.prefect.process_group) records the processes that it manages.
+    type: path
+    required: true
+  run_dir:
+    description: Where supervisord has its socket.
+    type: path
+    required: true
+  group:
+    description: Name of the group that the workers are.
+    type: str
+    default: workers
+  user:
+    description: The account that executes the runs.
+    type: str
+    required: true
+  user_comment:
+    description:
+      - If that is the comment of the account, it executes workers and runs only, so all else is a run, also one whose
+        worker was killed. Otherwise, only what the workers have started is.
+    type: str
+    default: ""
+  runs:
+    description:
+      - V(wait) until the last run has ended by itself, and fail after O(seconds).
+      - V(end) asks their processes to end (SIGTERM), and kills those that are still there after O(seconds).
+    type: str
+    choices: [wait, end]
+    default: wait
+  seconds:
+    description: How long to wait.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: End the flow runs
+  selfhosted.prefect.host_runs:
+    instance: prefect
+    manager: systemd
+    state_dir: /var/lib/prefect/processes
+    run_dir: /run/prefect/supervisor
+    user: prefect-worker
+    user_comment: selfhosted.prefect prefect
+    runs: end
+    seconds: 30
+"""
+
+RETURN = r"""
+processes:
+  description: How many processes of runs there were.
+  returned: always
+  type: int
+killed:
+  description: How many of them had to be killed.
+  returned: always
+  type: int
+"""
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import time
+import xmlrpc.client
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import UnixTransport, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._user_processes import (
+    descendants,
+    signal_all,
+    user_processes,
+)
+
+
+class Workers:
+    """The workers of an instance, which are told to stop and not waited for."""
+
+    def __init__(self, params: dict[str, Any], account: pwd.struct_passwd) -> None:
+        self.uid = account.pw_uid
+        self.exclusive = bool(account.pw_uid) and account.pw_gecos == params["user_comment"]
+        self.systemd = params["manager"] == "systemd"
+        self.units = [f"{params['instance']}-{name}" for name in recorded(params["state_dir"], params["group"])]
+        self.socket = f"{params['run_dir']}/supervisor.sock"
+
+    def pids(self) -> set[int]:
+        if not self.units:
+            return set()
+        if not self.systemd:
+            return {process["pid"] for process in self.programs()} - {0}
+        shown = run("systemctl", "show", "--property=MainPID", "--value", *(unit + ".service" for unit in self.units))
+        return {int(word) for word in shown.split()} - {0}
+
+    def runs(self) -> set[int]:
+        """Return the processes that are runs, or that runs have started."""
+        workers = self.pids()
+        of_user = user_processes(self.uid) - workers
+        return of_user if self.exclusive else of_user & descendants(workers)
+
+    def stop(self) -> None:
+        if self.units and self.systemd:
+            run("systemctl", "stop", "--no-block", *(unit + ".service" for unit in self.units), check=False)
+        elif self.units:
+            for program in self.programs():
+                with contextlib.suppress(xmlrpc.client.Fault):  # it does not run
+                    self.server().stopProcess(program["name"], False)
+
+    def server(self) -> Any:
+        """Return supervisord's own interface."""
+        transport = UnixTransport(self.socket, 20)
+        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+
+    def programs(self) -> list[dict[str, Any]]:
+        """Return what supervisord knows of the workers: nothing where it does not run."""
+        try:
+            known = self.server().getAllProcessInfo()
+        except OSError:
+            return []
+        return [program for program in known if program["name"] in self.units]
+
+
+def recorded(state_dir: str, group: str) -> list[str]:
+    """Return the names of the processes of a group."""
+    names = []
+    try:
+        found = sorted(name for name in os.listdir(state_dir) if name.endswith(".json"))
+    except OSError:
+        return []
+    for name in found:
+        with contextlib.suppress(OSError, ValueError):
+            with open(f"{state_dir}/{name}", encoding="utf-8") as file:
+                record = json.load(file)
+            if record.get("group") == group:
+                names.append(name[: -len(".json")])
+    return names
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "instance": {"type": "str", "required": True},
+            "manager": {"type": "str", "choices": ["systemd", "supervisord"], "required": True},
+            "state_dir": {"type": "path", "required": True},
+            "run_dir": {"type": "path", "required": True},
+            "group": {"type": "str", "default": "workers"},
+            "user": {"type": "str", "required": True},
+            "user_comment": {"type": "str", "default": ""},
+            "runs": {"type": "str", "choices": ["wait", "end"], "default": "wait"},
+            "seconds": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        account = pwd.getpwnam(module.params["user"])
+    except KeyError:
+        module.exit_json(changed=False, processes=0, killed=0)
+    workers = Workers(module.params, account)
+    found = workers.runs()
+    if not found or module.check_mode:
+        module.exit_json(changed=bool(found), processes=len(found), killed=0)
+    workers.stop()
+    killed: set[int] = set()
+    if module.params["runs"] == "end":
+        signal_all(found, signal.SIGTERM)
+    deadline = time.monotonic() + module.params["seconds"]
+    while left := workers.runs():
+        if time.monotonic() > deadline and module.params["runs"] == "end":
+            killed |= left
+            signal_all(left, signal.SIGKILL)
+        elif time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"After {module.params['seconds']} s, {len(left)} processes of flow runs go on under "
+                f"{module.params['user']}. Their workers take no more runs; nothing else was touched. Repeat it later, "
+                "raise prefect_teardown_runs_seconds, or set prefect_teardown_runs: end.",
+                processes=len(found),
+                killed=0,
+            )
+        time.sleep(0.2)
+    module.exit_json(changed=True, processes=len(found), killed=len(killed))
+
+
+if __name__ == "__main__":
+    main()
