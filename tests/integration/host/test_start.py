@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from .conftest import Host, group_of, server, wait_for
@@ -15,8 +17,16 @@ STARTS = "pgrep -f '[/]etc/entrypoint'"
 pytestmark = pytest.mark.parametrize("machine", ["supervisord"], indirect=True)
 
 
-def test_a_container_starts_with_everything(host: Host) -> None:
+@pytest.fixture
+def container(host: Host) -> Iterator[Host]:
+    """With the entry point that the documentation names."""
     host.sh("ln -sf /etc/it/start /etc/entrypoint")
+    yield host
+    host.sh("rm /etc/entrypoint")
+
+
+def test_a_container_starts_with_everything(container: Host) -> None:
+    host = container
     group = group_of(server("web-1", 8101), server("web-2", 8102))
     host.applied(group)
     for _restart in range(2):
@@ -43,8 +53,8 @@ def test_a_container_starts_with_everything(host: Host) -> None:
     assert not host.sh("ls -d /etc/it/start /etc/it/supervisord.conf 2>/dev/null || true")
 
 
-def test_what_was_removed_does_not_come_back(host: Host) -> None:
-    host.sh("ln -sf /etc/it/start /etc/entrypoint")
+def test_what_was_removed_does_not_come_back(container: Host) -> None:
+    host = container
     group = group_of(server("web-1", 8101))
     host.applied(group)
     host.reboot()
