@@ -36,6 +36,7 @@ export UV_PYTHON_DOWNLOADS=never
 export UV_SYSTEM_CERTS=true
 "$uv_venv/bin/uv" venv --quiet --clear --python /usr/bin/python3 "$venv"
 VIRTUAL_ENV="$venv" "$uv_venv/bin/uv" pip install --quiet --no-deps --require-hashes --only-binary :all: -r "$pinned/$list"
+rm -f "$venv/.lock" # uv leaves it behind, writable for everybody
 # The accounts that run the programs cannot write here and would compile at every start. uv could compile, too, but
 # starts the environment's own Python for it, which runs what the packages' .pth files say. A file for another version of
 # Python does not compile, and nobody imports it.
