@@ -126,6 +126,10 @@ def strangers(development: Deployment, installed: Installed) -> Iterator[dict[st
         "run elsewhere": (ELSEWHERE, a_pod("run", image, run)),
     }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ELSEWHERE}}
+    there = f"/api/v1/namespaces/{ELSEWHERE}"
+    if client.found(there):  # of a test that was killed
+        client.json("DELETE", there)
+        wait_for(f"the end of {ELSEWHERE}", lambda: client.found(there) is None, 120)
     client.json("POST", "/api/v1/namespaces", body=namespace)
     try:
         for place, pod in pods.values():
@@ -137,7 +141,7 @@ def strangers(development: Deployment, installed: Installed) -> Iterator[dict[st
     finally:
         for place, pod in pods.values():
             client.json("DELETE", path_of(place, pod), {"gracePeriodSeconds": 0})
-        client.json("DELETE", f"/api/v1/namespaces/{ELSEWHERE}")
+        client.json("DELETE", there)
 
 
 def path_of(namespace: str, pod: Mapping[str, Any]) -> str:
