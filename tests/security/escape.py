@@ -66,6 +66,7 @@ def plant_links(directory: Path) -> list[str]:
     """Put links to what is root's where root may come by: in place of directories, and where one may be made."""
     planted = []
     for at, directories, _files in os.walk(directory):
+        directories[:] = [name for name in directories if Path(at, name) != Path(CANARIES)]
         if not os.access(at, os.W_OK) or at.startswith("/tmp"):
             continue
         for name in {*directories, "ui", "home", "storage", "logs", "conf.d"}:
@@ -75,7 +76,7 @@ def plant_links(directory: Path) -> list[str]:
                     path.rename(f"{path}.was")
                 path.symlink_to(PRECIOUS)
                 planted.append(str(path))
-        break  # only the outermost: what is below it has just been moved away
+        directories.clear()  # what is below has just been moved away
     return planted
 
 
@@ -88,8 +89,6 @@ def main() -> dict[str, list[str]]:
         (site / "usercustomize.py").write_text(PYTHON.replace("TRAP", "user-site"))
     spoiled = [path for directory in WHERE for path in spoil(Path(directory))]
     planted = [path for at in WHERE for path in plant_links(Path(at))]
-    for account in ("server", "worker", "redis", "processes"):
-        planted += plant_links(Path("/var/lib/prefect", account))
     return {"spoiled": spoiled, "planted": planted}
 
 
