@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tables of docs/security.md, made from what the roles render.
+
+usage: .venv/bin/python tests/unit/roles/security_tables.py      writes them into the page
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rendering import ROOT, evaluated, played
+
+PAGE = ROOT / "docs" / "security.md"
+MARK = r"(<!-- table: {} -->\n).*?(<!-- end -->\n)"
+# In the order in which site.yml applies them, and what is looped over or set by the including task.
+HOST_TASKS = {
+    "postgres": ("host.yml", {}),
+    "pgbouncer": ("host.yml", {}),
+    "redis": ("host.yml", {}),
+    "prefect_server": ("api_processes.yml", {"__prefect_server_only": [], "__prefect_server_defer": False}),
+    "prefect_gateway": ("host.yml", {}),
+    "services": ("services.yml", {}),
+    "prefect_worker": ("host.yml", {}),
+}
+# A machine as host_facts finds it.
+FOUND = {
+    "distribution": "debian",
+    "version": "13",
+    "memory_mb": 8192,
+    "cpus": 4,
+    "service_manager": "systemd",
+    "processes": [],
+    "missing_packages": [],
+    "missing_users": [],
+    "missing_paths": [],
+}
+PASSWORDS = {
+    name: "planted"
+    for name in ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
+}
+
+
+def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
+    """Return the tasks of a file, those in its blocks included."""
+    waiting = list(yaml.safe_load(path.read_text()))
+    while waiting:
+        task = waiting.pop(0)
+        waiting = [*task.get("block", []), *waiting]
+        yield task
+
+
+def process_groups(directory: Path) -> list[dict[str, Any]]:
+    """Return the options of each process_group task of the local inventory, as Ansible evaluates them."""
+    groups = []
+    for role, (name, variables) in HOST_TASKS.items():
+        owner = "prefect_server" if role == "services" else role
+        for task in tasks_of(ROOT / "roles" / owner / "tasks" / name):
+            if options := task.get("selfhosted.prefect.process_group"):
+                groups.append(templated(directory, owner, options, {**variables, **task.get("vars", {})}))
+    return groups
+
+
+def templated(directory: Path, role: str, value: Any, variables: Mapping[str, Any]) -> Any:
+    """Return a value with everything in it templated, as a task of the role sees it."""
+    found = directory / "found.json"
+    fact = {"name": "Evaluate it", "ansible.builtin.set_fact": {"found": value}, "vars": dict(variables)}
+    copy = {"content": "{{ found | to_json }}", "dest": str(found), "mode": "0600"}
+    write = {"name": "Write it", "ansible.builtin.copy": copy}
+    given = {"prefect_address": "127.0.0.1", "prefect_database_clients": ["127.0.0.1"], "prefect_host": FOUND, "prefect_api_auth_string": "admin:planted", "role_path": str(ROOT / "roles" / role)}
+    ended = played(directory, "local", role, [fact, write], **given, **PASSWORDS)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return json.loads(found.read_text())
+
+
+def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    titles = list(header)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [titles, ["---"] * len(titles), *map(list, lines)])
+
+
+def process_table(groups: list[dict[str, Any]]) -> str:
+    """Return which account each process of a host runs under, and where it listens."""
+    lines = []
+    for group in groups:
+        for process in group["processes"]:
+            ready = process.get("ready") or {}
+            address = ready.get("tcp") or re.sub(r"^https?://|/.*$", "", ready.get("http", ""))
+            reads = process.get("environment_file")
+            lines.append(
+                (f"`{process['name']}`", process.get("user", "root"), address or "-", f"`{reads}`" if reads else "-")
+            )
+    return rows(("process", "account", "listens on", "environment file"), lines)
+
+
+def file_table(groups: list[dict[str, Any]]) -> str:
+    """Return who owns each file and directory of a host, and which of them hold secrets."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        for entry in group.get("directories", []):
+            owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
+            found[entry["path"]] = (f"`{entry['path']}/`", owner, str(entry.get("mode", "0755")), "")
+        for entry in group.get("files", []):
+            owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
+            secret = "yes" if "planted" in entry["content"] else ""
+            found[entry["path"]] = (f"`{entry['path']}`", owner, str(entry.get("mode", "0640")), secret)
+    return rows(("path", "owner", "mode", "secrets"), found.values())
+
+
+CLUSTER_TEMPLATES = {
+    "prefect": ["namespaces.yml.j2"],
+    "postgres": ["statefulset.yml.j2"],
+    "pgbouncer": ["kubernetes.yml.j2"],
+    "redis": ["kubernetes.yml.j2"],
+    "prefect_server": ["kubernetes_migration.yml.j2", "kubernetes_api.yml.j2", "kubernetes_services.yml.j2"],
+    "prefect_gateway": ["kubernetes.yml.j2"],
+    "prefect_worker": ["kubernetes.yml.j2"],
+}
+# One pool of each kind that is different here; more than three workers, so that an observer watches for them.
+POOLS = [
+    {"name": "jobs", "type": "kubernetes", "workers": {"min": 4}},
+    {"name": "processes", "type": "process", "workers": {"min": 1}},
+]
+Objects = list[dict[str, Any]]
+
+
+def cluster_objects(directory: Path) -> Objects:
+    """Return all objects of the development inventory with a pool of each kind, as the roles apply them."""
+    found: Objects = []
+    for role, names in CLUSTER_TEMPLATES.items():
+        expressions = {
+            name: f"lookup('ansible.builtin.template', '{name}') | from_yaml_all"
+            " | selfhosted.prefect.manifests(prefect_pod_defaults)"
+            for name in names
+        }
+        given = {**PASSWORDS, "prefect_api_auth_string": "admin:planted", "prefect_work_pools": POOLS}
+        (directory / role).mkdir()  # two roles have a template of the same name
+        for objects in evaluated(directory / role, "development", role, expressions, **given).values():
+            found += objects
+    return found
+
+
+def namespace_of(item: Mapping[str, Any]) -> str:
+    return item["metadata"].get("namespace", "prefect")
+
+
+def pods_of(objects: Objects) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the workloads with the spec of their pods."""
+    for item in objects:
+        template = (item.get("spec") or {}).get("template") or {}
+        if "containers" in (template.get("spec") or {}):
+            yield item, template["spec"]
+
+
+def secrets_of(value: Any) -> set[str]:
+    """Return the names of the Secrets that a pod refers to."""
+    if isinstance(value, list):
+        return {name for item in value for name in secrets_of(item)}
+    if not isinstance(value, Mapping):
+        return set()
+    names = {name for item in value.values() for name in secrets_of(item)}
+    for key in ("secret", "secretRef", "secretKeyRef"):
+        if isinstance(value.get(key), Mapping):
+            names.add(value[key].get("secretName") or value[key].get("name"))
+    return names
+
+
+def pod_table(objects: Objects) -> str:
+    """Return under which ServiceAccount each pod runs, whether it has its token, and the Secrets that it reads."""
+    lines = []
+    for item, spec in pods_of(objects):
+        token = "yes" if spec.get("automountServiceAccountToken", True) else "no"
+        secrets = ", ".join(f"`{name}`" for name in sorted(secrets_of(spec))) or "-"
+        account = f"`{spec.get('serviceAccountName', 'default')}`"
+        name = re.sub(r"-[0-9a-f]{10}$", "-...", item["metadata"]["name"])  # a checksum of the Job
+        lines.append((f"`{name}`", f"`{namespace_of(item)}`", account, token, secrets))
+    return rows(("workload", "namespace", "ServiceAccount", "token", "Secrets"), lines)
+
+
+def role_table(objects: Objects) -> str:
+    """Return what each ServiceAccount may do with the Kubernetes API, and where."""
+    roles = {(item["kind"], namespace_of(item), item["metadata"]["name"]): item for item in objects}
+    lines = []
+    for item in objects:
+        if item["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
+            continue
+        reference = item["roleRef"]
+        role = roles[reference["kind"], namespace_of(item), reference["name"]]
+        where = f"`{namespace_of(item)}`" if item["kind"] == "RoleBinding" else "every namespace"
+        for subject in item["subjects"]:
+            for rule in role["rules"]:
+                account = f"`{subject.get('namespace', namespace_of(item))}/{subject['name']}`"
+                lines.append((account, where, ", ".join(rule["resources"]), ", ".join(rule["verbs"])))
+    return rows(("ServiceAccount", "in namespace", "resources", "verbs"), lines)
+
+
+def tables() -> dict[str, str]:
+    """Return all tables of the page by their names."""
+    with tempfile.TemporaryDirectory() as directory:
+        groups = process_groups(Path(directory))
+    with tempfile.TemporaryDirectory() as directory:
+        objects = cluster_objects(Path(directory))
+    return {
+        "processes": process_table(groups),
+        "files": file_table(groups),
+        "pods": pod_table(objects),
+        "roles": role_table(objects),
+    }
+
+
+def with_tables(text: str) -> str:
+    """Return the text of the page with its tables as they are now."""
+    for name, table in tables().items():
+        pattern = re.compile(MARK.format(name), re.DOTALL)
+        assert pattern.search(text), f"{PAGE}: no place for the table {name}"
+        text = pattern.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text()))
