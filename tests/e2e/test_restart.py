@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from e2e.conftest import MakeMachine
@@ -32,7 +30,7 @@ def restarted(machine: Machine, before: dict[str, int], *how: str) -> None:
 
 
 @pytest.fixture(scope="module", params=["none", "systemd"])
-def machine(request: pytest.FixtureRequest, make_machine: MakeMachine) -> Iterator[Machine]:
+def machine(request: pytest.FixtureRequest, make_machine: MakeMachine) -> Machine:
     machine = make_machine(f"sv-{request.param}", "--init", request.param, "--share-cache")
     machine.override("manager", {"prefect_service_manager": "supervisord"})
     machine.playbook("site")

@@ -199,7 +199,7 @@ def device_of(machine: Machine) -> str:
 def bridge_of(machine: Machine) -> str:
     subnet = machine.ip.rpartition(".")[0]
     addresses = json.loads(run(["ip", "-j", "-4", "addr"]))
-    return next(a["ifname"] for a in addresses for i in a["addr_info"] if i["local"].startswith(f"{subnet}."))
+    return next(str(a["ifname"]) for a in addresses for i in a["addr_info"] if i["local"].startswith(f"{subnet}."))
 
 
 def test_an_observer_of_the_network_sees_no_password_and_no_query(pair: Pair) -> None:

@@ -42,10 +42,9 @@ FOUND = {
     "missing_users": [],
     "missing_paths": [],
 }
-PASSWORDS = {
-    name: "planted"
-    for name in ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
-}
+PASSWORDS = dict.fromkeys(
+    ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password"), "planted"
+)
 
 
 def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
@@ -62,9 +61,10 @@ def process_groups(directory: Path) -> list[dict[str, Any]]:
     groups = []
     for role, (name, variables) in HOST_TASKS.items():
         owner = "prefect_server" if role == "services" else role
+        (directory / role).mkdir()  # two roles have a template of the same name
         for task in tasks_of(ROOT / "roles" / owner / "tasks" / name):
             if options := task.get("selfhosted.prefect.process_group"):
-                groups.append(templated(directory, owner, options, {**variables, **task.get("vars", {})}))
+                groups.append(templated(directory / role, owner, options, {**variables, **task.get("vars", {})}))
     return groups
 
 
@@ -74,7 +74,13 @@ def templated(directory: Path, role: str, value: Any, variables: Mapping[str, An
     fact = {"name": "Evaluate it", "ansible.builtin.set_fact": {"found": value}, "vars": dict(variables)}
     copy = {"content": "{{ found | to_json }}", "dest": str(found), "mode": "0600"}
     write = {"name": "Write it", "ansible.builtin.copy": copy}
-    given = {"prefect_address": "127.0.0.1", "prefect_database_clients": ["127.0.0.1"], "prefect_host": FOUND, "prefect_api_auth_string": "admin:planted", "role_path": str(ROOT / "roles" / role)}
+    given = {
+        "prefect_address": "127.0.0.1",
+        "prefect_database_clients": ["127.0.0.1"],
+        "prefect_host": FOUND,
+        "prefect_api_auth_string": "admin:planted",
+        "role_path": str(ROOT / "roles" / role),
+    }
     ended = played(directory, "local", role, [fact, write], **given, **PASSWORDS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return json.loads(found.read_text())
@@ -141,7 +147,7 @@ def cluster_objects(directory: Path) -> Objects:
             for name in names
         }
         given = {**PASSWORDS, "prefect_api_auth_string": "admin:planted", "prefect_work_pools": POOLS}
-        (directory / role).mkdir()  # two roles have a template of the same name
+        (directory / role).mkdir()
         for objects in evaluated(directory / role, "development", role, expressions, **given).values():
             found += objects
     return found
