@@ -156,7 +156,7 @@ class Machine:
         started = time.monotonic()
         process = self.start(name, *options, **variables)
         try:
-            output = process.communicate(timeout=1500)[0]
+            output = process.communicate(timeout=600)[0]
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
