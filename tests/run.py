@@ -181,7 +181,7 @@ STAGES = (
             ),
         ),
     ),
-    pytest("unit"),
+    pytest("unit", minutes=30),
     pytest("package", tools=GIT),
     Stage(
         "contract",
