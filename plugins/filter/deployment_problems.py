@@ -456,6 +456,12 @@ def _tls(v: Mapping[str, Any]) -> Iterator[Problem]:
             "It encrypts what hosts send to one another, and here the network of the cluster is between the pods.",
             "Leave it at none, and have that network encrypt (WireGuard of Cilium or Calico), or a service mesh.",
         )
+    if int(v["prefect_tls_renew_days"]) >= int(v["prefect_tls_days"]):
+        yield problem(
+            "prefect_tls_renew_days",
+            f"A certificate that is good for {v['prefect_tls_days']} days would be due as soon as it is made.",
+            "Set it to less than prefect_tls_days.",
+        )
 
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:

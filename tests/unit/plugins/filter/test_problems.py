@@ -61,6 +61,8 @@ GOOD: dict[str, Any] = {
     "prefect_redis_ca": "",
     "prefect_database_ca": "",
     "prefect_tls": "none",
+    "prefect_tls_days": 90,
+    "prefect_tls_renew_days": 30,
     "prefect_api_auth_string": "admin:pass:word",
     "prefect_api_allow_anonymous": False,
     "prefect_api_addresses": ["10.0.0.5", "127.0.0.1"],
@@ -155,6 +157,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
     ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
+    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "due as soon as it is made"),
     ({"prefect_database_ca": "/etc/ca.crt"}, "prefect_database_ca", "not PEM text"),
     (
         {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
@@ -285,6 +288,12 @@ def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
     role = Path(__file__).resolve().parents[4] / "roles" / "prefect_preflight"
     variables = yaml.safe_load((role / "vars" / "main.yml").read_text())
     assert set(variables["__prefect_preflight_variables"]) == set(GOOD)
+
+
+def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
+    found = deployment_problems({**GOOD, "prefect_tls": "authority", "prefect_platform": "kubernetes"})
+    assert [entry["option"] for entry in found].count("prefect_tls") == 1
+    assert deployment_problems({**GOOD, "prefect_tls": "authority"}) == []
 
 
 @pytest.mark.parametrize(
