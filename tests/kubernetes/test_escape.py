@@ -22,6 +22,7 @@ import yaml
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
     ApiError,
     KubernetesClient,
+    KubernetesError,
     access_from_kubeconfig,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL, RUNS_LABEL
@@ -85,8 +86,15 @@ def worker(development: Deployment, installed: Installed, tmp_path: Path) -> Kub
 
 def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) -> str:
     """Why a request is refused; empty where it is allowed, whether it makes sense or not."""
+    query = {"dryRun": "All"} if method != "GET" else None
     try:
-        client.json(method, path, {"dryRun": "All"} if method != "GET" else None, body)
+        try:
+            client.json(method, path, query, body)
+        except ApiError:
+            raise
+        except KubernetesError:
+            # A connection that was idle for minutes, while a playbook ran: a dry run can be repeated.
+            client.json(method, path, query, body)
     except ApiError as error:
         if error.status not in (403, 404, 409, 422):
             raise
