@@ -143,8 +143,14 @@ CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
 FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
-BOUNDARIES = ("root", "secrets")  # what of tests/security every change has to pass
 GIT = {"git": "git"}
+BOUNDARIES = Command(
+    "boundaries",
+    "pytest --junitxml={report}/pytest.xml tests/security/test_root.py tests/security/test_secrets.py"
+    " -k 'not supervisord'",
+    count_junit,
+    minutes=30,
+)
 STAGES = (
     Stage(
         "sanity",
@@ -211,7 +217,7 @@ STAGES = (
         round=2,
     ),
     # The tests that are cheap enough for every change share the machine of one session.
-    pytest("security", round=2, minutes=60, quick=(modules("boundaries", "tests/security", *BOUNDARIES, minutes=20),)),
+    pytest("security", round=2, minutes=60, quick=(BOUNDARIES,)),
     pytest(
         "kubernetes",
         round=3,
