@@ -221,7 +221,7 @@ def test_where_runs_may_send_is_chosen(tmp_path: Path) -> None:
         for pool, item in zip(restricted, runs, strict=True):
             labels = {"selfhosted.prefect/runs-of": "prefect", "selfhosted.prefect/pool": pool["name"]}
             assert item["spec"]["podSelector"] == {"matchLabels": labels}
-            assert item["metadata"]["namespace"] == ("flows" if pool is elsewhere else "prefect")
+            assert item["metadata"]["namespace"] == ("flows" if pool is elsewhere else "prefect-jobs")
             to_api, to_dns, *others = egress(objects, item["metadata"]["name"])
             # Runs may be in another namespace than the API.
             assert to_api["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "prefect"}}
