@@ -278,7 +278,7 @@ def main(path: str) -> None:
     except (OSError, ValueError) as error:
         # A value of an environment file is in none of the messages.
         sys.stderr.write(f"{path}: {error}\n")
-        sys.exit(WRONG_CONFIGURATION)
+        raise SystemExit(WRONG_CONFIGURATION) from None
 
 
 if __name__ == "__main__":

@@ -129,5 +129,5 @@ def main(site: dict[str, str]) -> None:
     os.umask(0o022)
     os.chdir("/")
     if os.geteuid() != 0:
-        sys.exit(f"{sys.argv[0]}: needs root, which gives each process the account of its own")
+        raise SystemExit(f"{sys.argv[0]}: needs root, which gives each process the account of its own")
     Start(**site).run()

@@ -40,8 +40,8 @@ class Answer(NamedTuple):
     text: str
 
 
-def leaked(text: str, secrets: dict[str, str] = SECRETS) -> list[str]:
-    return [needle for needle in needles(secrets) if needle in text]
+def leaked(text: str, secrets: dict[str, str] | None = None) -> list[str]:
+    return [needle for needle in needles(SECRETS if secrets is None else secrets) if needle in text]
 
 
 def ask(
