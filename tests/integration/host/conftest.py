@@ -55,7 +55,9 @@ class Host:
             stdin.write(data)
             stdin.seek(0)
             pipe = subprocess.PIPE
-            return subprocess.Popen([*self.ssh, command], text=True, stdin=stdin, stdout=pipe, stderr=pipe)
+            return subprocess.Popen(
+                [*self.ssh, command], text=True, errors="replace", stdin=stdin, stdout=pipe, stderr=pipe
+            )
 
     def sh(self, command: str, check: bool = True) -> str:
         with self.start(command) as process:
