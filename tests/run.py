@@ -154,7 +154,7 @@ BOUNDARIES = Command(
 STAGES = (
     Stage(
         "sanity",
-        (Command("ansible-test", "python scripts/sanity.py --report {report}", count_junit),),
+        (Command("ansible-test", "python scripts/sanity.py --report {report}", count_junit, minutes=25),),
         tools=GIT,
     ),
     Stage(
@@ -222,7 +222,7 @@ STAGES = (
         "kubernetes",
         round=3,
         minutes=90,
-        quick=(modules("install", "tests/kubernetes", "install", "isolation", "escape", minutes=30),),
+        quick=(modules("install", "tests/kubernetes", "install", "isolation", "escape", minutes=45),),
         prepare="tests/cluster/cluster build",
     ),
 )
