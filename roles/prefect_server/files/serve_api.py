@@ -224,9 +224,8 @@ class AnswerGuard:
 
         async def send_masked(message: Message) -> None:
             nonlocal here
-            if (
-                here is None
-            ):  # An application that is mounted in this one has looked at it, and may have compressed it since.
+            # An application that is mounted in this one has looked at it already, and may have compressed it since.
+            if here is None:
                 here = not state.get("guarded")
                 state["guarded"] = True
             await (masking if here else send)(message)
