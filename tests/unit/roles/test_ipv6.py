@@ -99,7 +99,7 @@ def test_every_url_of_a_host_has_its_address_and_its_port(written: dict[str, lis
         urlsplit(url)
         for values in written.values()
         for value in values
-        for url in re.findall(r"\b(?:https?|redis|postgresql\+asyncpg)://[^\s\"',}]+", value)
+        for url in re.findall(r"\b(?:https?|redis|postgresql\+asyncpg)://[^\s\"',}\\]+", value)
     ]
     assert {url.scheme for url in urls} == {"http", "redis", "postgresql+asyncpg"}
     assert {(url.hostname, url.port is not None) for url in urls} == {(ADDRESS, True)}
