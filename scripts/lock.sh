@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh test
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
-files=roles/prefect/files
+files=roles/prefect_host/files
 
 compile() { # NAME OUTPUT OLDEST-PYTHON OPTIONS...
     name=$1 output=$2 python=$3

@@ -16,7 +16,7 @@ description:
 options:
   _input:
     description:
-      - The C(prefect_*) variables under their own names, and C(postgres_version).
+      - The C(prefect_*) variables under their own names, and C(prefect_postgres_version).
       - C(prefect_known_versions) and C(prefect_background_services) of the role C(prefect) are among them.
     type: dict
     required: true
@@ -107,10 +107,10 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
             "prefect_work_pools asks for workers, but no machine runs any.",
             "Put a machine into prefect_workers, or set workers.min of the pools to 0, and workers.max, too.",
         )
-    if v["prefect_postgres_hosts"] and int(v["postgres_version"]) < OLDEST_POSTGRESQL:
+    if v["prefect_postgres_hosts"] and int(v["prefect_postgres_version"]) < OLDEST_POSTGRESQL:
         yield problem(
-            "postgres_version",
-            f"PostgreSQL {v['postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
+            "prefect_postgres_version",
+            f"PostgreSQL {v['prefect_postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
             "Set it to 14 or newer.",
         )
 

@@ -141,7 +141,7 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
     if others and cluster not in others:
         present = others[0].partition("/")[0]
         yield problem(
-            "postgres_version",
+            "prefect_postgres_version",
             f"The data of this machine is PostgreSQL {present}'s, which PostgreSQL {version} cannot read.",
             f"Set it to {present}, or upgrade the data first (pg_upgradecluster {present} {name}).",
         )
@@ -201,7 +201,7 @@ def _kernel(
     # 0 refuses only what is larger than all of the memory, and Redis is not.
     if host.get("overcommit_memory") == 2 and any(entry["process"] == "redis" for entry in ports):
         yield problem(
-            "redis_maxmemory",
+            "prefect_redis_maxmemory",
             "vm.overcommit_memory is 2 on this machine, so Redis cannot write its file anew once it has more data than "
             "half of what the kernel promises, although it needs no more memory for that.",
             "Set it to 1 (echo vm.overcommit_memory=1 > /etc/sysctl.d/redis.conf && sysctl --system) or to 0, the "

@@ -37,7 +37,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ vars.keys() | selfhosted.prefect.unknown_variables(known, ['prefect_', 'redis_']) }}"
   vars:
-    known: [prefect_version, redis_maxmemory]
+    known: [prefect_version, prefect_redis_maxmemory]
 """
 
 RETURN = r"""

@@ -64,7 +64,7 @@ EXAMPLES = r"""
     api_url: http://127.0.0.1:4200/api
   register: exported
 
-- name: Keep it as a file for the role prefect_api_config
+- name: Keep it as a file for the role prefect_configuration
   ansible.builtin.copy:
     content: "{{ exported.yaml }}"
     dest: /tmp/prefect-export.yml

@@ -129,7 +129,7 @@ VARIANTS = {
     "pgbouncer-prepared": Variant(
         "PgBouncer that keeps prepared statements, statements cached",
         BOTH,
-        {"pgbouncer_settings": {"max_prepared_statements": 200}, **settings(**CACHED)},
+        {"prefect_pgbouncer_settings": {"max_prepared_statements": 200}, **settings(**CACHED)},
         release="trixie",  # PgBouncer 1.21
     ),
     # --- Logs and events ---
@@ -190,34 +190,34 @@ VARIANTS = {
     ),
     # --- PostgreSQL and Redis ---
     "commit-off": Variant(
-        "synchronous_commit off, which may lose the last moment", DATABASE, {"postgres_synchronous_commit": "off"}
+        "synchronous_commit off, which may lose the last moment", DATABASE, {"prefect_postgres_synchronous_commit": "off"}
     ),
     "commit-delay": Variant(
-        "commits wait 1 ms for others", DATABASE, {"postgres_settings": {"commit_delay": 1000, "commit_siblings": 3}}
+        "commits wait 1 ms for others", DATABASE, {"prefect_postgres_settings": {"commit_delay": 1000, "commit_siblings": 3}}
     ),
     "statements-off": Variant(
         "PostgreSQL does not count statements",
         DATABASE,
-        {"postgres_statement_statistics": False},
+        {"prefect_postgres_statement_statistics": False},
         settle=RECONNECTED_SECONDS,
     ),
-    "work-mem-32mb": Variant("work_mem 32 MB instead of 8", DATABASE, {"postgres_settings": {"work_mem": "32MB"}}),
-    "jit-off": Variant("jit off", DATABASE, {"postgres_settings": {"jit": "off"}}),
+    "work-mem-32mb": Variant("work_mem 32 MB instead of 8", DATABASE, {"prefect_postgres_settings": {"work_mem": "32MB"}}),
+    "jit-off": Variant("jit off", DATABASE, {"prefect_postgres_settings": {"jit": "off"}}),
     "parallel-off": Variant(
-        "no parallel queries", DATABASE, {"postgres_settings": {"max_parallel_workers_per_gather": 0}}
+        "no parallel queries", DATABASE, {"prefect_postgres_settings": {"max_parallel_workers_per_gather": 0}}
     ),
-    "wal-compression": Variant("wal_compression on", DATABASE, {"postgres_settings": {"wal_compression": "on"}}),
+    "wal-compression": Variant("wal_compression on", DATABASE, {"prefect_postgres_settings": {"wal_compression": "on"}}),
     "autovacuum-1min": Variant(
         "autovacuum looks every minute instead of every 15 s",
         DATABASE,
-        {"postgres_settings": {"autovacuum_naptime": "1min"}},
+        {"prefect_postgres_settings": {"autovacuum_naptime": "1min"}},
     ),
     "buffers-128mb": Variant(
-        "shared_buffers 128 MB", DATABASE, {"postgres_memory_mb": 512}, settle=RECONNECTED_SECONDS
+        "shared_buffers 128 MB", DATABASE, {"prefect_postgres_memory_mb": 512}, settle=RECONNECTED_SECONDS
     ),
-    "buffers-2gb": Variant("shared_buffers 2 GB", DATABASE, {"postgres_memory_mb": 8192}, settle=RECONNECTED_SECONDS),
+    "buffers-2gb": Variant("shared_buffers 2 GB", DATABASE, {"prefect_postgres_memory_mb": 8192}, settle=RECONNECTED_SECONDS),
     "redis-fsync-no": Variant(
-        "Redis leaves flushing to the kernel", DATABASE, {"redis_appendfsync": "no"}, settle=RECONNECTED_SECONDS
+        "Redis leaves flushing to the kernel", DATABASE, {"prefect_redis_appendfsync": "no"}, settle=RECONNECTED_SECONDS
     ),
     # --- Gateway ---
     "gateway-keeps": Variant("gateway keeps its connections to the API (no variable)", SERVER, command=GATEWAY_KEEPS),

@@ -71,7 +71,7 @@ def mistakes(bare: Machine) -> dict[str, str]:
         bare,
         prefect_version="2.20.1",
         prefect_redis_hosts=[],
-        postgres_version=13,
+        prefect_postgres_version=13,
         prefect_database_max_connections=40,
         prefect_databse_port=5433,
         prefect_gateway_port=40000,
@@ -92,7 +92,7 @@ def mistakes(bare: Machine) -> dict[str, str]:
     [
         ("prefect_version", "2.20.1 is not a version", "Set it to one of: 3."),
         ("prefect_redis_url", "3 API processes", "Put a machine into the inventory group prefect_redis"),
-        ("postgres_version", "PostgreSQL 13 is too old", "Set it to 14 or newer"),
+        ("prefect_postgres_version", "PostgreSQL 13 is too old", "Set it to 14 or newer"),
         ("prefect_database_max_connections", "but PostgreSQL allows 40", "Raise it to"),
         ("prefect_databse_port", "", "prefect_database_port"),
         ("prefect_gateway_port", "Port 40000 for gateway is in the range", "Use a port below"),
@@ -176,15 +176,15 @@ def test_sums_that_do_not_fit(untouched: Machine) -> None:
     """What follows from the workload is checked as if it had been written: nodes, memory and connections."""
     workload = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes", "nodes": {"count": 2}}
     found = refusals(
-        untouched, prefect_workload=workload, postgres_memory_mb=10_000_000, prefect_database_max_connections=20
+        untouched, prefect_workload=workload, prefect_postgres_memory_mb=10_000_000, prefect_database_max_connections=20
     )
     assert found.keys() == {
         "prefect_workload.nodes.count",
-        "postgres_memory_mb",
+        "prefect_postgres_memory_mb",
         "prefect_database_max_connections",
     }
     assert "300 runs at once do not fit on 2 nodes" in found["prefect_workload.nodes.count"]
-    assert "shared_buffers 2500000" in found["postgres_memory_mb"]
+    assert "shared_buffers 2500000" in found["prefect_postgres_memory_mb"]
 
 
 def test_a_port_in_use(untouched: Machine) -> None:
@@ -212,7 +212,7 @@ def test_a_port_in_use(untouched: Machine) -> None:
         ("prefect_run_dir", "a directory above it is a file", "Name another path", "/etc/passwd/run"),
         ("prefect_data_dir", "a directory of the system", "a directory of its own", "/var/lib"),
         ("prefect_log_dir", "'/srv/my logs' is no path", "Use an absolute path", "/srv/my logs"),
-        ("prefect_api_config_files", "There is no file", "on the machine that runs the playbooks", ["no-such.yml"]),
+        ("prefect_configuration_files", "There is no file", "on the machine that runs the playbooks", ["no-such.yml"]),
         ("prefect_database_ca", "It is not PEM text", "lookup('ansible.builtin.file'", "/etc/ssl/certs/database.crt"),
     ],
 )

@@ -76,10 +76,10 @@ def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict
 @pytest.mark.parametrize(
     ("playbook", "setting", "restarted"),
     [
-        ("database", {"redis_maxmemory": "600mb"}, {"redis"}),
+        ("database", {"prefect_redis_maxmemory": "600mb"}, {"redis"}),
         ("database", {"prefect_database_max_connections": 110}, {"postgres"}),
         # Reloaded, while every client stays connected.
-        ("database", {"prefect_pgbouncer_pool_size": 26, "postgres_settings": {"work_mem": "9MB"}}, set()),
+        ("database", {"prefect_pgbouncer_pool_size": 26, "prefect_postgres_settings": {"work_mem": "9MB"}}, set()),
         ("server", {"prefect_gateway_client_timeout": 76}, set()),
         ("server", {"prefect_server_scheduler_loop_seconds": 11}, {"services"}),
         ("workers", {"prefect_worker_query_seconds": 4}, WORKERS),

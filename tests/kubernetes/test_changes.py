@@ -44,8 +44,8 @@ def test_a_changed_limit_is_shown_and_nothing_else(development: Deployment, inst
 def test_a_changed_setting_is_predicted_and_reaches_only_its_component(
     development: Deployment, installed: Installed
 ) -> None:
-    predicted = development.play("database", "--check", pgbouncer_query_wait_timeout=14)
-    done = development.play("database", pgbouncer_query_wait_timeout=14)
+    predicted = development.play("database", "--check", prefect_pgbouncer_query_wait_timeout=14)
+    done = development.play("database", prefect_pgbouncer_query_wait_timeout=14)
     assert done.tasks_that_changed() == predicted.tasks_that_changed() == ["Run PgBouncer"]
 
 
@@ -98,7 +98,7 @@ def test_somebody_elses_change_is_a_conflict_that_names_the_field(
 
 def test_a_workload_that_does_not_start_is_explained(development: Deployment, installed: Installed) -> None:
     refused = development.play(
-        "database", check=False, pgbouncer_image="nowhere.example/pgbouncer:none", prefect_kubernetes_wait_seconds=10
+        "database", check=False, prefect_pgbouncer_image="nowhere.example/pgbouncer:none", prefect_kubernetes_wait_seconds=10
     )
     assert refused.code != 0
     assert "nowhere.example/pgbouncer:none" in refused.output

@@ -44,7 +44,7 @@ def authority(development: Deployment, installed: Installed, tmp_path: Path) -> 
     data = {name: base64.b64encode(text.encode()).decode() for name, text in (("tls.crt", crt), ("tls.key", key))}
     path = f"/api/v1/namespaces/{development.namespace}/secrets"
     development.cluster.client.json("POST", path, body={"metadata": {"name": "postgres-tls"}, "data": data})
-    development.play("database", postgres_pod_patch=PATCH, postgres_settings=SETTINGS)
+    development.play("database", prefect_postgres_pod_patch=PATCH, prefect_postgres_settings=SETTINGS)
     yield crt
     development.play("database")
     development.cluster.client.json("DELETE", f"{path}/postgres-tls")

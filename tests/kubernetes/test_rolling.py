@@ -31,7 +31,7 @@ def names(development: Deployment, component: str) -> set[str]:
     ("component", "pods", "task", "variables"),
     [
         ("api", 3, "Run the API", {"prefect_server_keep_alive_seconds": 64}),
-        ("pgbouncer", 2, "Run PgBouncer", {"pgbouncer_query_wait_timeout": 13}),
+        ("pgbouncer", 2, "Run PgBouncer", {"prefect_pgbouncer_query_wait_timeout": 13}),
     ],
     ids=["api", "pgbouncer"],
 )
@@ -62,7 +62,7 @@ def test_a_changed_setting_replaces_pods_without_a_failed_request(
 def test_a_killed_change_is_finished_by_the_next_run(development: Deployment) -> None:
     # One is applied before the kill, one is being rolled out, and one comes afterwards.
     changed: dict[str, Any] = {
-        "pgbouncer_query_wait_timeout": 12,
+        "prefect_pgbouncer_query_wait_timeout": 12,
         "prefect_server_keep_alive_seconds": 63,
         "prefect_worker_heartbeat_seconds": 29,
     }

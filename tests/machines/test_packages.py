@@ -110,7 +110,7 @@ def test_the_roles_wait_for_a_lock(box: Box, lock: str, tmp_path: Path) -> None:
     began = time.monotonic()
     playbook = tmp_path / "play.yml"
     playbook.write_text(
-        json.dumps([{"hosts": "box", "gather_facts": False, "roles": [{"role": "selfhosted.prefect.prefect"}]}])
+        json.dumps([{"hosts": "box", "gather_facts": False, "roles": [{"role": "selfhosted.prefect.prefect_host"}]}])
     )
     played = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", box.inventory, playbook],

@@ -17,7 +17,7 @@ from e2e.planted import Sampler, needles, plant
 
 from security.mirror import Mirror, locked, source, wheel
 
-FILES = ROOT / "roles/prefect/files"
+FILES = ROOT / "roles/prefect_host/files"
 TRAP = "/srv/trap"
 INSTALL = "../tests/security/install_again"
 EVERYWHERE = "grep -rlsF -f - /etc /opt /root /home /run /srv /tmp /usr/local /var"

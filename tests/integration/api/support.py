@@ -35,7 +35,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._client import 
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
-CONSTRAINTS = ROOT / "roles" / "prefect" / "files"
+CONSTRAINTS = ROOT / "roles" / "prefect_host" / "files"
 MODULES = "ansible_collections.selfhosted.prefect.plugins.modules."
 # How Ansible runs a module on this machine, with the interpreter of the tests.
 HERE = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]

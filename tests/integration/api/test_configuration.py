@@ -311,7 +311,7 @@ def test_the_inventory_of_the_guide(api: Api, tmp_path: Path) -> None:
     assert "changed=1 " in configure().stdout
     assert "changed=0 " in configure().stdout
     exported = tmp_path / "exported.yml"
-    done = playbook("export", "-e", f"prefect_api_config_export_file={exported}")
+    done = playbook("export", "-e", f"prefect_configuration_export_file={exported}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"name": "of_the_guide", "value": 1} in yaml.safe_load(exported.read_text())["variables"]
     assert exported.stat().st_mode & 0o777 == 0o600

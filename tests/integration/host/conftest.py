@@ -150,7 +150,7 @@ def group_of(*processes: dict[str, Any], name: str = "web", **files: str) -> dic
 def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The supervisor that the roles install, for whichever Python a machine has: it is pure Python."""
     directory = tmp_path_factory.mktemp("supervisor")
-    pinned = ROOT / "roles/prefect/files/supervisor.txt"
+    pinned = ROOT / "roles/prefect_host/files/supervisor.txt"
     locked = ["--require-hashes", "--only-binary", ":all:"]
     subprocess.run(
         [ROOT / ".venv/bin/uv", "pip", "install", "-q", "--target", directory, *locked, "-r", pinned],

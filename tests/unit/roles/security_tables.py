@@ -22,9 +22,9 @@ PAGE = ROOT / "docs" / "security.md"
 MARK = r"(<!-- table: {} -->\n).*?(<!-- end -->\n)"
 # In the order in which site.yml applies them, and what is looped over or set by the including task.
 HOST_TASKS = {
-    "postgres": ("host.yml", {}),
-    "pgbouncer": ("host.yml", {}),
-    "redis": ("host.yml", {}),
+    "prefect_postgres": ("host.yml", {}),
+    "prefect_pgbouncer": ("host.yml", {}),
+    "prefect_redis": ("host.yml", {}),
     "prefect_server": ("api_processes.yml", {"__prefect_server_only": [], "__prefect_server_defer": False}),
     "prefect_gateway": ("host.yml", {}),
     "services": ("services.yml", {}),
@@ -121,10 +121,10 @@ def file_table(groups: list[dict[str, Any]]) -> str:
 
 
 CLUSTER_TEMPLATES = {
-    "prefect": ["namespaces.yml.j2"],
-    "postgres": ["statefulset.yml.j2"],
-    "pgbouncer": ["kubernetes.yml.j2"],
-    "redis": ["kubernetes.yml.j2"],
+    "prefect_cluster": ["namespaces.yml.j2"],
+    "prefect_postgres": ["statefulset.yml.j2"],
+    "prefect_pgbouncer": ["kubernetes.yml.j2"],
+    "prefect_redis": ["kubernetes.yml.j2"],
     "prefect_server": ["kubernetes_migration.yml.j2", "kubernetes_api.yml.j2", "kubernetes_services.yml.j2"],
     "prefect_gateway": ["kubernetes.yml.j2"],
     "prefect_worker": ["kubernetes.yml.j2"],

@@ -28,12 +28,12 @@ NAMES = ["127.0.0.1", "::1", "prefect.example.com"]
 
 
 def execute(directory: Path, place: Path, *words: str, **more: Any) -> str:
-    file = str(ROOT / "roles/prefect/tasks/certificates.yml")
+    file = str(ROOT / "roles/prefect_host/tasks/make_certificates.yml")
     task = {"name": "Make", "ansible.builtin.include_tasks": file, "when": "prefect_tls_due | length > 0"}
     variables = {"prefect_tls": "authority", "prefect_tls_directory": str(place), "prefect_tls_names": NAMES[1:]}
     # Given, because a role's default does not count there, and here it would.
     variables["prefect_address"] = NAMES[0]
-    ended = played(directory, "local", "prefect", [task], *words, **{**variables, **more})
+    ended = played(directory, "local", "prefect_host", [task], *words, **{**variables, **more})
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -40,9 +40,9 @@ def text(name: str) -> str:
 
 # Everything that a role writes with an address in it, on a host that carries all components.
 WRITTEN = {
-    "postgres": [text("restart.conf.j2"), text("pg_hba.conf.j2")],
-    "pgbouncer": [text("pgbouncer.ini.j2")],
-    "redis": [text("redis.conf.j2")],
+    "prefect_postgres": [text("restart.conf.j2"), text("pg_hba.conf.j2")],
+    "prefect_pgbouncer": [text("pgbouncer.ini.j2")],
+    "prefect_redis": [text("redis.conf.j2")],
     "prefect_server": [
         *(text(f"{part}.yml.j2") for part in ("api_files", "api_processes", "services_files", "services_processes")),
         "prefect_api_url",
@@ -106,10 +106,10 @@ def test_every_url_of_a_host_has_its_address_and_its_port(written: dict[str, lis
 
 
 def test_what_listens_on_an_ipv6_address(written: dict[str, list[str]]) -> None:
-    assert re.search(rf"^bind {ADDRESS}$", written["redis"][0], re.MULTILINE)
-    assert re.search(rf"^listen_addr = {ADDRESS}$", written["pgbouncer"][0], re.MULTILINE)
-    assert f"\nlisten_addresses = '{ADDRESS},127.0.0.1'\n" in written["postgres"][0]
-    assert re.search(rf'^host "prefect" "prefect" {ADDRESS}/128 scram', written["postgres"][1], re.MULTILINE)
+    assert re.search(rf"^bind {ADDRESS}$", written["prefect_redis"][0], re.MULTILINE)
+    assert re.search(rf"^listen_addr = {ADDRESS}$", written["prefect_pgbouncer"][0], re.MULTILINE)
+    assert f"\nlisten_addresses = '{ADDRESS},127.0.0.1'\n" in written["prefect_postgres"][0]
+    assert re.search(rf'^host "prefect" "prefect" {ADDRESS}/128 scram', written["prefect_postgres"][1], re.MULTILINE)
     assert re.search(rf"^    bind \[{ADDRESS}\]:4200$", written["prefect_gateway"][0], re.MULTILINE)
     assert re.search(rf"^    server api-1 \[{ADDRESS}\]:4211$", written["prefect_gateway"][0], re.MULTILINE)
     assert re.search(rf'"?--host"?, "{ADDRESS}"', written["prefect_server"][1])
@@ -136,9 +136,9 @@ def test_the_gateway_listens_on_all_addresses_of_a_host(tmp_path: Path) -> None:
 
 
 CLUSTER = {
-    "postgres": "statefulset.yml.j2",
-    "pgbouncer": "kubernetes.yml.j2",
-    "redis": "kubernetes.yml.j2",
+    "prefect_postgres": "statefulset.yml.j2",
+    "prefect_pgbouncer": "kubernetes.yml.j2",
+    "prefect_redis": "kubernetes.yml.j2",
     "prefect_server": "kubernetes_api.yml.j2",
     "prefect_gateway": "kubernetes.yml.j2",
     "prefect_worker": "kubernetes.yml.j2",
@@ -150,8 +150,8 @@ def test_pods_are_reached_through_both_families(tmp_path: Path, role: str) -> No
     expressions = {
         "objects": f"{template(CLUSTER[role])} | selfhosted.prefect.manifests(prefect_pod_defaults)",
         "worker": "__prefect_worker_environment.PREFECT_WORKER_WEBSERVER_HOST",
-        "redis": "__redis_listen_address",
-        "pgbouncer": "__pgbouncer_listen_address",
+        "redis": "__prefect_redis_listen_address",
+        "pgbouncer": "__prefect_pgbouncer_listen_address",
         "every": "prefect_every_address",
     }
     found = evaluated(tmp_path, "development", role, expressions, prefect_gateway_host="prefect.example.com")

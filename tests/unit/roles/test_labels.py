@@ -39,10 +39,10 @@ POOLS = [
     {"name": "inside", "type": "process", "workers": {"min": 1, "max": 3, "autoscaling": {"metric": "backlog"}}},
 ]
 TEMPLATES = {
-    "prefect": ["namespaces.yml.j2"],
-    "postgres": ["statefulset.yml.j2", "cloudnative_pg.yml.j2"],
-    "pgbouncer": ["kubernetes.yml.j2"],
-    "redis": ["kubernetes.yml.j2"],
+    "prefect_cluster": ["namespaces.yml.j2"],
+    "prefect_postgres": ["statefulset.yml.j2", "cloudnative_pg.yml.j2"],
+    "prefect_pgbouncer": ["kubernetes.yml.j2"],
+    "prefect_redis": ["kubernetes.yml.j2"],
     "prefect_server": ["kubernetes_migration.yml.j2", "kubernetes_api.yml.j2", "kubernetes_services.yml.j2"],
     "prefect_gateway": ["kubernetes.yml.j2"],
     "prefect_worker": ["kubernetes.yml.j2"],
@@ -54,7 +54,7 @@ OPTIONS = {
     "prefect_server_max_replicas": 4,
     "prefect_server_egress": [{}],
     "prefect_database_password": "of-the-database",
-    "pgbouncer_exporter_image": "exporter:1",
+    "prefect_pgbouncer_exporter_image": "exporter:1",
 }
 
 

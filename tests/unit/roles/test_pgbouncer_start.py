@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rendering import ROOT, evaluated, template
 
-SCRIPT = ROOT / "roles" / "pgbouncer" / "files" / "ask.sh"
+SCRIPT = ROOT / "roles" / "prefect_pgbouncer" / "files" / "ask.sh"
 USER, PASSWORD = 'pre"fe ct', 'o@th:er/#\'"" %s\\'
 VARIABLES: dict[str, Any] = {
     "prefect_platform": "kubernetes",
@@ -29,7 +29,7 @@ VARIABLES: dict[str, Any] = {
 def rendered(directory: Path, **variables: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """Return PgBouncer's container, and the files that it has."""
     expressions = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(directory, "production", "pgbouncer", expressions, **VARIABLES, **variables)
+    found = evaluated(directory, "production", "prefect_pgbouncer", expressions, **VARIABLES, **variables)
     objects = {item["kind"]: item for item in found["objects"] if item["metadata"]["name"] == "prefect-pgbouncer"}
     data = {name: base64.b64decode(value).decode() for name, value in objects["Secret"]["data"].items()}
     (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]

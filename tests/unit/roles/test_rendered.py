@@ -48,7 +48,7 @@ def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
 def test_runs_reach_the_api(tmp_path: Path) -> None:
     expressions = {
         "objects": template("kubernetes_api.yml.j2"),
-        "pools": "__prefect_api_config_pools",
+        "pools": "__prefect_configuration_pools",
     }
     flows = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
     inside = {"name": "b"}
@@ -84,8 +84,8 @@ PODS = "lookup('ansible.builtin.template', pods_template) | from_yaml"
     ("variables", "request_mb", "limit_mb"),
     [
         ({}, 1024, 2048),
-        ({"postgres_memory_mb": 512}, 1024, 2048),
-        ({"postgres_memory_mb": 8192}, 8192, 8192),
+        ({"prefect_postgres_memory_mb": 512}, 1024, 2048),
+        ({"prefect_postgres_memory_mb": 8192}, 8192, 8192),
         ({"prefect_workload": {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}}, None, None),
     ],
 )
@@ -93,18 +93,18 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
     tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int | None
 ) -> None:
     expressions = {
-        "planned": "postgres_memory_mb",
+        "planned": "prefect_postgres_memory_mb",
         "objects": template("statefulset.yml.j2"),
         "preflight": PODS,
     }
     given = {**PREFLIGHT, "prefect_postgres_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "postgres", expressions, **given, **variables)
+    found = evaluated(tmp_path, "local", "prefect_postgres", expressions, **given, **variables)
     planned = int(found["planned"])
     (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
     resources = pod["containers"][0]["resources"]
     assert quantity(resources["requests"]["memory"]) == (request_mb or planned) * 2**20
     assert quantity(resources["limits"]["memory"]) == (limit_mb or planned) * 2**20
-    assert [item["resources"] for item in found["preflight"] if item["option"] == "postgres_resources"] == [resources]
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "prefect_postgres_resources"] == [resources]
     if not request_mb:
         assert planned > 2048
 
@@ -113,23 +113,23 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
     ("variables", "preloaded"),
     [
         ({}, ["pg_stat_statements"]),
-        ({"postgres_statement_statistics": False}, []),
+        ({"prefect_postgres_statement_statistics": False}, []),
         (
-            {"postgres_settings": {"shared_preload_libraries": "auto_explain, pg_stat_statements"}},
+            {"prefect_postgres_settings": {"shared_preload_libraries": "auto_explain, pg_stat_statements"}},
             ["pg_stat_statements", "auto_explain"],
         ),
         ({"prefect_platform": "kubernetes"}, []),
         (
-            {"prefect_platform": "kubernetes", "postgres_settings": {"shared_preload_libraries": "auto_explain"}},
+            {"prefect_platform": "kubernetes", "prefect_postgres_settings": {"shared_preload_libraries": "auto_explain"}},
             ["auto_explain"],
         ),
     ],
 )
 def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[str, Any], preloaded: list[str]) -> None:
-    given = {"prefect_address": "10.0.0.8", "postgres_memory_mb": 512, "prefect_database_port": 5432, **variables}
+    given = {"prefect_address": "10.0.0.8", "prefect_postgres_memory_mb": 512, "prefect_database_port": 5432, **variables}
     names = ("restart", "container") if "prefect_platform" in variables else ("restart", "reload")
     expressions = {name: f"lookup('ansible.builtin.template', '{name}.conf.j2')" for name in names}
-    found = evaluated(tmp_path, "local", "postgres", expressions, **given)
+    found = evaluated(tmp_path, "local", "prefect_postgres", expressions, **given)
     lines = [line for text in found.values() for line in text.splitlines() if "preload" in line]
     times = 2 if "container" in names else 1
     assert lines == [f"shared_preload_libraries = '{','.join(preloaded)}'"] * times * bool(preloaded)
@@ -175,22 +175,22 @@ def test_the_load_is_that_of_the_workload(
     ("variables", "request_mb", "limit_mb"),
     [
         ({}, 512, 1024),
-        ({"redis_maxmemory": "2gb"}, 2048, 4096),
-        ({"redis_maxmemory": "1073741824"}, 1024, 2048),
+        ({"prefect_redis_maxmemory": "2gb"}, 2048, 4096),
+        ({"prefect_redis_maxmemory": "1073741824"}, 1024, 2048),
         ({"prefect_workload": {"runs_per_hour": 100000, "run_seconds": 30, "tasks_per_run": 5}}, 1024, 2048),
-        ({"redis_resources": {"limits": {"memory": "3Gi"}}}, None, 3072),
+        ({"prefect_redis_resources": {"limits": {"memory": "3Gi"}}}, None, 3072),
     ],
 )
 def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
     tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int
 ) -> None:
     expressions = {
-        "resources": "redis_resources",
+        "resources": "prefect_redis_resources",
         "preflight": PODS,
     }
     given = {**PREFLIGHT, "prefect_redis_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "redis", expressions, **given, **variables)
-    assert [item["resources"] for item in found["preflight"] if item["option"] == "redis_resources"] == [
+    found = evaluated(tmp_path, "local", "prefect_redis", expressions, **given, **variables)
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "prefect_redis_resources"] == [
         found["resources"]
     ]
     assert quantity(found["resources"]["limits"]["memory"]) == limit_mb * 2**20

@@ -34,7 +34,7 @@ PASSWORD = "of the database"
 CLOUDNATIVE_PG = {
     "prefect_postgres_kind": "cloudnative_pg",
     "prefect_database_password": PASSWORD,
-    "postgres_storage": "30Gi",
+    "prefect_postgres_storage": "30Gi",
 }
 
 
@@ -43,7 +43,7 @@ CLOUDNATIVE_PG = {
     [
         ({}, 3, {"size": "30Gi"}, None),
         (
-            {"postgres_instances": 2, "prefect_storage_class": "fast", "postgres_image": "postgresql:17"},
+            {"prefect_postgres_instances": 2, "prefect_storage_class": "fast", "prefect_postgres_image": "postgresql:17"},
             2,
             {"size": "30Gi", "storageClass": "fast"},
             "postgresql:17",
@@ -54,8 +54,8 @@ CLOUDNATIVE_PG = {
 def test_the_cluster_of_cloudnative_pg(
     tmp_path: Path, variables: dict[str, Any], instances: int, storage: dict[str, str], image: str | None
 ) -> None:
-    given = {**CLOUDNATIVE_PG, **variables, "postgres_settings": {"work_mem": "8MB", "max_wal_senders": 12}}
-    objects = rendered(tmp_path, "development", "postgres", "cloudnative_pg.yml.j2", **given)
+    given = {**CLOUDNATIVE_PG, **variables, "prefect_postgres_settings": {"work_mem": "8MB", "max_wal_senders": 12}}
+    objects = rendered(tmp_path, "development", "prefect_postgres", "cloudnative_pg.yml.j2", **given)
     cluster = only(objects, "Cluster")
     assert cluster["apiVersion"] == "postgresql.cnpg.io/v1"
     spec = cluster["spec"]
@@ -85,9 +85,9 @@ def test_the_cluster_of_cloudnative_pg(
 
 def test_a_cluster_of_cloudnative_pg_is_reached_by_its_service_and_can_be_patched(tmp_path: Path) -> None:
     patch = {"storage": {"resizeInUseVolumes": False}, "monitoring": {"enablePodMonitor": True}}
-    given = {**CLOUDNATIVE_PG, "postgres_cluster_patch": patch}
+    given = {**CLOUDNATIVE_PG, "prefect_postgres_cluster_patch": patch}
     expressions = {"host": "prefect_database_host", "objects": template("cloudnative_pg.yml.j2")}
-    found = evaluated(tmp_path, "development", "postgres", expressions, **given)
+    found = evaluated(tmp_path, "development", "prefect_postgres", expressions, **given)
     cluster = only(found["objects"], "Cluster")
     assert found["host"].partition(".")[0] == cluster["metadata"]["name"] + "-rw"
     assert cluster["spec"]["storage"] == {"size": "30Gi", "resizeInUseVolumes": False}
@@ -162,13 +162,13 @@ def egress(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 )
 def test_services_of_others_are_reached_by_their_ports(tmp_path: Path, url: str, ports: list[int]) -> None:
     given = {"prefect_redis_url": url, "prefect_database_port": 5433}
-    objects = rendered(tmp_path, "production", "prefect", "namespaces.yml.j2", **given)
+    objects = rendered(tmp_path, "production", "prefect_cluster", "namespaces.yml.j2", **given)
     assert egress(objects, "prefect-to-redis") == [{"ports": [{"port": port} for port in ports]}]
     assert egress(objects, "prefect-to-database") == [{"ports": [{"port": 5433}]}]
 
 
 def test_a_database_of_the_operator_is_reached_by_its_pods(tmp_path: Path) -> None:
-    objects = rendered(tmp_path, "development", "prefect", "namespaces.yml.j2", **CLOUDNATIVE_PG)
+    objects = rendered(tmp_path, "development", "prefect_cluster", "namespaces.yml.j2", **CLOUDNATIVE_PG)
     (rule,) = egress(objects, "prefect-to-database")
     assert rule["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "prefect-postgres"}}}]
 
@@ -252,8 +252,8 @@ def test_workers_reach_the_api_by_its_url(tmp_path: Path, url: str, port: int | 
 
 @pytest.mark.parametrize("image", ["", "prometheuscommunity/pgbouncer-exporter:v0.11.0"], ids=["none", "exporter"])
 def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
-    variables = {"pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}
-    objects = rendered(tmp_path, "development", "pgbouncer", "kubernetes.yml.j2", **variables)
+    variables = {"prefect_pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}
+    objects = rendered(tmp_path, "development", "prefect_pgbouncer", "kubernetes.yml.j2", **variables)
     containers = {item["name"]: item for item in only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]}
     ports = [port for rule in only(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
     assert list(containers) == ["pgbouncer", *(["exporter"] if image else [])]

@@ -40,10 +40,10 @@ def longest(platform: str, option: str) -> str:
 
 
 CLUSTER = {
-    "postgres": ["statefulset.yml.j2", "cloudnative_pg.yml.j2"],
-    "pgbouncer": ["kubernetes.yml.j2"],
-    "redis": ["kubernetes.yml.j2"],
-    "prefect": ["namespaces.yml.j2"],
+    "prefect_postgres": ["statefulset.yml.j2", "cloudnative_pg.yml.j2"],
+    "prefect_pgbouncer": ["kubernetes.yml.j2"],
+    "prefect_redis": ["kubernetes.yml.j2"],
+    "prefect_cluster": ["namespaces.yml.j2"],
     "prefect_server": ["kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2"],
     "prefect_gateway": ["kubernetes.yml.j2"],
     "prefect_worker": ["kubernetes.yml.j2"],
@@ -80,7 +80,7 @@ def test_every_object_can_be_called_so(tmp_path: Path, role: str) -> None:
         "prefect_api_auth_string": "a:b",
         "prefect_work_pools": [{"name": longest("kubernetes", "pool"), **MORE}],
         "prefect_services_groups": [{"name": longest("kubernetes", "group")}],
-        "pgbouncer_exporter_image": "exporter:1",
+        "prefect_pgbouncer_exporter_image": "exporter:1",
     }
     expressions = {
         str(number): f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"

@@ -28,9 +28,9 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 FREE = {
     *("behavior", "resources", "egress", "runs_egress"),
     *("job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"),
-    "prefect_api_config_purge",  # the module knows its kinds
+    "prefect_configuration_purge",  # the module knows its kinds
 }
-NAME = re.compile(r"\b(?:prefect|postgres|pgbouncer|redis)_[a-z0-9_]+\b")
+NAME = re.compile(r"\bprefect_[a-z0-9_]+\b")
 
 
 @functools.cache
@@ -44,7 +44,9 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def entry_point(role: str) -> dict[str, Any]:
-    return dict(load(role, "meta", "argument_specs.yml")["argument_specs"]["shared" if role == "prefect" else "main"])
+    """Roles that others depend on call theirs `shared`."""
+    (spec,) = load(role, "meta", "argument_specs.yml")["argument_specs"].values()
+    return dict(spec)
 
 
 def options(role: str) -> dict[str, Any]:
@@ -100,9 +102,9 @@ def test_no_variable_belongs_to_two_roles() -> None:
 
 
 def test_a_role_prefixes_its_variables() -> None:
-    for role in set(ROLES) - {"prefect"}:
-        assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
-    assert [name for name in options("prefect") if not name.startswith("prefect_")] == []
+    for role in ROLES:
+        prefix = "prefect_" if role == "prefect_common" else f"{role}_"
+        assert [name for name in options(role) if not name.startswith(prefix)] == []
 
 
 @pytest.mark.parametrize(("path", "option"), NESTED, ids=[".".join(path) for path, _option in NESTED])
@@ -198,7 +200,7 @@ def test_a_typo_is_refused_in_every_nested_option() -> None:
         ("prefect_services_groups", [{"name": "a", "services": ["schedular"]}], "schedular"),
         ("prefect_service_manager", "openrc", "auto, systemd, supervisord"),
         ("prefect_server_steps", ["migrat"], "migrate, api, services"),
-        ("postgres_memory_mb", "1 GB", "postgres_memory_mb"),
+        ("prefect_postgres_memory_mb", "1 GB", "prefect_postgres_memory_mb"),
         ("prefect_logging_level", "info", "INFO"),
     ],
 )
@@ -224,19 +226,19 @@ def types(specs: Mapping[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_objects_have_the_options_of_their_modules(variable: str, kind: Any, more: set[str]) -> None:
-    mine = types(options("prefect")[variable]["options"])
+    mine = types(options("prefect_common")[variable]["options"])
     modules = {**types(kind.options), "state": ("str", None, {})}
     assert {name: option for name, option in mine.items() if name not in more} == modules
     assert set(mine) - set(modules) == more
 
 
 def test_services_are_those_that_prefect_has() -> None:
-    listed = options("prefect")["prefect_services_groups"]["options"]["services"]["choices"]
-    assert listed == list(load("prefect", "vars", "main.yml")["prefect_background_services"])
+    listed = options("prefect_common")["prefect_services_groups"]["options"]["services"]["choices"]
+    assert listed == list(load("prefect_common", "vars", "main.yml")["prefect_background_services"])
 
 
 def test_the_preflight_knows_every_role() -> None:
-    others = set(ROLES) - {"prefect_preflight"}
+    others = {role for role in ROLES if options(role)}
     assert set(load("prefect_preflight", "vars", "main.yml")["__prefect_preflight_roles"]) == others
 
 
@@ -246,8 +248,35 @@ def documents() -> list[Path]:
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_variable_that_is_named_exists(path: Path) -> None:
-    groups = re.findall(r"groups\['(\w+)'\]", (ROOT / "roles" / "prefect" / "defaults" / "main.yml").read_text())
+    groups = re.findall(r"groups\['(\w+)'\]", (ROOT / "roles" / "prefect_common" / "defaults" / "main.yml").read_text())
     constants = [name for role in ROLES for name in load(role, "vars", "main.yml")]
     values = [value for role in ROLES for value in defaults(role).values() if isinstance(value, str)]
     known = {*EVERY_OPTION, *ROLES, *groups, *constants, *values}
     assert sorted(set(NAME.findall(path.read_text())) - known) == []
+
+
+# Facts that a role or a module leaves for the plays that follow.
+PUBLISHED = {"prefect_host", "prefect_cluster", "prefect_phases", "prefect_pgbouncer_rolling_out"}
+# Of a role that another one includes.
+PARAMETERS = {"prefect_verify": {"prefect_configuration_only_compare"}}
+READING = ("defaults", "vars", "tasks", "handlers", "templates")
+COMMENT = re.compile(r"^\s*#.*$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
+
+
+def names_read(role: str) -> set[str]:
+    paths = [path for kind in READING for path in (ROOT / "roles" / role / kind).glob("*")]
+    return {name for path in paths for name in re.findall(r"\b_*prefect_\w+", COMMENT.sub("", path.read_text()))}
+
+
+def owner(name: str) -> str:
+    """The role whose name is the longest beginning of a variable's."""
+    return max((role for role in ROLES if f"{name.lstrip('_')}_".startswith(f"{role}_")), key=len, default="")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reads_its_own_variables_and_the_common_ones(role: str) -> None:
+    shared = {*defaults("prefect_common"), *load("prefect_common", "vars", "main.yml")}
+    names = names_read(role) - {name for name in shared if role == "prefect_common" or not name.startswith("_")}
+    of_others = {name for name in names - PUBLISHED - PARAMETERS.get(role, set()) - set(ROLES) if owner(name) not in (role, "")}
+    hidden = {name for name in names if name.startswith("_") and not name.startswith(f"__{role}_")}
+    assert of_others | hidden == set()

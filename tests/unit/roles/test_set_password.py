@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rendering import ROOT, evaluated, template
 
-SCRIPT = ROOT / "roles" / "postgres" / "files" / "set_password.sh"
+SCRIPT = ROOT / "roles" / "prefect_postgres" / "files" / "set_password.sh"
 PASSWORD = "o@th:er/#'\" %s\\"
 
 
@@ -64,7 +64,7 @@ def test_a_role_that_keeps_its_password_is_said_and_postgresql_serves(
 
 def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
     variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"], "prefect_database_port": 5433}
-    found = evaluated(tmp_path, "local", "postgres", {"objects": template("statefulset.yml.j2")}, **variables)
+    found = evaluated(tmp_path, "local", "prefect_postgres", {"objects": template("statefulset.yml.j2")}, **variables)
     objects = {item["kind"]: item for item in found["objects"]}
     pod = objects["StatefulSet"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -80,7 +80,7 @@ def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
 
 def test_the_operator_is_told_of_another_password(tmp_path: Path) -> None:
     variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables)
+    found = evaluated(tmp_path, "local", "prefect_postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables)
     objects = {item["kind"]: item for item in found["objects"]}
     metadata, spec = objects["Secret"]["metadata"], objects["Cluster"]["spec"]
     assert metadata["labels"] == {"cnpg.io/reload": "true"}

@@ -51,7 +51,7 @@ EXPECTED: dict[str, list[Any]] = {
     "postgresql_url": ["postgresql+asyncpg://prefect:p%40ss%3Aw%2Frd@10.0.0.5:5432/prefect"],
     "quoted_for": ['requirepass "p@ss \\"word\\""'],
     "redis_database": ["redis://10.0.0.6:6379/1"],
-    "redis_settings": [
+    "prefect_redis_settings": [
         {
             "PREFECT_REDIS_MESSAGING_DB": "0",
             "PREFECT_REDIS_MESSAGING_HOST": "10.0.0.6",

@@ -79,7 +79,7 @@ def test_a_declaration_is_complete() -> None:
 
 
 def test_the_preflight_reads_the_declarations_of_all_roles() -> None:
-    variables = yaml.safe_load((ROOT / "roles/prefect/vars/main.yml").read_text())
+    variables = yaml.safe_load((ROOT / "roles/prefect_common/vars/main.yml").read_text())
     with_paths = [role for role in ROLES if load(role, "paths.yml")]
     assert sorted(variables["prefect_roles_with_paths"]) == with_paths
 
@@ -147,7 +147,7 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
         "prefect_config_dir": "/etc/prefect",
         "prefect_plan_file": str(tmp_path / "new" / "plan.yml"),
         "prefect_kubeconfig": "/nowhere",  # nobody reads it on plain machines
-        "prefect_api_config_files": ["pools.yml", str(tmp_path / "pools.yml")],
+        "prefect_configuration_files": ["pools.yml", str(tmp_path / "pools.yml")],
         "prefect_loadtest_directory": "",
     }
     found = {"/etc/ssl/prefect.pem": "file", "/var/lib/prefect": "directory", "/etc/prefect": "missing"}
@@ -183,7 +183,7 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
             ("There is no file /no/kubeconfig on the machine", "name another"),
         ),
         (
-            {"prefect_api_config_files": ["no.yml"]},
+            {"prefect_configuration_files": ["no.yml"]},
             {},
             ("/no.yml on the machine that runs the playbooks", "name another"),
         ),
@@ -216,7 +216,7 @@ def test_each_directory_is_one_of_its_own() -> None:
 
 
 def test_the_defaults_are_good() -> None:
-    variables = yaml.safe_load((ROOT / "roles/prefect/defaults/main.yml").read_text())
+    variables = yaml.safe_load((ROOT / "roles/prefect_common/defaults/main.yml").read_text())
     for instance in ("prefect", "x" * 25):
         values = {
             name: str(value).replace("{{ prefect_instance }}", instance)

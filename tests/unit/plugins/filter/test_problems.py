@@ -49,7 +49,7 @@ GOOD: dict[str, Any] = {
     "prefect_postgres_hosts": ["a"],
     "prefect_redis_hosts": ["a"],
     "prefect_worker_hosts": ["b"],
-    "postgres_version": 15,
+    "prefect_postgres_version": 15,
     "prefect_database_host": "10.0.0.5",
     "prefect_database_max_connections": 49,  # 25 + 1 * (5 + 10 + 1) + 3 + 5
     "prefect_database_password": "p@s:/#% '\"\\$`",
@@ -147,7 +147,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "prefect_work_pools[a].workers.cluster_role",
         "workers.namespaces",
     ),
-    ({"postgres_version": 13}, "postgres_version", "14.9"),
+    ({"prefect_postgres_version": 13}, "prefect_postgres_version", "14.9"),
     ({"prefect_redis_url": "", "prefect_redis_hosts": []}, "prefect_redis_url", "lost silently"),
     ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "rediss+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
@@ -299,7 +299,7 @@ def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"prefect_postgres_hosts": [], "postgres_version": 9},
+        {"prefect_postgres_hosts": [], "prefect_postgres_version": 9},
         {"prefect_redis_hosts": [], "prefect_redis_password": "", "prefect_redis_url": "rediss://h:1/0"},
         {"prefect_redis_url": "redis+sentinel://h:26379/mymaster"},
         {"prefect_redis_url": "rediss+sentinel://h:26379/mymaster"},
@@ -437,7 +437,7 @@ def test_data_of_another_postgresql_is_refused() -> None:
 
     assert found() == found("15/main") == found("15/prefect", "17/prefect") == []
     (problem,) = found("15/prefect")
-    assert problem.startswith("postgres_version: Set it to 15")
+    assert problem.startswith("prefect_postgres_version: Set it to 15")
 
 
 def test_a_good_machine_has_no_problem() -> None:
@@ -471,8 +471,8 @@ def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:
 
 def test_memory_that_a_machine_does_not_have() -> None:
     memory = [
-        {"option": "postgres_memory_mb", "what": "shared_buffers", "mb": 1024},
-        {"option": "redis_maxmemory", "what": "Redis", "mb": 512},
+        {"option": "prefect_postgres_memory_mb", "what": "shared_buffers", "mb": 1024},
+        {"option": "prefect_redis_maxmemory", "what": "Redis", "mb": 512},
         {"option": "prefect_server_replicas", "what": "API processes", "count": 2, "process": "api"},
         {"option": "prefect_work_pools", "what": "workers", "count": 0, "process": "worker"},
     ]
@@ -484,11 +484,11 @@ def test_memory_that_a_machine_does_not_have() -> None:
 
     assert found(1536 + processes) == []
     (problem,) = found(1536 + processes - 1)
-    assert problem["option"] == "postgres_memory_mb"
+    assert problem["option"] == "prefect_postgres_memory_mb"
     assert f"can need {1536 + processes} MiB (shared_buffers 1024, Redis 512, API processes {processes})" in str(
         problem
     )
-    assert "lower one of: postgres_memory_mb, redis_maxmemory, prefect_server_replicas." in problem["remedy"]
+    assert "lower one of: prefect_postgres_memory_mb, prefect_redis_maxmemory, prefect_server_replicas." in problem["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -513,8 +513,8 @@ def test_problems_of_a_machine(ports: list[Any], facts: dict[str, Any], option: 
 
 
 def test_unknown_variables() -> None:
-    names = ["prefect_verson", "redis_maxmemory", "prefect_zzz_qqq", "__prefect_x", "ansible_host", "mine"]
-    problems = unknown_variables(names, ["prefect_version", "redis_maxmemory"], ["prefect_", "redis_"])
+    names = ["prefect_verson", "prefect_redis_maxmemory", "prefect_zzz_qqq", "__prefect_x", "ansible_host", "mine"]
+    problems = unknown_variables(names, ["prefect_version", "prefect_redis_maxmemory"], ["prefect_", "redis_"])
     assert [problem["option"] for problem in problems] == ["prefect_verson", "prefect_zzz_qqq"]
     assert problems[0]["remedy"] == "Did you mean prefect_version?"
     assert problems[1]["remedy"] == "Take it out or give it another prefix."

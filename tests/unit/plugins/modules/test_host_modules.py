@@ -22,7 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._user_processes
 from ansible_collections.selfhosted.prefect.plugins.modules import host_environment, host_removal, host_runs
 
 CHILD = "import subprocess, sys; subprocess.run(['sleep', '60'], start_new_session=True)"
-FILES = Path(__file__).resolve().parents[4] / "roles/prefect/files"
+FILES = Path(__file__).resolve().parents[4] / "roles/prefect_host/files"
 
 
 @pytest.mark.parametrize(
