@@ -381,6 +381,7 @@ class Group:
             files.remove(self.record_path(name))
         self._start()
         self._restart()
+        self._wait_for_started_by_others()
         if not self.processes and not self.wanted:
             files.remove(self.group_path(self.name))
         elif self.recorded_files - self.owned():
@@ -418,6 +419,13 @@ class Group:
                 waiting.append(name)
         for name in waiting:
             self._wait_ready(name)
+
+    def _wait_for_started_by_others(self) -> None:
+        """A boot, or a supervisor that was killed, has started processes a moment ago. What follows uses them."""
+        for name, process in self.processes.items():
+            pid = self.pids.get(self.unit(name), 0)
+            if name not in self.actions and pid and is_young(pid, process):
+                self._wait_ready(name)
 
     def _manage(self, name: str, function: Any) -> None:
         try:
@@ -468,6 +476,14 @@ def first_weakness(path: str) -> str | None:
             return launch.weakness(path)
         except (FileNotFoundError, NotADirectoryError):
             path = os.path.dirname(path)
+
+
+def is_young(pid: int, process: dict[str, Any]) -> bool:
+    """Whether a process may not be ready yet without anything being wrong."""
+    try:
+        return liveness.age_of(pid) < (process["ready"]["timeout"] if process["ready"] else process["start_seconds"])
+    except OSError:
+        return True  # it has just ended, and starts again
 
 
 def unready(process: dict[str, Any], pid: int) -> str | None:
