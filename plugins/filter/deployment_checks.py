@@ -226,7 +226,8 @@ def redis_checks(readings: Readings, expected: Readings) -> Iterator[Check]:
         "Redis carries the events",
         problems,
         f"{len(groups)} consumer groups, {report['used_memory'] // 1048576} MiB used",
-        "Look at the log of the background services and at prefect_redis_maxmemory. Without these consumers, events pile up.",
+        "Look at the log of the background services and at prefect_redis_maxmemory."
+        " Without these consumers, events pile up.",
     )
 
 

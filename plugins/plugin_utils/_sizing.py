@@ -866,7 +866,10 @@ def _server_variables(p: Plan, formulas: Mapping[str, str]) -> dict[str, tuple[A
         "prefect_server_services_max_overflow": (int(p.c("services_max_overflow")), connections),
         "prefect_pgbouncer_pool_size": (p.v["pgbouncer_pool_size"], formulas["pgbouncer_pool_size"]),
         "prefect_database_max_connections": (p.v["max_connections"], formulas["max_connections"]),
-        "prefect_postgres_memory_mb": (p.v["database_memory_gb"] * 1024, f"{formulas['database_memory_gb']}, × 1024 MiB"),
+        "prefect_postgres_memory_mb": (
+            p.v["database_memory_gb"] * 1024,
+            f"{formulas['database_memory_gb']}, × 1024 MiB",
+        ),
         "prefect_redis_maxmemory": (f"{p.v['redis_memory_mb']}mb", formulas["redis_memory_mb"]),
         "prefect_server_events_retention_days": (w["keep_events_days"], "keep_events_days of the workload"),
         "prefect_server_flow_runs_retention_days": (w["keep_runs_days"], "keep_runs_days of the workload"),

@@ -98,7 +98,10 @@ def test_somebody_elses_change_is_a_conflict_that_names_the_field(
 
 def test_a_workload_that_does_not_start_is_explained(development: Deployment, installed: Installed) -> None:
     refused = development.play(
-        "database", check=False, prefect_pgbouncer_image="nowhere.example/pgbouncer:none", prefect_kubernetes_wait_seconds=10
+        "database",
+        check=False,
+        prefect_pgbouncer_image="nowhere.example/pgbouncer:none",
+        prefect_kubernetes_wait_seconds=10,
     )
     assert refused.code != 0
     assert "nowhere.example/pgbouncer:none" in refused.output

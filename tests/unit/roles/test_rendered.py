@@ -104,7 +104,9 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
     resources = pod["containers"][0]["resources"]
     assert quantity(resources["requests"]["memory"]) == (request_mb or planned) * 2**20
     assert quantity(resources["limits"]["memory"]) == (limit_mb or planned) * 2**20
-    assert [item["resources"] for item in found["preflight"] if item["option"] == "prefect_postgres_resources"] == [resources]
+    assert [item["resources"] for item in found["preflight"] if item["option"] == "prefect_postgres_resources"] == [
+        resources
+    ]
     if not request_mb:
         assert planned > 2048
 
@@ -120,13 +122,21 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
         ),
         ({"prefect_platform": "kubernetes"}, []),
         (
-            {"prefect_platform": "kubernetes", "prefect_postgres_settings": {"shared_preload_libraries": "auto_explain"}},
+            {
+                "prefect_platform": "kubernetes",
+                "prefect_postgres_settings": {"shared_preload_libraries": "auto_explain"},
+            },
             ["auto_explain"],
         ),
     ],
 )
 def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[str, Any], preloaded: list[str]) -> None:
-    given = {"prefect_address": "10.0.0.8", "prefect_postgres_memory_mb": 512, "prefect_database_port": 5432, **variables}
+    given = {
+        "prefect_address": "10.0.0.8",
+        "prefect_postgres_memory_mb": 512,
+        "prefect_database_port": 5432,
+        **variables,
+    }
     names = ("restart", "container") if "prefect_platform" in variables else ("restart", "reload")
     expressions = {name: f"lookup('ansible.builtin.template', '{name}.conf.j2')" for name in names}
     found = evaluated(tmp_path, "local", "prefect_postgres", expressions, **given)

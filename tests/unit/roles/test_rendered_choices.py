@@ -43,7 +43,11 @@ CLOUDNATIVE_PG = {
     [
         ({}, 3, {"size": "30Gi"}, None),
         (
-            {"prefect_postgres_instances": 2, "prefect_storage_class": "fast", "prefect_postgres_image": "postgresql:17"},
+            {
+                "prefect_postgres_instances": 2,
+                "prefect_storage_class": "fast",
+                "prefect_postgres_image": "postgresql:17",
+            },
             2,
             {"size": "30Gi", "storageClass": "fast"},
             "postgresql:17",

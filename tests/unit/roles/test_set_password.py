@@ -80,7 +80,9 @@ def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
 
 def test_the_operator_is_told_of_another_password(tmp_path: Path) -> None:
     variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "prefect_postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables)
+    found = evaluated(
+        tmp_path, "local", "prefect_postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables
+    )
     objects = {item["kind"]: item for item in found["objects"]}
     metadata, spec = objects["Secret"]["metadata"], objects["Cluster"]["spec"]
     assert metadata["labels"] == {"cnpg.io/reload": "true"}
