@@ -49,7 +49,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import amount
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem

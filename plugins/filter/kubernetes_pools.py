@@ -73,7 +73,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import plain_name
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._jobs import with_defaults
 
 # A run that is stopped has nothing to finish: Prefect has marked it already.

@@ -74,7 +74,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
     WORKLOAD_LABEL,
     described,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge
 
 Manifest = dict[str, Any]
 

@@ -49,7 +49,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
 
 KEYS = {kind.plural: kind.key for kind in KINDS}
 INNER_KEYS = ("name", "slug")  # of queues, of schedules

@@ -60,7 +60,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._problems import Problem, problem
 
 # What units, command lines and the settings of all programs take as it is.

@@ -67,7 +67,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import executes_runs, job_namespaces
 from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import most_workers, plain_name, worker_count
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
-from ansible_collections.selfhosted.prefect.plugins.module_utils._reconcile import merge
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
 _PLACEMENT = ("nodeSelector", "tolerations", "affinity", "imagePullSecrets")

@@ -52,9 +52,9 @@ automation:
 
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 
 
 def read(client: Client, name: str | None) -> dict[str, Any]:

@@ -63,14 +63,14 @@ workloads:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import (
     ObjectSet,
     is_workload,
     title,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import quantity
 
 JOB = {
     # 25,000 runs an hour leave 2,000 finished Jobs behind in five minutes; without a limit they are never removed.

@@ -12,12 +12,21 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import ACTIONS, REFERENCES, TRIGGERS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import OPTIONS as RUN_OPTIONS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run_state import OPTIONS as STATE_OPTIONS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE, TYPES
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import (
+    ACTIONS,
+    REFERENCES,
+    TRIGGERS,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
+    DEPLOYMENT_SCHEDULE,
+    TYPES,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import OPTIONS as RUN_OPTIONS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run_state import (
+    OPTIONS as STATE_OPTIONS,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_QUEUE
 
 from .support import HERE, ROOT, Api, Server
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from rendering import ROOT, evaluated, template
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _resource, _reviews, quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import _resource, _reviews, quantity
 
 VERBS = ["get", "list", "create", "patch", "delete"]
 LABEL = "selfhosted.prefect/runs-of"

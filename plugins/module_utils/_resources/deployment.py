@@ -1,0 +1,367 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Flows and their deployments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind, check_name
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
+    DEPLOYMENT_SCHEDULE,
+    SCHEDULE_OPTIONS,
+    flat,
+    refused,
+    short,
+    told,
+    whole,
+)
+
+EMPTY_SCHEMAS: tuple[Any, ...] = ({}, {"type": "object", "properties": {}})
+OWN_LIMIT = "deployment:"  # the server keeps a deployment's own limit among the global ones, under this prefix
+
+
+class Flow(Kind):
+    noun = "flow"
+    plural = "flows"
+    route = ("flows",)
+    fields = {
+        "name": Field("name"),
+        "tags": Field("tags", empty=[]),
+        "labels": Field("labels", empty={}, fixed=True),
+    }
+    options = {
+        "name": {"type": "str", "required": True},
+        "tags": {"type": "list", "elements": "str"},
+        "labels": {"type": "dict"},
+    }
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item)
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return ["name", item["name"]]
+
+    def reference(self, item: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+        return [found["id"]]
+
+    def normal(self, option: str, value: Any) -> Any:
+        value = super().normal(option, value)
+        if option == "tags":
+            return sorted(set(value))
+        if option == "labels":  # without those that the server adds itself
+            return {name: label for name, label in value.items() if not name.startswith("prefect.")}
+        return value
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        if "flows" not in client.memo:
+            client.memo["flows"] = list(super().every(client))
+        return iter(client.memo["flows"])
+
+    def known(self, client: Client, name: str) -> dict[str, Any] | None:
+        """The flow, without a request when the list of all has been read."""
+        if "flows" not in client.memo:
+            return self.find(client, {"name": name})
+        by_name = client.memo.setdefault("flows by name", {one["name"]: one for one in client.memo["flows"]})
+        found: dict[str, Any] | None = by_name.get(name)
+        return found
+
+    def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+        wanted = super().wanted(client, item, found)
+        if found and "labels" in wanted:
+            wanted["labels"] = {**self.normal("labels", found.get("labels")), **wanted["labels"]}
+        return wanted
+
+
+class Deployment(Flow):
+    noun = "deployment"
+    refers_to = ("flow", "work_pool", "work_queue", "global_concurrency_limit", "block_document")
+    plural = "deployments"
+    key = ("flow", "name")
+    route = ("deployments",)
+    fields = {
+        "flow": Field("flow_name"),
+        "name": Field("name"),
+        "description": Field("description"),
+        "tags": Field("tags", empty=[]),
+        "labels": Field("labels", empty={}, fixed=True),
+        "paused": Field("paused", empty=False),
+        "work_pool": Field("work_pool_name"),
+        "work_queue": Field("work_queue_name"),
+        "entrypoint": Field("entrypoint"),
+        "path": Field("path"),
+        "pull_steps": Field("pull_steps", empty=[]),
+        "version": Field("version"),
+        "parameters": Field("parameters", empty={}),
+        "parameter_openapi_schema": Field("parameter_openapi_schema", empty={}),
+        "enforce_parameter_schema": Field("enforce_parameter_schema", empty=True),
+        "job_variables": Field("job_variables", empty={}),
+        "concurrency_limit": Field("concurrency_limit"),
+        "global_concurrency_limit": Field("global_concurrency_limit_id"),
+        "concurrency_options": Field("concurrency_options"),
+        "storage_document": Field("storage_document_id"),
+        "schedules": Field("schedules", empty=[]),
+    }
+    options = {
+        "flow": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "description": {"type": "str"},
+        "tags": {"type": "list", "elements": "str"},
+        "labels": {"type": "dict"},
+        "paused": {"type": "bool"},
+        "work_pool": {"type": "str"},
+        "work_queue": {"type": "str"},
+        "entrypoint": {"type": "str"},
+        "path": {"type": "str"},
+        "pull_steps": {"type": "list", "elements": "dict"},
+        "version": {"type": "str"},
+        "parameters": {"type": "dict"},
+        "parameter_openapi_schema": {"type": "dict"},
+        "enforce_parameter_schema": {"type": "bool"},
+        "job_variables": {"type": "dict"},
+        "concurrency_limit": {"type": "int"},
+        "global_concurrency_limit": {"type": "str"},
+        "concurrency_options": {
+            "type": "dict",
+            "options": {
+                "collision_strategy": {"type": "str", "choices": ["ENQUEUE", "CANCEL_NEW"], "default": "ENQUEUE"},
+                "grace_period_seconds": {"type": "int"},
+            },
+        },
+        "storage_document": {"type": "str"},
+        "schedules": {"type": "list", "elements": "dict", "options": SCHEDULE_OPTIONS},
+    }
+    runtime = ("id", "created", "updated", "flow_id", "status", "last_polled")
+
+    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+        yield "flow", options["flow"]
+        if options.get("work_pool"):
+            yield "work_pool", options["work_pool"]
+            yield "work_queue", options["work_pool"], options.get("work_queue") or "default"
+        if options.get("global_concurrency_limit"):
+            yield "global_concurrency_limit", options["global_concurrency_limit"]
+        if options.get("storage_document"):
+            yield ("block_document", *options["storage_document"].split("/", 1))
+
+    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        item = super().portable(client, found)
+        if item.get("work_queue") == "default":
+            del item["work_queue"]
+        if "schedules" in item:
+            item["schedules"] = [self._portable_schedule(one) for one in item["schedules"]]
+        return item
+
+    def _portable_schedule(self, schedule: Mapping[str, Any]) -> dict[str, Any]:
+        fresh = DEPLOYMENT_SCHEDULE.fresh()
+        return {part: value for part, value in schedule.items() if not same(value, fresh[part])}
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        super().check(item)
+        check_name(self, item, "flow")
+        limit = item.get("concurrency_limit")
+        if limit is not None and limit < 1:
+            raise self.refuse(item, "concurrency_limit", f"must be 1 or more, or null for none, not {limit}")
+        if limit is not None and item.get("global_concurrency_limit") is not None:
+            raise self.refuse(item, "concurrency_limit", "a deployment has its own limit or a shared one, not both")
+        schedules = schedule_items(item)
+        for schedule in schedules:
+            DEPLOYMENT_SCHEDULE.check(schedule)
+        slugs = [schedule["slug"] for schedule in schedules if schedule["slug"] is not None]
+        if len(set(slugs)) < len(slugs):
+            raise self.refuse(item, "schedules", f"slugs must be unique, not {slugs}")
+
+    def names(self, item: Mapping[str, Any]) -> list[str]:
+        return ["name", item["flow"], item["name"]]
+
+    def complete(self, client: Client, found: dict[str, Any], flow: str = "") -> dict[str, Any]:
+        """Names instead of ids, and the concurrency limit where it really is."""
+        shared: Any = found.get("global_concurrency_limit")
+        own = shared and shared["name"].startswith(OWN_LIMIT)
+        storage = found.get("storage_document_id")
+        return {
+            **found,
+            "flow_name": flow,
+            "concurrency_limit": shared["limit"] if own else None,
+            "global_concurrency_limit_id": shared["name"] if shared and not own else None,
+            "storage_document_id": client.block_name(storage) if storage else None,
+            "schedules": list(flat(found, f"{flow}/{found['name']}")),
+        }
+
+    def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = client.get(*self.route, *self.names(item), missing_ok=True)
+        return found and self.complete(client, found, item["flow"])
+
+    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+        flows = {flow["id"]: flow["name"] for flow in FLOW.every(client)}
+        deployments = list(client.pages("deployments", "filter"))
+        client.block_names(found["storage_document_id"] for found in deployments if found.get("storage_document_id"))
+        for found in deployments:
+            yield self.complete(client, found, flows.get(found["flow_id"], ""))
+
+    def normal(self, option: str, value: Any) -> Any:
+        value = super().normal(option, value)
+        if option == "parameter_openapi_schema" and value in EMPTY_SCHEMAS:
+            return {}
+        if option == "concurrency_options" and value:
+            return {name: part for name, part in value.items() if part is not None}
+        if option == "schedules":
+            views = [short(DEPLOYMENT_SCHEDULE.view(one)) for one in value]
+            return sorted(views, key=lambda view: (view["slug"] or "", json.dumps(view, sort_keys=True)))
+        return value
+
+    def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+        wanted = super().wanted(client, {name: item[name] for name in item if name != "schedules"}, found)
+        if "schedules" in item:
+            plans = schedule_plans(client, item, found)
+            wanted["schedules"] = self.normal("schedules", [steps.after for _one, _current, steps in plans])
+        pool = wanted.get("work_pool", found and found["work_pool_name"])
+        if pool is None and wanted.get("work_queue"):
+            raise self.refuse(item, "work_queue", "needs a work_pool")
+        moved = "work_pool" in wanted and pool != (found and found["work_pool_name"])
+        if "work_queue" in wanted or moved:
+            wanted["work_queue"] = (wanted.get("work_queue") or "default") if pool else None
+        if wanted.get("concurrency_limit") and found and found["global_concurrency_limit_id"]:
+            wanted["global_concurrency_limit"] = None
+        if wanted.get("global_concurrency_limit") and found and found["concurrency_limit"]:
+            wanted["concurrency_limit"] = None
+        return wanted
+
+    def plan(
+        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
+    ) -> Plan:
+        result = super().plan(client, item, found, state)
+        if result.action == "create":  # the server adds the labels of the flow
+            flow = FLOW.known(client, item["flow"])
+            inherited = FLOW.view(flow)["labels"] if flow else {}
+            result.after["labels"] = {**inherited, **result.after["labels"]}
+        return result
+
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+        errors = []
+        for item, steps in planned:
+            try:
+                self._check_pool(client, item, steps)
+                self._body(client, item, steps)  # which looks up what it refers to
+            except PrefectError as error:
+                errors.append(error)
+        schedules = [
+            (self.title(item), schedule)
+            for item, steps in planned
+            if "schedules" in steps.changes
+            for schedule in steps.after["schedules"]
+        ]
+        return errors + refused(client, schedules)
+
+    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        flow = FLOW.known(client, item["flow"]) or client.call(
+            "POST", "flows", "", body={"name": item["flow"]}, repeatable=True
+        )
+        body = self._body(client, item, steps)
+        schedules = [steps.after for _schedule, _current, steps in schedule_plans(client, item, None)]
+        body.update(name=item["name"], flow_id=flow["id"], schedules=[whole(schedule) for schedule in schedules])
+        try:
+            client.call("POST", *self.route, "", body=body)
+        except PrefectError as error:
+            raise told(error, schedules) from None
+
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+        self._check_pool(client, item, steps)
+        body = self._body(client, item, steps)
+        self._let_go(client, found, steps)
+        if body:
+            client.call("PATCH", *self.route, found["id"], body=body)
+        if "schedules" in steps.changes:
+            self._write_schedules(client, item, found)
+        self._notice_what_was_ignored(client, item, steps)
+
+    def _write_schedules(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        plans = schedule_plans(client, item, found)
+        for schedule, current, steps in plans:
+            DEPLOYMENT_SCHEDULE.apply(client, schedule, current, steps)
+        kept = [current["id"] for _schedule, current, _steps in plans if current]
+        for current in found["schedules"]:
+            if current["id"] not in kept:
+                DEPLOYMENT_SCHEDULE.delete(client, current, current)
+
+    def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        """Old servers accept a request to clear these, and do nothing."""
+        cleared = [option for option in ("work_pool", "job_variables") if steps.changes.get(option, True) in (None, {})]
+        found = self.find(client, item) if cleared else None
+        for option in cleared if found else ():
+            if self.view(found or {})[option]:
+                raise self.refuse(item, option, "this version of Prefect cannot clear it: give a value, or upgrade")
+
+    def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        if found["global_concurrency_limit_id"]:
+            client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
+        super().delete(client, item, found)
+
+    def _let_go(self, client: Client, found: Mapping[str, Any], steps: Plan) -> None:
+        """Leave the present limit first: with a shared one in place the server changes or deletes that one."""
+        if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
+            return
+        if found["global_concurrency_limit_id"]:
+            client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
+        elif steps.after["global_concurrency_limit"] and found["concurrency_limit"] is not None:
+            client.call("PATCH", *self.route, found["id"], body={"concurrency_limit": None})
+
+    def _check_pool(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+        pool = steps.changes.get("work_pool")
+        if pool and client.known_id("work_pool", pool, "work_pools", pool) is None:
+            raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
+
+    def _body(self, client: Client, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+        apart = (*self.key, "schedules")
+        body = self.body({option: value for option, value in steps.changes.items() if option not in apart})
+        if "work_queue" in steps.changes:  # alone, the server would take it for a queue without a pool
+            body["work_pool_name"] = steps.after["work_pool"]
+        if body.get("global_concurrency_limit_id"):
+            name = body["global_concurrency_limit_id"]
+            limit = client.known_id("global_concurrency_limit", name, "v2", "concurrency_limits", name)
+            if limit is None:
+                raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
+            body["global_concurrency_limit_id"] = limit
+            body.pop("concurrency_limit", None)  # null beside it makes the server delete the shared limit
+        if body.get("storage_document_id"):
+            block = client.block_id(body["storage_document_id"])
+            if block is None:
+                raise self.refuse(item, "storage_document", f"there is no block {item['storage_document']!r}")
+            body["storage_document_id"] = block
+        return body
+
+
+def schedule_items(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    deployment = f"{item['flow']}/{item['name']}"
+    return [{"slug": None, **schedule, "deployment": deployment} for schedule in item.get("schedules") or ()]
+
+
+def schedule_plans(
+    client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> list[tuple[dict[str, Any], dict[str, Any] | None, Plan]]:
+    """Each of the wanted schedules, with the one of the same slug and what leads from this to that.
+
+    Without a slug, it is one without a slug that has all that is wanted; or else a new one.
+    """
+    present = list(found["schedules"] if found else ())
+    plans = []
+    for one in schedule_items(item):
+        candidates = [(current, DEPLOYMENT_SCHEDULE.plan(client, one, current)) for current in present
+                      if current["slug"] == one["slug"]]  # fmt: skip
+        if one["slug"] is None:
+            candidates = [(current, steps) for current, steps in candidates if not steps.changed]
+        current, steps = candidates[0] if candidates else (None, DEPLOYMENT_SCHEDULE.plan(client, one, None))
+        if current:
+            present.remove(current)
+        plans.append((one, current, steps))
+    return plans
+
+
+FLOW = Flow()
+DEPLOYMENT = Deployment()
