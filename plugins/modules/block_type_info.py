@@ -51,7 +51,7 @@ block_type:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_TYPE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import BLOCK_TYPE
 
 
 def main() -> None:

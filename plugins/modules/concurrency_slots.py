@@ -56,7 +56,7 @@ released_slots:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.concurrency_slots import (
     SLOT_OPTIONS,
     release,
 )

@@ -67,7 +67,7 @@ flow:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
 
 
 def main() -> None:

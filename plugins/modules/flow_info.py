@@ -51,7 +51,7 @@ flow:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ global_concurrency_limit:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
     GLOBAL_CONCURRENCY_LIMIT,
 )
 

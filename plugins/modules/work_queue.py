@@ -84,7 +84,7 @@ work_queue:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ work_queue:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worke
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment import moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import find_deployment
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import default_template
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import default_template
 
 NAME = "selfhosted-prefect-loadtest"  # of the pool that no real worker polls, of the flow and of its deployment
 PROBE = r"from prefect import flow\n\n@flow\ndef probe(seconds: float = 0):\n    import time\n    time.sleep(seconds)\n"

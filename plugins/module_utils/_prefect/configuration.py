@@ -30,7 +30,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.yaml_text import yaml_text
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL, WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 # What one write may be told because of others at the same time: the server is busy, or (409) two of them found that
 # something is missing which the server makes for both, such as its key when the first secrets are written.

@@ -24,10 +24,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.bloc
     BLOCK_SCHEMA,
     secret_fields,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import FLOW
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import SECRET_NAME, VARIABLE
 
 EXPORTED = tuple(kind for kind in KINDS if kind is not DEPLOYMENT_SCHEDULE)  # deployments have them

@@ -22,7 +22,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL, WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 PURGED = tuple(kind for kind in ORDER if kind is not DEPLOYMENT_SCHEDULE)  # which deployments list as a whole
 MAXIMUM = 10

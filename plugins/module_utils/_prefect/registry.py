@@ -15,17 +15,22 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA, BLOCK_TYPE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import DEPLOYMENT, FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import BLOCK_TYPE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import DEPLOYMENT
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
     GLOBAL_CONCURRENCY_LIMIT,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
     TAG_CONCURRENCY_LIMIT,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import VARIABLE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL, WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 # A kind comes after those it refers to. Objects are deleted in the opposite order.
 ORDER: tuple[Kind, ...] = (

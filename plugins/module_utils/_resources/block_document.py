@@ -18,11 +18,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, plan, plan_absent, same
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import (
-    check_slug,
-    no_such_type,
     schemas_of,
     secret_fields,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import check_slug, no_such_type
 
 HIDDEN = "********"  # what a server that hides a secret shows in its place; sent back, it keeps the secret
 SECRET, OLD_SECRET = "<secret>", "<old secret>"  # what we show

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Concurrency limits: global ones by name, and those of task runs by tag."""
+"""Concurrency limits of task runs, known by their tags."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import (
     Field,
     Kind,
@@ -17,42 +17,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
     check_name,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import find_deployment
-
-TAG = "tag:"
-# The server keeps the limits of tags and of deployments among the global ones, under these names.
-OWNED_BY_OTHERS = {TAG: "the module tag_concurrency_limit", "deployment:": "concurrency_limit of the deployment"}
-
-
-class GlobalConcurrencyLimit(Kind):
-    noun = "global_concurrency_limit"
-    plural = "global_concurrency_limits"
-    route = ("v2", "concurrency_limits")
-    fields = {
-        "name": Field("name"),
-        "limit": Field("limit", nullable=False, needed=True),
-        "active": Field("active", empty=True),
-        "slot_decay_per_second": Field("slot_decay_per_second", empty=0.0),
-    }
-    options = {
-        "name": {"type": "str", "required": True},
-        "limit": {"type": "int"},
-        "active": {"type": "bool"},
-        "slot_decay_per_second": {"type": "float"},
-    }
-    runtime = ("id", "created", "updated", "active_slots")
-
-    def check(self, item: Mapping[str, Any]) -> None:
-        super().check(item)
-        check_name(self, item)
-        for prefix, owner in OWNED_BY_OTHERS.items():
-            if item["name"].startswith(prefix):
-                raise self.refuse(item, "name", f"names with {prefix!r} belong to the server: use {owner}")
-        check_limit(self, item, "limit")
-        check_limit(self, item, "slot_decay_per_second")
-
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
-        return (one for one in super().every(client) if not one["name"].startswith(tuple(OWNED_BY_OTHERS)))
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
+    TAG,
+    GlobalConcurrencyLimit,
+)
 
 
 class TagConcurrencyLimit(Kind):
@@ -96,50 +64,4 @@ class TagConcurrencyLimit(Kind):
         self.create(client, item, steps)
 
 
-GLOBAL_CONCURRENCY_LIMIT = GlobalConcurrencyLimit()
 TAG_CONCURRENCY_LIMIT = TagConcurrencyLimit()
-
-
-# Releasing slots that are held by nobody any more
-
-SLOT_OPTIONS: dict[str, Any] = {
-    "global_concurrency_limit": {"type": "str"},
-    "tag": {"type": "str"},
-    "deployment": {"type": "str"},
-}
-
-
-def release(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module concurrency_slots."""
-    option = next(name for name in SLOT_OPTIONS if options[name] is not None)
-    name = options[option]
-    if option == "tag":
-        found = TAG_CONCURRENCY_LIMIT.find(client, {"tag": name})
-    elif option == "deployment":
-        found = own_limit(client, name)
-    else:
-        GLOBAL_CONCURRENCY_LIMIT.check({"name": name})
-        found = GLOBAL_CONCURRENCY_LIMIT.find(client, {"name": name})
-    if found is None:
-        raise PrefectError(f"{option}: there is no concurrency limit of {name!r}", option=option)
-    held = found["active_slots"]
-    if held and not client.read_only:
-        if option == "tag":
-            client.call("POST", *TagConcurrencyLimit.route, "tag", name, "reset", body={}, repeatable=True)
-        else:
-            client.call("PATCH", *GlobalConcurrencyLimit.route, found["id"], body={"active_slots": 0})
-    title = f"{option} {name!r}"
-    diff = {"before": {"active_slots": held}, "after": {"active_slots": 0}}
-    return {
-        "changed": held > 0,
-        "released_slots": held,
-        "diff": {**diff, "before_header": title, "after_header": title},
-    }
-
-
-def own_limit(client: Client, deployment: str) -> dict[str, Any] | None:
-    limit: dict[str, Any] | None = find_deployment(client, deployment)["global_concurrency_limit"]
-    if limit and not limit["name"].startswith("deployment:"):
-        problem = f"{deployment!r} shares a limit with others: give global_concurrency_limit={limit['name']!r}"
-        raise PrefectError(f"deployment: {problem}", option="deployment")
-    return limit

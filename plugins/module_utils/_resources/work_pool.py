@@ -2,14 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Work pools: their base job template made from the server's default one, and their queues as one ordered list."""
+"""Work pools: a base job template, and the queues as one ordered list."""
 
 from __future__ import annotations
 
-import difflib
-import itertools
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,81 +16,23 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
     check_limit,
     check_name,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, merge, plan, same
-
-PLACEHOLDER = re.compile(r"{{\s*(\$?[\w.-]+)\s*}}")
-SERVER_SIDE = ("prefect.blocks.", "prefect.variables.", "$", "ctx.")  # placeholders that no variable stands for
-TEMPLATE_OPTIONS = ("job", "job_manifest_patch", "base_job_template")
-QUEUE_OPTIONS = {
-    "name": {"type": "str", "required": True},
-    "priority": {"type": "int"},
-    "concurrency_limit": {"type": "int"},
-    "description": {"type": "str"},
-    "paused": {"type": "bool"},
-}
-
-
-class WorkQueue(Kind):
-    noun = "work_queue"
-    plural = "work_queues"
-    key = ("work_pool", "name")
-    part_of = "work_pool"
-    refers_to = ("work_pool",)
-    route = ("work_pools",)
-    fields = {
-        "work_pool": Field("work_pool_name"),
-        "name": Field("name"),
-        "priority": Field("priority", nullable=False),
-        "concurrency_limit": Field("concurrency_limit"),
-        "description": Field("description", empty=""),
-        "paused": Field("is_paused", empty=False),
-    }
-    options = {"work_pool": {"type": "str", "required": True}, **QUEUE_OPTIONS}
-    runtime = ("id", "created", "updated", "active_slots", "last_polled", "status")
-
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-        yield "work_pool", options["work_pool"]
-
-    def builtin(self, found: Mapping[str, Any]) -> bool:
-        return bool(found["name"] == "default")
-
-    def check(self, item: Mapping[str, Any]) -> None:
-        super().check(item)
-        check_name(self, item)
-        check_limit(self, item, "concurrency_limit")
-        if item.get("priority", 1) < 1:
-            raise self.refuse(item, "priority", f"must be 1 (served first) or more, not {item['priority']}")
-
-    def names(self, item: Mapping[str, Any]) -> list[str]:
-        return [item["work_pool"], "queues", item["name"]]
-
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
-        return (queue for queue in client.pages("work_queues", "filter") if queue.get("work_pool_name"))
-
-    def plan(
-        self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
-        result = super().plan(client, item, found, state)
-        if result.action == "create" and "priority" not in item:
-            result.after["priority"] = self._first_free_priority(client, item["work_pool"])
-        return result
-
-    def _first_free_priority(self, client: Client, pool: str) -> int:
-        """What the server gives a queue that states none."""
-        queues = client.call("POST", "work_pools", pool, "queues", "filter", body={}, missing_ok=True) or []
-        taken = {queue["priority"] for queue in queues}
-        return next(priority for priority in itertools.count(1) if priority not in taken)
-
-    def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        return super().body({option: value for option, value in changes.items() if option != "work_pool"})
-
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
-        client.call("POST", "work_pools", item["work_pool"], "queues", body=self.body(steps.changes))
-
-    def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-        if item["name"] == "default":
-            raise self.refuse(item, "name", "every pool keeps its queue 'default': pause it instead (paused: true)")
-        super().delete(client, item, found)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import (
+    TEMPLATE_OPTIONS,
+    default_template,
+    default_templates,
+    hint,
+    job_template,
+    template_options,
+    undeclared,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import (
+    DEFAULT_QUEUE,
+    QUEUE_OPTIONS,
+    WORK_QUEUE,
+    queues_after,
+    short_queues,
+)
 
 
 class WorkPool(Kind):
@@ -283,163 +221,9 @@ class WorkPool(Kind):
                 client.call("PATCH", "work_pools", item["name"], "queues", name, body=body)
 
 
-WORK_QUEUE = WorkQueue()
 WORK_POOL = WorkPool()
-DEFAULT_QUEUE = {
-    "name": "default",
-    "priority": 1,
-    "concurrency_limit": None,
-    "description": "The work pool's default queue.",
-    "paused": False,
-}
-
-
-# The base job template
-
-
-def default_templates(client: Client) -> dict[str, Any]:
-    """The server's default base job template of each pool type."""
-    if "workers" not in client.memo:
-        client.memo["workers"] = client.get("collections", "views", "aggregate-worker-metadata")
-    workers = client.memo["workers"]
-    return {
-        name: worker["default_base_job_configuration"]
-        for workers in workers.values()
-        for name, worker in workers.items()
-    }
-
-
-def default_template(client: Client, pool_type: Any) -> dict[str, Any] | None:
-    template: dict[str, Any] | None = default_templates(client).get(pool_type)
-    return template
-
-
-def job_template(
-    template: Mapping[str, Any], job: Mapping[str, Any] | None, patch: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The template with other defaults of its variables and a patched job_configuration."""
-    defaults = {name: {"default": value} for name, value in (job or {}).items()}
-    result = dict(template)
-    if defaults:
-        variables = template["variables"]
-        properties = {
-            name: {**schema, **defaults.get(name, {})} for name, schema in variables.get("properties", {}).items()
-        }
-        result["variables"] = {**variables, "properties": properties}
-    if patch:
-        result["job_configuration"] = merge(template["job_configuration"], patch)
-    return result
 
 
 def storage_block(pool: Mapping[str, Any]) -> str | None:
     block_id: str | None = (pool.get("storage_configuration") or {}).get("default_result_storage_block_id")
     return block_id
-
-
-def template_options(default: Mapping[str, Any] | None, template: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that make this template from the default one; the whole template where no others can."""
-    if not default:
-        return {"base_job_template": template}
-    variables = {
-        name: template.get("variables", {}).get("properties", {}).get(name, {})
-        for name in default["variables"].get("properties", {})
-    }
-    options: dict[str, Any] = {
-        "job": {
-            name: schema["default"]
-            for name, schema in variables.items()
-            if "default" in schema
-            and not same(schema["default"], default["variables"]["properties"][name].get("default", ABSENT))
-        },
-        "job_manifest_patch": patch_between(default["job_configuration"], template.get("job_configuration", {})),
-    }
-    made = job_template(default, options["job"], options["job_manifest_patch"])
-    if not same(made, template):
-        return {"base_job_template": template}
-    return {name: value for name, value in options.items() if value}
-
-
-ABSENT = object()
-
-
-def patch_between(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What to merge into base; null takes a key out."""
-    patch: dict[str, Any] = {name: None for name in base if name not in wanted}
-    for name, value in wanted.items():
-        before = base.get(name)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            inner = patch_between(before, value)
-            patch.update({name: inner} if inner else {})
-        elif name not in base or not same(before, value):
-            patch[name] = value
-    return patch
-
-
-def undeclared(template: Mapping[str, Any]) -> list[str]:
-    """Placeholders in job_configuration that variables.properties does not declare: the server refuses them."""
-    used = set(PLACEHOLDER.findall(json.dumps(template.get("job_configuration", {}))))
-    declared = template.get("variables", {}).get("properties", {})
-    return sorted(name for name in used if name not in declared and not name.startswith(SERVER_SIDE))
-
-
-def hint(name: str, declared: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(declared), n=3, cutoff=0.4)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(sorted(declared))}"
-
-
-# Queues
-
-
-def queues_after(
-    current: Sequence[Mapping[str, Any]], declared: Sequence[Mapping[str, Any]]
-) -> tuple[list[dict[str, Any]], list[tuple[bool, str, dict[str, Any]]]]:
-    """All queues of the pool once the declared ones are as declared, and the writes that lead there.
-
-    The server shifts other queues when a priority is taken, so priorities are written in ascending order: a later
-    write then never moves a queue that is already right, and a queue the server has moved to its place needs none.
-    """
-    ordered = any("priority" not in queue for queue in declared)
-    wishes = [{**queue, "priority": place} if ordered else queue for place, queue in enumerate(declared, 1)]
-    result = {queue["name"]: dict(queue) for queue in current}
-    writes = []
-    for wish in sorted(wishes, key=lambda wish: wish["priority"]):
-        name = wish["name"]
-        wanted = {option: WORK_QUEUE.normal(option, value) for option, value in wish.items()}
-        steps = plan(result.get(name), wanted, {**WORK_QUEUE_FRESH, "name": name})
-        if not steps.changed:
-            continue
-        writes.append((steps.action == "create", name, steps.changes))
-        result[name] = steps.after
-        if "priority" in steps.changes:
-            shifted = shift({one: queue["priority"] for one, queue in result.items()}, name)
-            for one, priority in shifted.items():
-                result[one]["priority"] = priority
-    return sorted(result.values(), key=lambda queue: queue["priority"]), writes
-
-
-def short_queues(queues: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Without defaults, and without priorities where the order says the same."""
-    ordered = [queue["priority"] for queue in queues] == list(range(1, len(queues) + 1))
-    stated = ("name",) if ordered else ("name", "priority")
-    short = []
-    for queue in queues:
-        fresh = DEFAULT_QUEUE if queue["name"] == "default" else WORK_QUEUE_FRESH
-        differing = [name for name in queue if name != "priority" and not same(queue[name], fresh.get(name))]
-        short.append({name: queue[name] for name in [*stated, *differing]})
-    return short
-
-
-WORK_QUEUE_FRESH = {
-    option: field.empty for option, field in WORK_QUEUE.fields.items() if option not in ("work_pool", "priority")
-}
-
-
-def shift(priorities: Mapping[str, int], moved: str) -> dict[str, int]:
-    """The server's rule: the moved queue keeps its priority, those it meets go one further, in their order."""
-    order = sorted(priorities, key=lambda name: (priorities[name], name != moved))
-    result: dict[str, int] = {}
-    last = 0
-    for name in order:
-        last = max(priorities[name], last + 1)
-        result[name] = last
-    return result

@@ -26,7 +26,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run_state import (
     OPTIONS as STATE_OPTIONS,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 from .support import HERE, ROOT, Api, Server
 

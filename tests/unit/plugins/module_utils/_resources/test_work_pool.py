@@ -5,12 +5,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import job_template, undeclared
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import (
     DEFAULT_QUEUE,
-    job_template,
     queues_after,
     shift,
-    undeclared,
 )
 
 NAMES = ["default", "a", "b", "c", "d"]
