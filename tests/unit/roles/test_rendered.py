@@ -31,7 +31,7 @@ def peer(namespace: str, **labels: str) -> dict[str, Any]:
     }
 
 
-PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
+PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect._deployment_problems"
 
 
 def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.path_problems import path_problems
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.path_problems import path_problems
 
 ROOT = Path(__file__).resolve().parents[4]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())

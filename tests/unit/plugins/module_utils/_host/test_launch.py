@@ -19,8 +19,8 @@ from environment_files import ODD
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import account, launch
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._text import environment_file
 
 PROGRAM = Path(launch.__file__)
 HARD = "@:/#%' \"$\\ `x` ${HOME} $(id) %n \\n \\q ; # \t end"
