@@ -25,7 +25,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.trans
     LoadError,
     Meter,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Plan, Worker
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment import moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import find_deployment
@@ -267,7 +267,7 @@ class Test:
     def _workers(self) -> list[Worker]:
         if not self.synthetic:
             return []
-        plan = Plan(
+        plan = WorkerSettings(
             NAME,
             self.version,
             run_seconds=self.options["run_seconds"],

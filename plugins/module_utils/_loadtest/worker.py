@@ -38,7 +38,7 @@ STEP = "prefect.deployments.steps.run_shell_script"
 
 
 @dataclass
-class Plan:
+class WorkerSettings:
     """What the workers do, and how fast."""
 
     pool: str
@@ -131,7 +131,7 @@ def subscription(event_name: str) -> dict[str, Any]:
 class Worker:
     """One of the workers, and the processes that it seems to start."""
 
-    def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: WorkerSettings, ledger: Ledger) -> None:
         self.name = name
         self.endpoint, self.meter, self.plan, self.ledger = endpoint, meter, plan, ledger
         self.runs_endpoint = endpoint  # where its runs find the API

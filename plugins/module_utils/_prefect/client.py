@@ -21,7 +21,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -214,37 +214,6 @@ class Client:
     def pause(self, attempt: int) -> bool:
         """Wait before a create is looked at again; False when patience is over."""
         return self._wait(attempt, None)
-
-    # Blocks are referred to as type/name, and the API's objects have their ids.
-
-    def block_names(self, ids: Iterable[str]) -> dict[str, str]:
-        """Those of many, in few requests; without the ids that no block has."""
-        known: dict[str, str] = self.memo.setdefault("block_names", {})
-        unknown = sorted(set(ids) - known.keys())
-        for start in range(0, len(unknown), PAGE):
-            some = {"id": {"any_": unknown[start : start + PAGE]}, "is_anonymous": None}
-            for block in self.pages("block_documents", "filter", block_documents=some):
-                known[block["id"]] = f"{block['block_type']['slug']}/{block['name']}"
-        return known
-
-    def block_name(self, block_id: str) -> str | None:
-        return self.block_names([block_id]).get(block_id)
-
-    def block_id(self, block_name: str) -> str | None:
-        slug, _slash, name = block_name.partition("/")
-        return self.known_id("block", block_name, "block_types", "slug", slug, "block_documents", "name", name)
-
-    def known_id(self, noun: str, name: str, *path: Any) -> str | None:
-        """The id of what is at a path, which is asked for once in a run; None while nothing is there."""
-        ids: dict[Any, str] = self.memo.setdefault("ids", {})
-        if (noun, name) not in ids:
-            if (noun, name) in self.coming:
-                return NOTHING
-            found = self.get(*path, missing_ok=True)
-            if found is None:
-                return None
-            ids[noun, name] = str(found["id"])
-        return ids[noun, name]
 
     # One request
 

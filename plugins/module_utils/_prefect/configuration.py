@@ -25,7 +25,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
     Key,
     Live,
     Step,
-    identity,
+    key_of,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.yaml_text import yaml_text
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
@@ -76,10 +76,10 @@ def planned(client: Client, live: Live, document: Mapping[str, Any], problems: l
     steps = []
     for kind in KINDS:
         items = list(checked(kind, document.get(kind.plural) or (), problems))
-        present = {identity(kind, kind.handle(found)): found for found in live.every(kind)} if items else {}
+        present = {key_of(kind, kind.identity(found)): found for found in live.list_all(kind)} if items else {}
         for item in items:
             state = item.pop("state")
-            found = present.get(identity(kind, item))
+            found = present.get(key_of(kind, item))
             try:
                 steps.append(Step(kind, item, found, kind.plan(client, item, found, state)))
             except PrefectError as error:
@@ -118,10 +118,10 @@ def checked(kind: Kind, raw_items: Any, problems: list[str]) -> Iterator[dict[st
             problems += [f"{kind.plural}, item {number} ({name}): {text}" for text in told]
             continue
         item: dict[str, Any] = given(checking.validated_parameters, raw)
-        if identity(kind, item) in seen:
+        if key_of(kind, item) in seen:
             problems.append(f"{kind.title(item)} is in {kind.plural} more than once")
             continue
-        seen.add(identity(kind, item))
+        seen.add(key_of(kind, item))
         try:
             kind.check({name: value for name, value in item.items() if name != "state"})
         except PrefectError as error:
@@ -168,7 +168,7 @@ def levels(kind: Kind, steps: Sequence[Step]) -> Iterator[list[Step]]:
     needed: dict[Key, set[Key]] = {}
     if kind.noun in kind.refers_to:
         needed = {
-            step.key: {key[1:] for key in kind.needs(options_of(step)) if key[0] == kind.noun} - {step.key}
+            step.key: {key[1:] for key in kind.dependencies(options_of(step)) if key[0] == kind.noun} - {step.key}
             for step in steps
         }
     while left:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS, Live, identity, matches
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS, Live, key_of, matches
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.yaml_text import Expression, yaml_text
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import (
     BLOCK_DOCUMENT,
@@ -50,14 +50,14 @@ def export(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     wanted = options.get("kinds") or [kind.plural for kind in EXPORTED]
     live = Live(client)
     if BLOCK_DOCUMENT.plural in wanted:
-        live.every(BLOCK_SCHEMA)  # which blocks refer to
+        live.list_all(BLOCK_SCHEMA)  # which blocks refer to
     secrets: list[str] = []
     document: dict[str, Any] = {}
     for kind in EXPORTED:
         if kind.plural in wanted:
-            chosen = once(client, kind, [found for found in live.every(kind) if is_chosen(kind, found, options)])
+            chosen = once(client, kind, [found for found in live.list_all(kind) if is_chosen(kind, found, options)])
             items = [
-                hidden(kind, found, kind.portable(client, found), options["vault_prefix"], secrets) for found in chosen
+                hidden(kind, found, kind.to_export(client, found), options["vault_prefix"], secrets) for found in chosen
             ]
             document[kind.plural] = items if kind is BLOCK_SCHEMA else sorted(items, key=lambda item: named(kind, item))
     document["flows"] = without_registered(document)
@@ -76,9 +76,9 @@ def once(client: Client, kind: Kind, every: Iterable[dict[str, Any]]) -> list[di
     result: dict[Any, dict[str, Any]] = {}
     in_time = sorted(every, key=lambda found: str(found["created"])) if kind is not BLOCK_SCHEMA else every
     for found in in_time:
-        key = identity(kind, kind.handle(found))
+        key = key_of(kind, kind.identity(found))
         if key in result:
-            client.remarks.warn(f"{kind.title(kind.handle(found))}: several have this name, one of them is exported")
+            client.remarks.warn(f"{kind.title(kind.identity(found))}: several have this name, one of them is exported")
             if kind is not BLOCK_SCHEMA:
                 continue
         result[key] = found
@@ -86,13 +86,13 @@ def once(client: Client, kind: Kind, every: Iterable[dict[str, Any]]) -> list[di
 
 
 def is_chosen(kind: Kind, found: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    name = "/".join(map(str, identity(kind, kind.handle(found))))
+    name = "/".join(map(str, key_of(kind, kind.identity(found))))
     chosen = matches(name, options["include"]) and not matches(name, options["exclude"])
     return chosen and not kind.builtin(found)
 
 
 def named(kind: Kind, item: Mapping[str, Any]) -> list[str]:
-    return [str(part) for part in identity(kind, item)]
+    return [str(part) for part in key_of(kind, item)]
 
 
 def without_registered(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ def hidden(
 
     def refer(location: Location, value: Any) -> Expression:
         owner = [kind.noun] if kind is VARIABLE else []
-        name = prefix + variable_name([*owner, *identity(kind, item), *location], 0 if owner else len(kind.key))
+        name = prefix + variable_name([*owner, *key_of(kind, item), *location], 0 if owner else len(kind.key))
         secrets.append(name)
         return Expression(f"{{{{ {name} }}}}")
 

@@ -12,7 +12,12 @@ from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, plan, plan_absent, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import (
+    ChangeSet,
+    plan,
+    plan_absent,
+    same,
+)
 
 TRIES = 10  # of a create whose outcome is unknown, or that somebody else was faster with
 
@@ -36,7 +41,7 @@ class Kind:
     secret = False  # an item holds secrets, so Ansible masks all of it until remarks.public says what may be shown
     in_sequence = False  # the order in which objects are created matters
     part_of = ""  # the noun of what such an object is deleted with
-    refers_to: tuple[str, ...] = ()  # the nouns that needs() may yield
+    refers_to: tuple[str, ...] = ()  # the nouns that dependencies() may yield
 
     # Reading. An object is the API's answer as it is.
 
@@ -45,7 +50,7 @@ class Kind:
         found: dict[str, Any] | None = client.get(*self.route, *self.names(item), missing_ok=True)
         return found and self.complete(client, found)
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         return client.pages(*self.route, "filter")
 
     def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +77,7 @@ class Kind:
 
     # Among others: as one of a document, of a purge, of an export.
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         """What an item or a view refers to: the noun and the natural key, or its first parts."""
         return iter(())
 
@@ -80,11 +85,11 @@ class Kind:
         """Prefect makes and needs it itself: it is neither purged nor exported."""
         return False
 
-    def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """The item that means this object and no other."""
         return {name: self.normal(name, found.get(self.fields[name].api)) for name in self.key}
 
-    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+    def shown(self, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         """What a person wants to see of an item that is created."""
         return {
             name: value
@@ -92,7 +97,7 @@ class Kind:
             if name not in self.key and not same(value, self.options[name].get("default", ...))
         }
 
-    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+    def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """The item that makes such an object on another server, without what a new one has anyway."""
         fresh = self.fresh()
         return {
@@ -127,7 +132,7 @@ class Kind:
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         current = None if found is None else self.view(found)
         if state == "absent":
             return plan_absent(current)
@@ -142,7 +147,7 @@ class Kind:
                 )
         return result
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
         """What only the server can find wrong with these plans, before any of them is applied."""
         return []
 
@@ -151,16 +156,16 @@ class Kind:
     def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {self.fields[option].api: value for option, value in changes.items()}
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("POST", *self.route, "", body=self.body(steps.changes))
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("PATCH", *self.route, *self.reference(item, found), body=self.body(steps.changes))
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         client.call("DELETE", *self.route, *self.reference(item, found), missing_ok=True)
 
-    def apply(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, steps: Plan) -> None:
+    def apply(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, steps: ChangeSet) -> None:
         if steps.action == "create":
             self.create(client, item, steps)
         elif found is not None and steps.action == "update":
@@ -194,7 +199,7 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
     return {"changed": steps.changed, kind.noun: after, "diff": diff}
 
 
-def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: Plan) -> None:
+def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: ChangeSet) -> None:
     """Apply the plan. What creates something and got no clear answer is only repeated after a look at what it left."""
     for attempt in range(TRIES):
         try:
@@ -250,7 +255,7 @@ def look(kind: Kind, client: Client, item: Mapping[str, Any]) -> dict[str, Any]:
         found = kind.find(client, item)
         one = None if found is None else kind.result(found)
         return {"changed": False, kind.noun: one, kind.plural: [one] if one else []}
-    results = [kind.result(found) for found in kind.every(client)]
+    results = [kind.result(found) for found in kind.list_all(client)]
     return {
         "changed": False,
         kind.plural: [one for one in results if all(one[name] == value for name, value in item.items())],

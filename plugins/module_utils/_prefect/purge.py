@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
     Key,
     Live,
     Step,
-    identity,
+    key_of,
     matches,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
 
     @property
     def name(self) -> str:
-        return "/".join(map(str, identity(self.kind, self.item)))
+        return "/".join(map(str, key_of(self.kind, self.item)))
 
 
 def purged(
@@ -75,8 +75,8 @@ def purged(
         return [], []
     kept: list[dict[str, Any]] = []
     extra: list[Step] = []
-    needed = Needs(steps)
-    # What refers to others first: with what is deleted, its needs are gone.
+    needed = Dependencies(steps)
+    # What refers to others first: with what is deleted, its references are gone.
     for kind in reversed(ORDER):
         nouns = {one.noun for one in chosen} - {kind.part_of}
         if kind not in chosen and not nouns & set(kind.refers_to):
@@ -100,12 +100,12 @@ def purged(
 def unlisted(live: Live, kind: Kind, steps: Sequence[Step]) -> Iterator[Candidate]:
     """What is there and not in the document."""
     if kind is WORK_QUEUE:
-        yield from (Candidate(kind, found, kind.handle(found)) for found in queues(steps))
+        yield from (Candidate(kind, found, kind.identity(found)) for found in queues(steps))
         return
     listed = {step.key for step in steps if step.kind is kind}
-    for found in live.every(kind):
-        item = kind.handle(found)
-        if identity(kind, item) not in listed:
+    for found in live.list_all(kind):
+        item = kind.identity(found)
+        if key_of(kind, item) not in listed:
             yield Candidate(kind, found, item)
 
 
@@ -119,7 +119,7 @@ def queues(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
                     yield {"work_pool_name": step.item["name"], "is_paused": queue["paused"], **queue}
 
 
-class Needs:
+class Dependencies:
     """What the objects that stay refer to."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
@@ -130,7 +130,7 @@ class Needs:
                 self._add(step.kind, options, step.title)
 
     def _add(self, kind: Kind, options: Mapping[str, Any], title: str, but: str = "") -> None:
-        for key in kind.needs(options):
+        for key in kind.dependencies(options):
             if key[0] != but:
                 self._by.setdefault(key, title)
 
@@ -156,7 +156,7 @@ class Needs:
             return LEFT
         if matches(candidate.name, wish["protect"]):
             return "protected"
-        key = (candidate.kind.noun, *identity(candidate.kind, candidate.item))
+        key = (candidate.kind.noun, *key_of(candidate.kind, candidate.item))
         users = [self._by[key[:length]] for length in range(2, len(key) + 1) if key[:length] in self._by]
         return f"needed by {users[0]}" if users else ""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
-class Plan(NamedTuple):
+class ChangeSet(NamedTuple):
     action: str | None  # create, update, delete, or None: nothing to do
     before: dict[str, Any]
     after: dict[str, Any]
@@ -21,16 +21,16 @@ class Plan(NamedTuple):
         return self.action is not None
 
 
-def plan(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], fresh: Mapping[str, Any]) -> Plan:
+def plan(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], fresh: Mapping[str, Any]) -> ChangeSet:
     """What leads from current (None: absent) to wanted; fresh is what a new object has where nothing is wanted."""
     if current is None:
-        return Plan("create", {}, {**fresh, **wanted}, dict(wanted))
+        return ChangeSet("create", {}, {**fresh, **wanted}, dict(wanted))
     changes = {name: value for name, value in wanted.items() if not same(current.get(name), value)}
-    return Plan("update" if changes else None, dict(current), {**current, **changes}, changes)
+    return ChangeSet("update" if changes else None, dict(current), {**current, **changes}, changes)
 
 
-def plan_absent(current: Mapping[str, Any] | None) -> Plan:
-    return Plan(None if current is None else "delete", dict(current or {}), {}, {})
+def plan_absent(current: Mapping[str, Any] | None) -> ChangeSet:
+    return ChangeSet(None if current is None else "delete", dict(current or {}), {}, {})
 
 
 def same(left: Any, right: Any) -> bool:

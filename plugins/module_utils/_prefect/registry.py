@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA
@@ -55,7 +55,7 @@ class Step(NamedTuple):
     kind: Kind
     item: dict[str, Any]
     found: dict[str, Any] | None
-    plan: Plan
+    plan: ChangeSet
     purged: bool = False
 
     @property
@@ -64,10 +64,10 @@ class Step(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return identity(self.kind, self.item)
+        return key_of(self.kind, self.item)
 
 
-def identity(kind: Kind, item: Mapping[str, Any]) -> Key:
+def key_of(kind: Kind, item: Mapping[str, Any]) -> Key:
     return tuple(item[name] for name in kind.key)
 
 
@@ -82,9 +82,9 @@ class Live:
         self._client = client
         self._lists: dict[str, list[dict[str, Any]]] = {}
 
-    def every(self, kind: Kind) -> list[dict[str, Any]]:
+    def list_all(self, kind: Kind) -> list[dict[str, Any]]:
         if kind is DEPLOYMENT_SCHEDULE:
-            return [schedule for found in self.every(DEPLOYMENT) for schedule in found["schedules"]]
+            return [schedule for found in self.list_all(DEPLOYMENT) for schedule in found["schedules"]]
         if kind.noun not in self._lists:
-            self._lists[kind.noun] = list(kind.every(self._client))
+            self._lists[kind.noun] = list(kind.list_all(self._client))
         return self._lists[kind.noun]

@@ -14,9 +14,15 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import references
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, plan, plan_absent, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import (
+    ChangeSet,
+    plan,
+    plan_absent,
+    same,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import (
     schemas_of,
     secret_fields,
@@ -52,23 +58,23 @@ class BlockDocument(Kind):
     secret = True
     refers_to = ("block_type", "block_schema", "block_document")
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "block_type", options["block_type"]
         yield "block_schema", options["block_type"]
         for value in (options.get("data") or {}).values():
             if is_reference(value):
                 yield ("block_document", *str(value["$ref"]).split("/", 1))
 
-    def shown(self, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+    def shown(self, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         shown = super().shown(item, steps)
         return {**shown, "data": steps.after["data"]} if "data" in shown else shown
 
-    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+    def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """With its secrets; and with its schema where a new block would have another one."""
-        item = super().portable(client, found)
+        item = super().to_export(client, found)
         schemas = schemas_of(client, found["block_type_slug"])
         mine = found["block_schema"]
-        if not schemas or identity(schemas[0]) != mine:
+        if not schemas or schema_identity(schemas[0]) != mine:
             versions = [schema["version"] for schema in schemas]
             unique = versions.count(mine["version"]) == 1
             item["block_schema"] = mine["version"] if unique else mine["checksum"]
@@ -84,7 +90,7 @@ class BlockDocument(Kind):
         found = list(client.pages(*self.route, "filter", include_secrets=True, **wanted))
         return self.complete(client, found[0]) if found else None
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         return (self.complete(client, one) for one in client.pages(*self.route, "filter", include_secrets=True))
 
     def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +103,7 @@ class BlockDocument(Kind):
             **found,
             "block_type_slug": found["block_type"]["slug"],
             "data": {**found["data"], **references},
-            "block_schema": identity(schema),
+            "block_schema": schema_identity(schema),
             "schema_fields": schema["fields"],
         }
 
@@ -134,7 +140,7 @@ class BlockDocument(Kind):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         schema = self._schema(client, item) if state == "present" and (found is None or "block_schema" in item) else {}
         secrets = self._secrets(client, item, found, schema)
         self._declare(client, item, secrets)
@@ -145,7 +151,7 @@ class BlockDocument(Kind):
             current = None if found is None else {**self.view(found), **shown}
             steps = plan(current, self._wanted(client, item, found, schema), self.fresh())
         before, after = steps.before.get("data", {}), steps.after.get("data", {})
-        return Plan(
+        return ChangeSet(
             steps.action,
             {**steps.before, "data": masked(before, secrets, after)} if steps.before else {},
             {**steps.after, "data": masked(after, secrets)} if steps.after else {},
@@ -190,7 +196,7 @@ class BlockDocument(Kind):
         if found is None or "data" in wanted:
             self._check_keys(item, wanted.get("data", {}), fields)
         if "block_schema" in item:
-            wanted["block_schema"] = identity(schema) if schema else item["block_schema"]
+            wanted["block_schema"] = schema_identity(schema) if schema else item["block_schema"]
         return wanted
 
     def _with_hidden(
@@ -227,7 +233,7 @@ class BlockDocument(Kind):
 
     # Writing
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         schema = self._schema_to_write(client, item)
         body = {
             "name": item["name"],
@@ -237,7 +243,7 @@ class BlockDocument(Kind):
         }
         client.call("POST", *self.route, "", body=body)
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         data = steps.changes.get("data", found["data"])
         body = {"data": self._with_ids(client, item, data), "merge_existing_data": False}
         if "block_schema" in steps.changes:
@@ -258,7 +264,7 @@ class BlockDocument(Kind):
         result = dict(data)
         for key, value in data.items():
             if is_reference(value):
-                block_id = client.block_id(value["$ref"])
+                block_id = references.block_id(client, value["$ref"])
                 if block_id is None:
                     raise self.refuse(item, "data", f"{key}: there is no block {value['$ref']!r}")
                 result[key] = {"$ref": {"block_document_id": block_id}}
@@ -268,7 +274,7 @@ class BlockDocument(Kind):
 BLOCK_DOCUMENT = BlockDocument()
 
 
-def identity(schema: Mapping[str, Any]) -> dict[str, Any]:
+def schema_identity(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Several versions may have the same checksum."""
     return {"version": schema["version"], "checksum": schema["checksum"]}
 

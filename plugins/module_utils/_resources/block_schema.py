@@ -15,7 +15,12 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, plan, plan_absent, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import (
+    ChangeSet,
+    plan,
+    plan_absent,
+    same,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import (
     BLOCK_TYPE,
     check_slug,
@@ -48,7 +53,7 @@ class BlockSchema(Kind):
     part_of = "block_type"
     refers_to = ("block_type", "block_schema")
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "block_type", options["block_type"]
         for reference in references((options.get("fields") or {}).get("block_schema_references") or {}):
             yield "block_type", reference["block_type_slug"]
@@ -57,12 +62,12 @@ class BlockSchema(Kind):
     def builtin(self, found: Mapping[str, Any]) -> bool:
         return BLOCK_TYPE.builtin({"slug": found["block_type_slug"], **found["block_type"]})
 
-    def handle(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        return {**super().handle(found), "fields": found["fields"]}
+    def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().identity(found), "fields": found["fields"]}
 
-    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+    def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """Without what a server works out: definitions of other types, and checksums of their newest schemas."""
-        item = super().portable(client, found)
+        item = super().to_export(client, found)
         fields = {name: part for name, part in item["fields"].items() if name != "block_type_slug"}
         own = {name: part for name, part in fields.pop("definitions", {}).items() if "block_type_slug" not in part}
         stated = {
@@ -96,7 +101,7 @@ class BlockSchema(Kind):
     def _of_version(self, client: Client, item: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [one for one in schemas_of(client, item["block_type"]) if one["version"] == item["version"]]
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         """The oldest first, so that of several with the same key the newest is seen last."""
         found = [self.complete(client, one) for one in client.pages(*self.route, "filter")]
         by_type: dict[str, list[dict[str, Any]]] = {}
@@ -132,7 +137,7 @@ class BlockSchema(Kind):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         found = self.find(client, item)  # a document's list of all tells just one of each version
         current = None if found is None else self.view(found)
         if state == "absent":
@@ -168,7 +173,7 @@ class BlockSchema(Kind):
 
     # Writing
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         slug = item["block_type"]
         block_type = client.get("block_types", "slug", slug, missing_ok=True)
         if block_type is None:

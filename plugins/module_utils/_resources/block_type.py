@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind, check_name
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 
 SLUG = re.compile(r"[a-z0-9-]+")
 SHOWN = 5  # names in a refusal
@@ -82,7 +82,7 @@ class BlockType(Kind):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         steps = super().plan(client, item, found, state)
         if steps.action == "create" and item["name"].lower().startswith("prefect"):
             raise self.refuse(item, "name", "names that start with 'prefect' are the server's own: use another name")
@@ -100,7 +100,7 @@ BLOCK_TYPE = BlockType()
 
 
 def no_such_type(kind: Kind, client: Client, item: Mapping[str, Any]) -> PrefectError:
-    slugs = [one["slug"] for one in BLOCK_TYPE.every(client)]
+    slugs = [one["slug"] for one in BLOCK_TYPE.list_all(client)]
     close = difflib.get_close_matches(item["block_type"], slugs, n=3)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     return kind.refuse(item, "block_type", f"there is no block type {item['block_type']!r}{hint}")

@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import references
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, check_name
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet, same
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
     SCHEDULE_OPTIONS,
@@ -88,7 +89,7 @@ class Deployment(Flow):
     }
     runtime = ("id", "created", "updated", "flow_id", "status", "last_polled")
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "flow", options["flow"]
         if options.get("work_pool"):
             yield "work_pool", options["work_pool"]
@@ -98,15 +99,15 @@ class Deployment(Flow):
         if options.get("storage_document"):
             yield ("block_document", *options["storage_document"].split("/", 1))
 
-    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
-        item = super().portable(client, found)
+    def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+        item = super().to_export(client, found)
         if item.get("work_queue") == "default":
             del item["work_queue"]
         if "schedules" in item:
-            item["schedules"] = [self._portable_schedule(one) for one in item["schedules"]]
+            item["schedules"] = [self._schedule_to_export(one) for one in item["schedules"]]
         return item
 
-    def _portable_schedule(self, schedule: Mapping[str, Any]) -> dict[str, Any]:
+    def _schedule_to_export(self, schedule: Mapping[str, Any]) -> dict[str, Any]:
         fresh = DEPLOYMENT_SCHEDULE.fresh()
         return {part: value for part, value in schedule.items() if not same(value, fresh[part])}
 
@@ -138,7 +139,7 @@ class Deployment(Flow):
             "flow_name": flow,
             "concurrency_limit": shared["limit"] if own else None,
             "global_concurrency_limit_id": shared["name"] if shared and not own else None,
-            "storage_document_id": client.block_name(storage) if storage else None,
+            "storage_document_id": references.block_name(client, storage) if storage else None,
             "schedules": list(flat(found, f"{flow}/{found['name']}")),
         }
 
@@ -146,10 +147,11 @@ class Deployment(Flow):
         found = client.get(*self.route, *self.names(item), missing_ok=True)
         return found and self.complete(client, found, item["flow"])
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
-        flows = {flow["id"]: flow["name"] for flow in FLOW.every(client)}
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
+        flows = {flow["id"]: flow["name"] for flow in FLOW.list_all(client)}
         deployments = list(client.pages("deployments", "filter"))
-        client.block_names(found["storage_document_id"] for found in deployments if found.get("storage_document_id"))
+        storage = (found["storage_document_id"] for found in deployments if found.get("storage_document_id"))
+        references.block_names(client, storage)
         for found in deployments:
             yield self.complete(client, found, flows.get(found["flow_id"], ""))
 
@@ -183,7 +185,7 @@ class Deployment(Flow):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         result = super().plan(client, item, found, state)
         if result.action == "create":  # the server adds the labels of the flow
             flow = FLOW.known(client, item["flow"])
@@ -191,7 +193,7 @@ class Deployment(Flow):
             result.after["labels"] = {**inherited, **result.after["labels"]}
         return result
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
         errors = []
         for item, steps in planned:
             try:
@@ -207,7 +209,7 @@ class Deployment(Flow):
         ]
         return errors + refused(client, schedules)
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         flow = FLOW.known(client, item["flow"]) or client.call(
             "POST", "flows", "", body={"name": item["flow"]}, repeatable=True
         )
@@ -219,7 +221,7 @@ class Deployment(Flow):
         except PrefectError as error:
             raise told(error, schedules) from None
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         self._check_pool(client, item, steps)
         body = self._body(client, item, steps)
         self._let_go(client, found, steps)
@@ -238,7 +240,7 @@ class Deployment(Flow):
             if current["id"] not in kept:
                 DEPLOYMENT_SCHEDULE.delete(client, current, current)
 
-    def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         """Old servers accept a request to clear these, and do nothing."""
         cleared = [option for option in ("work_pool", "job_variables") if steps.changes.get(option, True) in (None, {})]
         found = self.find(client, item) if cleared else None
@@ -251,7 +253,7 @@ class Deployment(Flow):
             client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
         super().delete(client, item, found)
 
-    def _let_go(self, client: Client, found: Mapping[str, Any], steps: Plan) -> None:
+    def _let_go(self, client: Client, found: Mapping[str, Any], steps: ChangeSet) -> None:
         """Leave the present limit first: with a shared one in place the server changes or deletes that one."""
         if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
             return
@@ -260,25 +262,25 @@ class Deployment(Flow):
         elif steps.after["global_concurrency_limit"] and found["concurrency_limit"] is not None:
             client.call("PATCH", *self.route, found["id"], body={"concurrency_limit": None})
 
-    def _check_pool(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def _check_pool(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         pool = steps.changes.get("work_pool")
-        if pool and client.known_id("work_pool", pool, "work_pools", pool) is None:
+        if pool and references.known_id(client, "work_pool", pool, "work_pools", pool) is None:
             raise self.refuse(item, "work_pool", f"there is no work pool {pool!r}")
 
-    def _body(self, client: Client, item: Mapping[str, Any], steps: Plan) -> dict[str, Any]:
+    def _body(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         apart = (*self.key, "schedules")
         body = self.body({option: value for option, value in steps.changes.items() if option not in apart})
         if "work_queue" in steps.changes:  # alone, the server would take it for a queue without a pool
             body["work_pool_name"] = steps.after["work_pool"]
         if body.get("global_concurrency_limit_id"):
             name = body["global_concurrency_limit_id"]
-            limit = client.known_id("global_concurrency_limit", name, "v2", "concurrency_limits", name)
+            limit = references.known_id(client, "global_concurrency_limit", name, "v2", "concurrency_limits", name)
             if limit is None:
                 raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
             body["global_concurrency_limit_id"] = limit
             body.pop("concurrency_limit", None)  # null beside it makes the server delete the shared limit
         if body.get("storage_document_id"):
-            block = client.block_id(body["storage_document_id"])
+            block = references.block_id(client, body["storage_document_id"])
             if block is None:
                 raise self.refuse(item, "storage_document", f"there is no block {item['storage_document']!r}")
             body["storage_document_id"] = block
@@ -292,7 +294,7 @@ def schedule_items(item: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def schedule_plans(
     client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
-) -> list[tuple[dict[str, Any], dict[str, Any] | None, Plan]]:
+) -> list[tuple[dict[str, Any], dict[str, Any] | None, ChangeSet]]:
     """Each of the wanted schedules, with the one of the same slug and what leads from this to that.
 
     Without a slug, it is one without a slug that has all that is wanted; or else a new one.

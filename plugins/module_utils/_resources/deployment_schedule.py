@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import references
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import NOTHING, Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment import moment_form
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import names_with_flows
 
 # What a schedule can be, with the parts that it then has in the API.
@@ -73,7 +74,7 @@ class DeploymentSchedule(Kind):
     part_of = "deployment"
     refers_to = ("deployment",)
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield ("deployment", *options["deployment"].split("/", 1))
 
     # Reading
@@ -84,7 +85,7 @@ class DeploymentSchedule(Kind):
             return None
         return next((one for one in flat(deployment, item["deployment"]) if one["slug"] == item["slug"]), None)
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         deployments = [one for one in client.pages(*self.route, "filter") if one["schedules"]]
         names = names_with_flows(client, deployments)
         for deployment in deployments:
@@ -136,7 +137,7 @@ class DeploymentSchedule(Kind):
             wanted["interval"] = as_found(wanted["interval"], self.normal("interval", found["interval"]))
         return wanted
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], Plan]]) -> list[PrefectError]:
+    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
         errors = []
         for item, steps in planned:
             if steps.action == "create":
@@ -149,11 +150,11 @@ class DeploymentSchedule(Kind):
 
     # Writing
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         deployment = self._deployment_id(client, item)
         self._write(client, "POST", [deployment, "schedules"], [whole(steps.after)], steps.after)
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         if steps.after["max_scheduled_runs"] is None and found["max_scheduled_runs"] is not None:
             # The server ignores null for it. All else but the id is kept, also the runs that are due.
             self.delete(client, item, found)
@@ -169,7 +170,7 @@ class DeploymentSchedule(Kind):
 
     def _deployment_id(self, client: Client, item: Mapping[str, Any]) -> str:
         name = item["deployment"]
-        deployment = client.known_id("deployment", name, "deployments", "name", *name.split("/"))
+        deployment = references.known_id(client, "deployment", name, "deployments", "name", *name.split("/"))
         if deployment is None:
             raise self.refuse(item, "deployment", f"there is no deployment {name!r}")
         return deployment

@@ -46,9 +46,9 @@ class Flow(Kind):
             return {name: label for name, label in value.items() if not name.startswith("prefect.")}
         return value
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         if "flows" not in client.memo:
-            client.memo["flows"] = list(super().every(client))
+            client.memo["flows"] = list(super().list_all(client))
         return iter(client.memo["flows"])
 
     def known(self, client: Client, name: str) -> dict[str, Any] | None:

@@ -49,8 +49,8 @@ class GlobalConcurrencyLimit(Kind):
         check_limit(self, item, "limit")
         check_limit(self, item, "slot_decay_per_second")
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
-        return (one for one in super().every(client) if not one["name"].startswith(tuple(OWNED_BY_OTHERS)))
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
+        return (one for one in super().list_all(client) if not one["name"].startswith(tuple(OWNED_BY_OTHERS)))
 
 
 GLOBAL_CONCURRENCY_LIMIT = GlobalConcurrencyLimit()

@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
     check_limit,
     check_name,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
     TAG,
     GlobalConcurrencyLimit,
@@ -44,7 +44,7 @@ class TagConcurrencyLimit(Kind):
         """Slots as a number, like those of global limits, instead of the ids of task runs."""
         return {**found, "active_slots": len(found["active_slots"])}
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         """Read as the global limits that they are: this API's own list leaves out tags when there are many limits."""
         seen = set()
         for limit in client.pages(*GlobalConcurrencyLimit.route, "filter"):
@@ -56,10 +56,10 @@ class TagConcurrencyLimit(Kind):
             if old["tag"] not in seen:
                 yield self.complete(client, old)
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("POST", *self.route, "", body=self.body(steps.after))
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         # This API has no PATCH: the same POST updates the limit and leaves the slots that are held.
         self.create(client, item, steps)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Field, Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 
 NAME = re.compile(r"[a-z0-9_-]{1,255}")
 LONGEST = 5000  # bytes of a value as JSON without spaces
@@ -55,7 +55,7 @@ class Variable(Kind):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         if state == "present" and item.get("value") and SECRET_NAME.search(item["name"]):
             client.remarks.warn(
                 f"{self.title(item)} looks like a secret, but everybody who reaches the API can read variables: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import references
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import (
     Field,
@@ -16,7 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
     check_limit,
     check_name,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import (
     TEMPLATE_OPTIONS,
     default_template,
@@ -71,7 +72,7 @@ class WorkPool(Kind):
     runtime = ("id", "created", "updated", "active_slots", "status")
     refers_to = ("block_document",)
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         block = (options.get("storage_configuration") or {}).get("default_result_storage_block")
         if block:
             yield ("block_document", *block.split("/", 1))
@@ -79,9 +80,9 @@ class WorkPool(Kind):
     def builtin(self, found: Mapping[str, Any]) -> bool:
         return bool(found["name"].lower().startswith("prefect"))
 
-    def portable(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
+    def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """With what differs from the server's default template in place of a template, where that says it all."""
-        item = super().portable(client, found)
+        item = super().to_export(client, found)
         template, queues = item.pop("base_job_template", None), item.pop("queues", None)
         if template:
             item.update(template_options(default_template(client, found["type"]), template))
@@ -114,12 +115,12 @@ class WorkPool(Kind):
         queues = client.pages("work_pools", found["name"], "queues", "filter")
         return self._with(client, found, queues)
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         queues: dict[str, list[Any]] = {}
-        for queue in WORK_QUEUE.every(client):
+        for queue in WORK_QUEUE.list_all(client):
             queues.setdefault(queue["work_pool_name"], []).append(queue)
-        pools = list(super().every(client))
-        client.block_names(filter(None, map(storage_block, pools)))
+        pools = list(super().list_all(client))
+        references.block_names(client, filter(None, map(storage_block, pools)))
         for found in pools:
             yield self._with(client, found, queues.get(found["name"], ()))
 
@@ -129,7 +130,7 @@ class WorkPool(Kind):
         storage = {name: value for name, value in (found.get("storage_configuration") or {}).items() if value}
         block_id = storage.pop("default_result_storage_block_id", None)
         if block_id:
-            storage["default_result_storage_block"] = client.block_name(block_id)
+            storage["default_result_storage_block"] = references.block_name(client, block_id)
         return {
             **found,
             "storage_configuration": storage,
@@ -181,7 +182,7 @@ class WorkPool(Kind):
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         if state == "absent" and item["name"].lower().startswith("prefect"):
             raise self.refuse(item, "name", "pools whose name starts with 'prefect' cannot be deleted")
         return super().plan(client, item, found, state)
@@ -189,11 +190,11 @@ class WorkPool(Kind):
     def fresh(self) -> dict[str, Any]:
         return {**super().fresh(), "queues": [DEFAULT_QUEUE]}
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("POST", "work_pools", "", body=self._body(client, item, steps.changes))
         self._write_queues(client, item, [DEFAULT_QUEUE])
 
-    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: Plan) -> None:
+    def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         body = self._body(client, item, steps.changes)
         if body:
             client.call("PATCH", "work_pools", item["name"], body=body)
@@ -204,7 +205,7 @@ class WorkPool(Kind):
         storage = dict(body.get("storage_configuration") or {})
         block = storage.pop("default_result_storage_block", None)
         if block:
-            block_id = client.block_id(block)
+            block_id = references.block_id(client, block)
             if block_id is None:
                 raise self.refuse(item, "storage_configuration", f"there is no block {block!r} (type/name)")
             storage["default_result_storage_block_id"] = block_id

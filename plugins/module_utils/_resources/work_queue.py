@@ -17,7 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
     check_limit,
     check_name,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan, plan, same
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet, plan, same
 
 QUEUE_OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -46,7 +46,7 @@ class WorkQueue(Kind):
     options = {"work_pool": {"type": "str", "required": True}, **QUEUE_OPTIONS}
     runtime = ("id", "created", "updated", "active_slots", "last_polled", "status")
 
-    def needs(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "work_pool", options["work_pool"]
 
     def builtin(self, found: Mapping[str, Any]) -> bool:
@@ -62,12 +62,12 @@ class WorkQueue(Kind):
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return [item["work_pool"], "queues", item["name"]]
 
-    def every(self, client: Client) -> Iterator[dict[str, Any]]:
+    def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         return (queue for queue in client.pages("work_queues", "filter") if queue.get("work_pool_name"))
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
-    ) -> Plan:
+    ) -> ChangeSet:
         result = super().plan(client, item, found, state)
         if result.action == "create" and "priority" not in item:
             result.after["priority"] = self._first_free_priority(client, item["work_pool"])
@@ -82,7 +82,7 @@ class WorkQueue(Kind):
     def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         return super().body({option: value for option, value in changes.items() if option != "work_pool"})
 
-    def create(self, client: Client, item: Mapping[str, Any], steps: Plan) -> None:
+    def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("POST", "work_pools", item["work_pool"], "queues", body=self.body(steps.changes))
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -39,13 +39,13 @@ def described(worker: Mapping[str, Any], pool: str) -> dict[str, Any]:
 def workers(client: Client, pool: str | None, name: str | None) -> list[dict[str, Any]]:
     """Sorted by pool and name."""
 
-    def every() -> Iterator[dict[str, Any]]:
+    def list_all() -> Iterator[dict[str, Any]]:
         pools = [pool] if pool else [found["name"] for found in client.pages("work_pools", "filter")]
         for one in pools:
             for worker in client.pages("work_pools", one, "workers", "filter"):
                 yield described(worker, one)
 
-    found = (worker for worker in every() if name in (None, worker["name"]))
+    found = (worker for worker in list_all() if name in (None, worker["name"]))
     return sorted(found, key=lambda worker: (worker["work_pool"], worker["name"]))
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._automation.model import (
     ACTIONS,
     REFERENCES,
     TRIGGERS,

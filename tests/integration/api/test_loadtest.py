@@ -22,7 +22,7 @@ import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.transport import Endpoint, Meter
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Plan, Worker
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
 from .recording import Recorded, Recorder
@@ -169,7 +169,9 @@ def synthetic(prefect: Server, real: Cycle, asks: bool) -> Cycle:
     of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
 
     async def work() -> None:
-        plan = Plan(runner.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks)
+        plan = WorkerSettings(
+            runner.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks
+        )
         ledger = Ledger()
         worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None, asks), Meter(), plan, ledger)
         worker.runs_endpoint = Endpoint(Client(of_run.url).address, None, asks)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.transport import Endpoint, LoadError, Meter
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Plan, Worker
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Address
 
 RUN = {"id": "r", "deployment_id": "d", "flow_id": "f", "name": "swift-mole"}
@@ -47,7 +47,7 @@ async def looked(worker: Worker) -> None:
 @pytest.fixture(name="worker")
 def _worker() -> Worker:
     nowhere = Endpoint(Address("127.0.0.1", 9, "/api", None, {}), None)
-    return Worker("w", nowhere, Meter(), Plan("pool", "3.9.1", logs=False), Ledger())
+    return Worker("w", nowhere, Meter(), WorkerSettings("pool", "3.9.1", logs=False), Ledger())
 
 
 def test_a_run_that_could_not_be_taken_is_taken_at_the_next_look(worker: Worker, monkeypatch: Any) -> None:

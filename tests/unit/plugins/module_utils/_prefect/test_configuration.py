@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import PrefectError, Remarks
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import configure, levels
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.export import variable_name
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import Plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS, Step
 
 
@@ -122,7 +122,7 @@ AUTOMATION = next(kind for kind in KINDS if kind.noun == "automation")
 
 def automation(name: str, *others: str) -> Step:
     actions = [{"type": "pause-automation", "automation": other} for other in others]
-    return Step(AUTOMATION, {"name": name, "actions": actions}, None, Plan("create", {}, {}, {}))
+    return Step(AUTOMATION, {"name": name, "actions": actions}, None, ChangeSet("create", {}, {}, {}))
 
 
 @given(st.permutations([("a", "b", "c"), ("b", "c"), ("c",), ("d", "a", "x"), ("e",)]))
