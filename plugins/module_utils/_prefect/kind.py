@@ -23,11 +23,29 @@ TRIES = 10  # of a create whose outcome is unknown, or that somebody else was fa
 
 
 class Field(NamedTuple):
-    api: str  # its name in the API
+    """An option of a kind: what the API calls it and what null means, and what Ansible checks of it."""
+
+    type: str
+    api: str = ""  # its name in the API, where that is another one
     empty: Any = None  # what null means, and what a new object has when the option is omitted
     nullable: bool = True
     needed: bool = False  # to create one
     fixed: bool = False  # the server cannot change it after the creation
+    # As in an argument spec.
+    elements: str | None = None
+    choices: Sequence[str] | None = None
+    default: Any = None
+    options: Mapping[str, Any] | None = None
+    no_log: bool | None = None
+
+    def spec(self, *, required: bool) -> dict[str, Any]:
+        """The option in an argument spec."""
+        stated = {name: getattr(self, name) for name in ("elements", "choices", "default", "options", "no_log")}
+        return {
+            "type": self.type,
+            **({"required": True} if required else {}),
+            **{name: value for name, value in stated.items() if value is not None},
+        }
 
 
 class Kind:
@@ -35,13 +53,24 @@ class Kind:
     plural = ""  # also the key in a document of all kinds
     key: tuple[str, ...] = ("name",)
     route: tuple[str, ...] = ()
-    fields: Mapping[str, Field] = {}
-    options: Mapping[str, Any] = {}  # argument spec, without state and connection
+    fields: Mapping[str, Field] = {}  # what an object has, by the name of the option
+    inputs: Mapping[str, Field] = {}  # options that say how an object is made, and that it does not have itself
     runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
     secret = False  # an item holds secrets, so Ansible masks all of it until remarks.public says what may be shown
     in_sequence = False  # the order in which objects are created matters
     part_of = ""  # the noun of what such an object is deleted with
     refers_to: tuple[str, ...] = ()  # the nouns that dependencies() may yield
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """The argument spec, without state and connection. The natural key is required where it has no default."""
+        return {
+            name: field.spec(required=name in self.key and field.default is None)
+            for name, field in {**self.fields, **self.inputs}.items()
+        }
+
+    def api_name(self, option: str) -> str:
+        return self.fields[option].api or option
 
     # Reading. An object is the API's answer as it is.
 
@@ -66,7 +95,7 @@ class Kind:
 
     def view(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """An object in terms of the options, without runtime fields."""
-        return {option: self.normal(option, found.get(field.api)) for option, field in self.fields.items()}
+        return {option: self.normal(option, found.get(self.api_name(option))) for option in self.fields}
 
     def normal(self, option: str, value: Any) -> Any:
         """The one form of a value in which both sides are compared and null has become what it means."""
@@ -87,7 +116,7 @@ class Kind:
 
     def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """The item that means this object and no other."""
-        return {name: self.normal(name, found.get(self.fields[name].api)) for name in self.key}
+        return {name: self.normal(name, found.get(self.api_name(name))) for name in self.key}
 
     def shown(self, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         """What a person wants to see of an item that is created."""
@@ -154,7 +183,7 @@ class Kind:
     # Writing
 
     def body(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        return {self.fields[option].api: value for option, value in changes.items()}
+        return {self.api_name(option): value for option, value in changes.items()}
 
     def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         client.call("POST", *self.route, "", body=self.body(steps.changes))

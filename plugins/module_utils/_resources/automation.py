@@ -61,25 +61,17 @@ class Automation(Kind):
     plural = "automations"
     route = ("automations",)
     fields = {
-        "name": Field("name"),
-        "description": Field("description", empty=""),
-        "enabled": Field("enabled", empty=True),
-        "tags": Field("tags", empty=[]),
-        "trigger": Field("trigger", nullable=False, needed=True),
-        "actions": Field("actions", nullable=False, needed=True),
-        "actions_on_trigger": Field("actions_on_trigger", empty=[]),
-        "actions_on_resolve": Field("actions_on_resolve", empty=[]),
+        "name": Field("str"),
+        "description": Field("str", empty=""),
+        "enabled": Field("bool", empty=True),
+        "tags": Field("list", empty=[], elements="str"),
+        "trigger": Field("dict", nullable=False, needed=True),
+        "actions": Field("list", nullable=False, needed=True, elements="dict"),
+        "actions_on_trigger": Field("list", empty=[], elements="dict"),
+        "actions_on_resolve": Field("list", empty=[], elements="dict"),
     }
-    options = {
-        "name": {"type": "str", "required": True},
-        "id": {"type": "str"},
-        "description": {"type": "str"},
-        "enabled": {"type": "bool"},
-        "tags": {"type": "list", "elements": "str"},
-        "trigger": {"type": "dict"},
-        "actions": {"type": "list", "elements": "dict"},
-        "actions_on_trigger": {"type": "list", "elements": "dict"},
-        "actions_on_resolve": {"type": "list", "elements": "dict"},
+    inputs = {
+        "id": Field("str"),
     }
 
     refers_to = ("deployment", "work_pool", "work_queue", "block_document", "automation")

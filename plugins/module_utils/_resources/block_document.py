@@ -42,17 +42,14 @@ class BlockDocument(Kind):
     key = ("block_type", "name")
     route = ("block_documents",)
     fields = {
-        "block_type": Field("block_type_slug"),
-        "name": Field("name"),
-        "data": Field("data", empty={}),
+        "block_type": Field("str", api="block_type_slug"),
+        "name": Field("str"),
+        "data": Field("dict", empty={}, no_log=True),
     }
-    options = {
-        "block_type": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "data": {"type": "dict", "no_log": True},
-        "replace": {"type": "bool", "default": False},
-        "block_schema": {"type": "str"},
-        "hidden_secrets": {"type": "str", "choices": ["write", "keep"], "default": "write", "no_log": False},
+    inputs = {
+        "replace": Field("bool", default=False),
+        "block_schema": Field("str"),
+        "hidden_secrets": Field("str", choices=["write", "keep"], default="write", no_log=False),
     }
     runtime = ("id", "created", "updated", "block_schema")
     secret = True

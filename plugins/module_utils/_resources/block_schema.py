@@ -37,16 +37,10 @@ class BlockSchema(Kind):
     key = ("block_type", "version")
     route = ("block_schemas",)
     fields = {
-        "block_type": Field("block_type_slug"),
-        "version": Field("version", empty=VERSION),
-        "fields": Field("fields", nullable=False, needed=True),
-        "capabilities": Field("capabilities", empty=[]),
-    }
-    options = {
-        "block_type": {"type": "str", "required": True},
-        "version": {"type": "str", "default": VERSION},
-        "fields": {"type": "dict"},
-        "capabilities": {"type": "list", "elements": "str"},
+        "block_type": Field("str", api="block_type_slug"),
+        "version": Field("str", empty=VERSION, default=VERSION),
+        "fields": Field("dict", nullable=False, needed=True),
+        "capabilities": Field("list", empty=[], elements="str"),
     }
     runtime = ("id", "created", "updated", "checksum")
     in_sequence = True  # the newest is what new blocks use

@@ -48,20 +48,12 @@ class BlockType(Kind):
     key = ("slug",)
     route = ("block_types",)
     fields = {
-        "slug": Field("slug"),
-        "name": Field("name", nullable=False, needed=True, fixed=True),
-        "description": Field("description"),
-        "logo_url": Field("logo_url"),
-        "documentation_url": Field("documentation_url"),
-        "code_example": Field("code_example"),
-    }
-    options = {
-        "slug": {"type": "str", "required": True},
-        "name": {"type": "str"},
-        "description": {"type": "str"},
-        "logo_url": {"type": "str"},
-        "documentation_url": {"type": "str"},
-        "code_example": {"type": "str"},
+        "slug": Field("str"),
+        "name": Field("str", nullable=False, needed=True, fixed=True),
+        "description": Field("str"),
+        "logo_url": Field("str"),
+        "documentation_url": Field("str"),
+        "code_example": Field("str"),
     }
     runtime = ("id", "created", "updated", "is_protected")
 

@@ -27,18 +27,6 @@ TYPES = {
     "rrule": ("rrule", "timezone"),
 }
 TIMES = frozenset(part for parts in TYPES.values() for part in parts)
-SCHEDULE_OPTIONS = {
-    "slug": {"type": "str"},
-    "cron": {"type": "str"},
-    "interval": {"type": "raw"},
-    "rrule": {"type": "str"},
-    "timezone": {"type": "str"},
-    "anchor_date": {"type": "str"},
-    "day_or": {"type": "bool"},
-    "paused": {"type": "bool"},
-    "max_scheduled_runs": {"type": "int"},
-    "parameters": {"type": "dict"},
-}
 FIRST = "DTSTART:20200101T000000\n"  # what the server takes for the start of a rule that has none
 START = re.compile(r"DTSTART[:;][^\n]*\n", re.IGNORECASE)
 DURATION = re.compile(
@@ -55,20 +43,17 @@ class DeploymentSchedule(Kind):
     key = ("deployment", "slug")
     route = ("deployments",)
     fields = {
-        "deployment": Field("deployment"),
-        "slug": Field("slug"),
-        **{part: Field(part) for part in TYPES},
-        "timezone": Field("timezone", empty="UTC"),
-        "anchor_date": Field("anchor_date", nullable=False),
-        "day_or": Field("day_or", empty=True),
-        "paused": Field("paused", empty=False),
-        "max_scheduled_runs": Field("max_scheduled_runs"),
-        "parameters": Field("parameters", empty={}),
-    }
-    options = {
-        "deployment": {"type": "str", "required": True},
-        **SCHEDULE_OPTIONS,
-        "slug": {"type": "str", "required": True},
+        "deployment": Field("str"),
+        "slug": Field("str"),
+        "cron": Field("str"),
+        "interval": Field("raw"),
+        "rrule": Field("str"),
+        "timezone": Field("str", empty="UTC"),
+        "anchor_date": Field("str", nullable=False),
+        "day_or": Field("bool", empty=True),
+        "paused": Field("bool", empty=False),
+        "max_scheduled_runs": Field("int"),
+        "parameters": Field("dict", empty={}),
     }
     runtime = ("id", "created", "updated")
     part_of = "deployment"
@@ -186,6 +171,11 @@ class DeploymentSchedule(Kind):
 
 
 DEPLOYMENT_SCHEDULE = DeploymentSchedule()
+# Of a schedule in the list that a deployment has, where it needs no slug.
+SCHEDULE_OPTIONS = {
+    **{option: spec for option, spec in DEPLOYMENT_SCHEDULE.options.items() if option != "deployment"},
+    "slug": {"type": "str"},
+}
 
 
 # Between the API's form and ours

@@ -18,14 +18,9 @@ class Flow(Kind):
     plural = "flows"
     route = ("flows",)
     fields = {
-        "name": Field("name"),
-        "tags": Field("tags", empty=[]),
-        "labels": Field("labels", empty={}, fixed=True),
-    }
-    options = {
-        "name": {"type": "str", "required": True},
-        "tags": {"type": "list", "elements": "str"},
-        "labels": {"type": "dict"},
+        "name": Field("str"),
+        "tags": Field("list", empty=[], elements="str"),
+        "labels": Field("dict", empty={}, fixed=True),
     }
 
     def check(self, item: Mapping[str, Any]) -> None:

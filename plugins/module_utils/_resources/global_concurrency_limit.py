@@ -27,16 +27,10 @@ class GlobalConcurrencyLimit(Kind):
     plural = "global_concurrency_limits"
     route = ("v2", "concurrency_limits")
     fields = {
-        "name": Field("name"),
-        "limit": Field("limit", nullable=False, needed=True),
-        "active": Field("active", empty=True),
-        "slot_decay_per_second": Field("slot_decay_per_second", empty=0.0),
-    }
-    options = {
-        "name": {"type": "str", "required": True},
-        "limit": {"type": "int"},
-        "active": {"type": "bool"},
-        "slot_decay_per_second": {"type": "float"},
+        "name": Field("str"),
+        "limit": Field("int", nullable=False, needed=True),
+        "active": Field("bool", empty=True),
+        "slot_decay_per_second": Field("float", empty=0.0),
     }
     runtime = ("id", "created", "updated", "active_slots")
 

@@ -28,8 +28,10 @@ class TagConcurrencyLimit(Kind):
     plural = "tag_concurrency_limits"
     key = ("tag",)
     route = ("concurrency_limits",)
-    fields = {"tag": Field("tag"), "concurrency_limit": Field("concurrency_limit", nullable=False, needed=True)}
-    options = {"tag": {"type": "str", "required": True}, "concurrency_limit": {"type": "int"}}
+    fields = {
+        "tag": Field("str"),
+        "concurrency_limit": Field("int", nullable=False, needed=True),
+    }
     runtime = ("id", "created", "updated", "active_slots")
 
     def check(self, item: Mapping[str, Any]) -> None:

@@ -27,14 +27,9 @@ class Variable(Kind):
     plural = "variables"
     route = ("variables",)
     fields = {
-        "name": Field("name"),
-        "value": Field("value", needed=True),  # null is a value like any other
-        "tags": Field("tags", empty=[]),
-    }
-    options = {
-        "name": {"type": "str", "required": True},
-        "value": {"type": "raw"},
-        "tags": {"type": "list", "elements": "str"},
+        "name": Field("str"),
+        "value": Field("raw", needed=True),  # null is a value like any other
+        "tags": Field("list", empty=[], elements="str"),
     }
 
     def check(self, item: Mapping[str, Any]) -> None:

@@ -41,33 +41,26 @@ class WorkPool(Kind):
     plural = "work_pools"
     route = ("work_pools",)
     fields = {
-        "name": Field("name"),
-        "type": Field("type", nullable=False, needed=True, fixed=True),
-        "description": Field("description"),
-        "paused": Field("is_paused", empty=False),
-        "concurrency_limit": Field("concurrency_limit"),
-        "base_job_template": Field("base_job_template"),
-        "storage_configuration": Field("storage_configuration", empty={}),
-        "queues": Field("queues", nullable=False),
-    }
-    options = {
-        "name": {"type": "str", "required": True},
-        "type": {"type": "str"},
-        "description": {"type": "str"},
-        "paused": {"type": "bool"},
-        "concurrency_limit": {"type": "int"},
-        "job": {"type": "dict"},
-        "job_manifest_patch": {"type": "dict"},
-        "base_job_template": {"type": "dict"},
-        "storage_configuration": {
-            "type": "dict",
-            "options": {
+        "name": Field("str"),
+        "type": Field("str", nullable=False, needed=True, fixed=True),
+        "description": Field("str"),
+        "paused": Field("bool", api="is_paused", empty=False),
+        "concurrency_limit": Field("int"),
+        "base_job_template": Field("dict"),
+        "storage_configuration": Field(
+            "dict",
+            empty={},
+            options={
                 "bundle_upload_step": {"type": "dict"},
                 "bundle_execution_step": {"type": "dict"},
                 "default_result_storage_block": {"type": "str"},
             },
-        },
-        "queues": {"type": "list", "elements": "dict", "options": QUEUE_OPTIONS},
+        ),
+        "queues": Field("list", nullable=False, elements="dict", options=QUEUE_OPTIONS),
+    }
+    inputs = {
+        "job": Field("dict"),
+        "job_manifest_patch": Field("dict"),
     }
     runtime = ("id", "created", "updated", "active_slots", "status")
     refers_to = ("block_document",)

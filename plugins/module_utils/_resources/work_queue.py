@@ -19,14 +19,6 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet, plan, same
 
-QUEUE_OPTIONS = {
-    "name": {"type": "str", "required": True},
-    "priority": {"type": "int"},
-    "concurrency_limit": {"type": "int"},
-    "description": {"type": "str"},
-    "paused": {"type": "bool"},
-}
-
 
 class WorkQueue(Kind):
     noun = "work_queue"
@@ -36,14 +28,13 @@ class WorkQueue(Kind):
     refers_to = ("work_pool",)
     route = ("work_pools",)
     fields = {
-        "work_pool": Field("work_pool_name"),
-        "name": Field("name"),
-        "priority": Field("priority", nullable=False),
-        "concurrency_limit": Field("concurrency_limit"),
-        "description": Field("description", empty=""),
-        "paused": Field("is_paused", empty=False),
+        "work_pool": Field("str", api="work_pool_name"),
+        "name": Field("str"),
+        "priority": Field("int", nullable=False),
+        "concurrency_limit": Field("int"),
+        "description": Field("str", empty=""),
+        "paused": Field("bool", api="is_paused", empty=False),
     }
-    options = {"work_pool": {"type": "str", "required": True}, **QUEUE_OPTIONS}
     runtime = ("id", "created", "updated", "active_slots", "last_polled", "status")
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -92,6 +83,8 @@ class WorkQueue(Kind):
 
 
 WORK_QUEUE = WorkQueue()
+# Of a queue in the list that a pool has.
+QUEUE_OPTIONS = {option: spec for option, spec in WORK_QUEUE.options.items() if option != "work_pool"}
 DEFAULT_QUEUE = {
     "name": "default",
     "priority": 1,
