@@ -148,13 +148,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
     Change,
-    ObjectSet,
     presentable,
     secret_values,
     title,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import ObjectSet
 
 
 def hide_secrets(module: AnsibleModule) -> list[Manifest]:

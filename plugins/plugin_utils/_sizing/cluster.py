@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import (
-    show,
-    up_to,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import show, up_to
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.nodes import (
     NODE_UNITS,

@@ -13,9 +13,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import HOUR, show, two_digits
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.nodes import no_room, request_of_a_run
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import (
-    WORKLOAD,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import WORKLOAD
 
 
 def _saturated(p: CapacityPlan) -> Iterator[Problem]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import (
-    up_to,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import up_to
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.cluster import plan_cluster, plan_limits
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.database import plan_database
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan

@@ -15,10 +15,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.finding
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.formulas import STEPS, alternatives_to_jobs
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.variables import role_variables
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import (
-    BadWorkload,
-    read_workload,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import BadWorkload, read_workload
 
 
 def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:

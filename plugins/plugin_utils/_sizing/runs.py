@@ -6,12 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import (
-    HOUR,
-    busiest,
-    show,
-    up_to,
-)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import HOUR, busiest, show, up_to
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
 
 

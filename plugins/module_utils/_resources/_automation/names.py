@@ -15,10 +15,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._aut
     ACTION_LISTS,
     REFERENCES,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import (
-    chunks,
-    deployment_names,
-)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import chunks, deployment_names
 
 
 def named_action(action: Mapping[str, Any], name_of: Mapping[str, str | None]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.apply import waves
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ApiError,
     KubernetesClient,
@@ -26,17 +27,15 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     access_from_kubeconfig,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import _namespace, pods, quantity
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
     Change,
-    ObjectSet,
     comparable,
-    fewest_pods,
     presentable,
     secret_values,
     title,
-    unfinished,
-    waves,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import ObjectSet
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.readiness import fewest_pods, unfinished
 
 
 def made(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:
