@@ -37,8 +37,8 @@ from benchmarks.load import add_load_options, load, print_troubles
 from benchmarks.local import REDIS, add_options, deployed, difference, machine_text, read, release
 from e2e.machine import ROOT, Machine, wait_for
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 
 OVERRIDE = "tuning"  # the name of our file in the inventory
 BASE = "base"
@@ -324,7 +324,7 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
     client = Client(f"http://{machine.ip}:{machine.port}/api", timeout=60)
     if options.warm_up and not warm:
         load(client, options, **{**given, "seconds": options.warm_up})
-    _load.remove(client)
+    runner.remove(client)
     catch_up(machine)
     # Every load begins with the same: no dead rows, and a page's first change after it goes to the WAL as a whole.
     machine.sql("VACUUM ANALYZE;\nCHECKPOINT;\n")
@@ -350,7 +350,7 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
     sample = Sample(name, number, side, figures, counts["completed"], counts["lost"], found["requests"]["failed"])
     print(sample_row(sample), file=sys.stderr, flush=True)
     print_troubles(found)
-    _load.remove(client)
+    runner.remove(client)
     return sample
 
 

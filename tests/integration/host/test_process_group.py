@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from environment_files import ODD
 
-from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._text import environment_file
 
 from .conftest import Host, group_of, server, wait_for
 

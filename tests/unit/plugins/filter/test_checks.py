@@ -11,10 +11,10 @@ from typing import Any, Callable
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.filter.checks_as_text import checks_as_text
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_checks import deployment_checks
-from ansible_collections.selfhosted.prefect.plugins.filter.phase_seconds import phase_seconds
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import workers_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_checks import deployment_checks
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.report import checks_as_text
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._text import phase_seconds
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import workers_of
 
 EXPECTED: dict[str, Any] = {
     "version": "3.9.1",

@@ -13,14 +13,23 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.selfhosted.prefect.plugins.filter.admission_policies import admission_policies
-from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
-from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
-from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import run_namespaces
-from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
-from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
-from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.cluster_problems import cluster_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.admission_policies import (
+    admission_policies,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.manifests import (
+    CHECKSUM,
+    manifests,
+    secret_data,
+    without_containers,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import (
+    kubernetes_pools,
+    run_namespaces,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.worker_deployments import (
+    worker_deployments,
+)
 
 SHARED = {"instance": "prefect", "image_pull_policy": "IfNotPresent", "image_pull_secrets": ["registry"]}
 

@@ -11,10 +11,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.services_environment import services_environment
-from ansible_collections.selfhosted.prefect.plugins.filter.spread import spread
-from ansible_collections.selfhosted.prefect.plugins.filter.without_keys import without_keys
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import workers_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._mappings import without_keys
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._services import services_environment
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import spread, workers_of
 
 HOSTS = st.lists(st.text("abc", min_size=1), min_size=1, max_size=8, unique=True)
 TOGGLES = {"scheduler": "SCHEDULER", "triggers": "TRIGGERS", "event_logger": "EVENT_LOGGER", "db_vacuum": "DB_VACUUM"}

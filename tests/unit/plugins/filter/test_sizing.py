@@ -16,14 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_problems import GOOD
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
-from ansible_collections.selfhosted.prefect.plugins.filter.node_problems import node_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
-from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import DICTIONARIES, LISTS, OPTIONS
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.node_problems import node_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import kubernetes_pools
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.plan import sizing
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import (
+    DICTIONARIES,
+    LISTS,
+    OPTIONS,
+    workload_problems,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 # The workload of the public support thread whose answers the plan has to reproduce.
@@ -77,7 +81,7 @@ def test_the_answers_of_the_thread() -> None:
 
 
 def test_every_number_has_its_reasons() -> None:
-    data = _sizing.load_data()
+    data = coefficients.load()
     for row in sizing(THREAD)["rows"]:
         assert row["formula"]
         assert row["unit"]
@@ -513,7 +517,9 @@ def test_the_roles_know_the_same_options() -> None:
     assert set(mine) == set(OPTIONS)
     for name, numbers in {**LISTS, **DICTIONARIES}.items():
         assert set(mine[name]["options"]) - {"name"} == set(numbers)
-    documented = yaml.safe_load(DOCUMENTATION)["options"]["_input"]["suboptions"]
+    documented = yaml.safe_load((ROOT / "plugins/filter/sizing.yml").read_text())["DOCUMENTATION"]["options"]["_input"][
+        "suboptions"
+    ]
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(option.get("options", {})) for name, option in mine.items()
     }
@@ -523,7 +529,7 @@ def test_the_roles_know_the_same_options() -> None:
 
 
 def test_every_coefficient_says_where_it_is_from() -> None:
-    data = _sizing.load_data()
+    data = coefficients.load()
     for name, coefficient in data["coefficients"].items():
         assert set(coefficient) <= {"value", "unit", "source", "spread", "note"}, name
         assert coefficient["value"] >= 0, name
@@ -536,13 +542,13 @@ def test_every_coefficient_says_where_it_is_from() -> None:
 
 
 def test_every_coefficient_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, coefficient = set(), _sizing.coefficient
+    read, coefficient = set(), coefficients.value
 
     def note(name: str) -> float:
         read.add(name)
         return coefficient(name)
 
-    monkeypatch.setattr(_sizing, "coefficient", note)
+    monkeypatch.setattr(coefficients, "value", note)
     for kind in ("process", "kubernetes"):
         sizing({**THREAD, "pool_type": kind, "logs_per_run": 100, "events_per_run": 100})
-    assert read == set(_sizing.load_data()["coefficients"])
+    assert read == set(coefficients.load()["coefficients"])

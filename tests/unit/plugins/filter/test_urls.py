@@ -14,15 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
-from ansible_collections.selfhosted.prefect.plugins.filter.endpoint import endpoint
-from ansible_collections.selfhosted.prefect.plugins.filter.masked_url import masked_url
-from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_ports import redis_ports
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_settings import redis_settings
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import address_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import (
+    redis_ca,
+    redis_database,
+    redis_ports,
+    redis_settings,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._urls import (
+    endpoint,
+    masked_url,
+    postgresql_url,
+    redis_url,
+)
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
