@@ -17,8 +17,9 @@ description:
 options:
   _input:
     description:
-      - C(processes), a result of M(selfhosted.prefect.process_group_info); C(pooler), C(database) and C(statements),
-        each of C(community.postgresql.postgresql_query); C(redis), of a command that prints JSON.
+      - C(processes), a result of M(selfhosted.prefect.process_group_info); C(pooler), one of
+        C(community.postgresql.postgresql_query); C(server), one of a command that prints how the programs
+        C(PostgreSQL) and C(Redis) of the role P(selfhosted.prefect.prefect_loadtest#role) have ended, as JSON.
     type: dict
     required: true
 """
@@ -26,7 +27,7 @@ options:
 EXAMPLES = r"""
 - name: Keep what was read
   ansible.builtin.set_fact:
-    reading: "{{ {'redis': {'rc': 1, 'stderr': 'connection refused'}} | selfhosted.prefect.loadtest_machine_reading }}"
+    reading: "{{ {'server': {'rc': 1, 'stderr': 'connection refused'}} | selfhosted.prefect.loadtest_machine_reading }}"
 """
 
 RETURN = r"""

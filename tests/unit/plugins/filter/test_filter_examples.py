@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
-from test_checks import HEALTHY
+from test_checks import EXPECTED_PODS, HEALTHY
 from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
@@ -32,8 +32,9 @@ VARIABLES: dict[str, Any] = {
     "prefect_server_replicas": 3,
     "prefect_work_pools": [{"name": "default", "type": "process", "workers": {"min": 2}}],
     "prefect_host": {**HOST, "version": "11"},
-    "readings": HEALTHY,
+    "reading": HEALTHY,
     "expected": EXPECTED_DEPLOYMENT,
+    "cluster_expected": EXPECTED_PODS,
     "variables": {**SPREAD, **GOOD},
     "load": LOAD,
     "report": report(),
@@ -43,6 +44,7 @@ VARIABLES: dict[str, Any] = {
 EXPECTED: dict[str, list[Any]] = {
     "checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "deployment_checks": [[]],
+    "expected_workloads": [10],
     "deployment_problems": ["All assertions passed"],
     "host_names": [["app1", "prefect.example.com"]],
     "node_problems": [["prefect_workload.nodes.count"]],
