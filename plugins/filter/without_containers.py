@@ -38,8 +38,6 @@ _value:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.filter.without_keys import without_keys
-
 
 def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of C(patch) without the containers that it adds."""
@@ -47,7 +45,7 @@ def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
     if not containers:
         return dict(patch)
     kept = [container for container in containers if not container.get("image")]
-    (spec,) = without_keys([patch["spec"]], ["containers"])
+    spec = {name: value for name, value in patch["spec"].items() if name != "containers"}
     return {**patch, "spec": {**spec, "containers": kept} if kept else spec}
 
 

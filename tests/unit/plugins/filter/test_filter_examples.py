@@ -44,6 +44,7 @@ VARIABLES: dict[str, Any] = {
 EXPECTED: dict[str, list[Any]] = {
     "checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "deployment_checks": [[]],
+    "dns_rule": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}],
     "expected_workloads": [10],
     "deployment_problems": ["All assertions passed"],
     "host_names": [["app1", "prefect.example.com"]],
@@ -60,14 +61,15 @@ EXPECTED: dict[str, list[Any]] = {
             "PREFECT_REDIS_MESSAGING_PORT": "6379",
         }
     ],
+    "redis_rules": ["~prefect:* &prefect:* -@all +@string +@hash -@admin -@dangerous +info"],
     "redis_url": ["redis://:p%40ss%3Aw%2Frd@10.0.0.6:6379/0"],
     "services_environment": [
         {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}
     ],
+    "services_deployments": [{"late.runs": "prefect-services-late-runs", "services": "prefect-services"}],
     "sizing": ["208, 300"],
     "spread": [[1, 2, 3]],
     "without_containers": [{"spec": {"nodeSelector": {"pool": "prefect"}}}],
-    "without_keys": [[{"name": "default", "type": "process"}]],
     "workers_of": [2],
     "workload_problems": ["All assertions passed"],
 }

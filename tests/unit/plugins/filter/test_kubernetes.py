@@ -15,10 +15,12 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.selfhosted.prefect.plugins.filter.admission_policies import admission_policies
 from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
+from ansible_collections.selfhosted.prefect.plugins.filter.dns_rule import dns_rule
 from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
 from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
 from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import run_namespaces
 from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
+from ansible_collections.selfhosted.prefect.plugins.filter.services_deployments import services_deployments
 from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
 from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
 
@@ -670,3 +672,23 @@ def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
 
 def test_external_services_need_no_volumes() -> None:
     assert cluster_problems({**CLUSTER, "default_storage_class": ""}, {**NEEDS, "volumes": False}) == []
+
+
+def test_each_group_of_background_services_has_a_deployment() -> None:
+    groups = [{"name": "services"}, {"name": "late.runs_a"}, {"name": "services-b"}]
+    assert services_deployments(groups, "prefect") == {
+        "services": "prefect-services",
+        "late.runs_a": "prefect-services-late-runs-a",
+        "services-b": "prefect-services-services-b",
+    }
+
+
+def test_names_are_asked_for_by_both_protocols() -> None:
+    assert dns_rule([53, 5353]) == {
+        "ports": [
+            {"port": 53, "protocol": "UDP"},
+            {"port": 53, "protocol": "TCP"},
+            {"port": 5353, "protocol": "UDP"},
+            {"port": 5353, "protocol": "TCP"},
+        ]
+    }
