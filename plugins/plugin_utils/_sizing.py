@@ -358,7 +358,7 @@ def _server(p: Plan) -> None:
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
     p.add(
         "Server",
-        "api_replicas",
+        "server_replicas",
         processes,
         "processes",
         f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
@@ -393,13 +393,13 @@ def _server(p: Plan) -> None:
         f"1 up to {p.text('utilisation')} cores, else {len(load_data()['services_groups'])}",
         "one process uses one core at the most, so the services are divided when that is too little",
     )
-    p.v["server_memory_mb"] = p.v["api_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
+    p.v["server_memory_mb"] = p.v["server_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
     p.add(
         "Server",
         "server_memory_mb",
         p.v["server_memory_mb"],
         "MiB",
-        f"{p.v['api_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
+        f"{p.v['server_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
         "of API processes and background services together",
     )
 
@@ -695,7 +695,7 @@ def _saturated(p: Plan) -> Iterator[Problem]:
         carried = rate * room
         yield problem(
             option,
-            f"{show(rate)} runs/s are more than one deployment carries: {p.v['api_replicas']} API processes end at "
+            f"{show(rate)} runs/s are more than one deployment carries: {p.v['server_replicas']} API processes end at "
             f"about {show(carried)}, and more are not planned because each costs something of every run itself.",
             "Divide the load among several instances, each with "
             f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
@@ -858,7 +858,7 @@ def _server_variables(p: Plan, formulas: Mapping[str, str]) -> dict[str, tuple[A
     groups = load_data()["services_groups"] if p.v["services_groups"] > 1 else [{"name": "services"}]
     connections = "Prefect's own default; the number of processes and max_connections are computed with it"
     return {
-        "prefect_server_replicas": (p.v["api_replicas"], formulas["api_replicas"]),
+        "prefect_server_replicas": (p.v["server_replicas"], formulas["server_replicas"]),
         "prefect_services_groups": (groups, f"{show(p.v['services_cores'])} cores: {formulas['services_groups']}"),
         "prefect_server_api_pool_size": (int(p.c("api_pool_size")), connections),
         "prefect_server_api_max_overflow": (int(p.c("api_max_overflow")), connections),
