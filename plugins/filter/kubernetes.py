@@ -15,10 +15,12 @@ class FilterModule:
         """Return the filters under their names."""
         return {
             "_admission_policies": Deferred("_kubernetes.admission_policies", "admission_policies"),
+            "_dns_rule": Deferred("_kubernetes.manifests", "dns_rule"),
             "kubernetes_pools": Deferred("_kubernetes.pools", "kubernetes_pools"),
             "manifests": Deferred("_kubernetes.manifests", "manifests"),
             "_run_namespaces": Deferred("_kubernetes.pools", "run_namespaces"),
             "secret_data": Deferred("_kubernetes.manifests", "secret_data"),
+            "_services_deployments": Deferred("_kubernetes.worker_deployments", "services_deployments"),
             "_without_containers": Deferred("_kubernetes.manifests", "without_containers"),
             "worker_deployments": Deferred("_kubernetes.worker_deployments", "worker_deployments"),
         }

@@ -17,5 +17,4 @@ class FilterModule:
             "environment_file": Deferred("_text", "environment_file"),
             "_phase_seconds": Deferred("_text", "phase_seconds"),
             "quoted_for": Deferred("_text", "quoted_for"),
-            "without_keys": Deferred("_mappings", "without_keys"),
         }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
@@ -74,3 +75,14 @@ def redis_settings(url: str, prefix: str) -> dict[str, str]:
         "SSL": "true" if parts.scheme == "rediss" else None,
     }
     return {f"{prefix}_{name}": value for name, value in found.items() if value is not None}
+
+
+def redis_rules(keys: Iterable[str], channels: Iterable[str], categories: Iterable[str]) -> list[str]:
+    """Return the rules of a user of Redis."""
+    return [
+        *(f"~{key}" for key in keys),
+        *(f"&{channel}" for channel in channels),
+        "-@all",
+        *(f"+@{category}" for category in categories),
+        *("-@admin", "-@dangerous", "+info"),
+    ]

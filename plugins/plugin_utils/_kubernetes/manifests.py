@@ -20,7 +20,6 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
     described,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._mappings import without_keys
 
 Manifest = dict[str, Any]
 CHECKSUM = "selfhosted.prefect/configuration"
@@ -220,5 +219,10 @@ def without_containers(patch: Mapping[str, Any]) -> dict[str, Any]:
     if not containers:
         return dict(patch)
     kept = [container for container in containers if not container.get("image")]
-    (spec,) = without_keys([patch["spec"]], ["containers"])
+    spec = {name: value for name, value in patch["spec"].items() if name != "containers"}
     return {**patch, "spec": {**spec, "containers": kept} if kept else spec}
+
+
+def dns_rule(ports: Iterable[int]) -> dict[str, Any]:
+    """Return the rule that opens C(ports) for both protocols."""
+    return {"ports": [{"port": port, "protocol": protocol} for port in ports for protocol in ("UDP", "TCP")]}

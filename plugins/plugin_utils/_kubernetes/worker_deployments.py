@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import group_workload
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import executes_runs, job_namespaces
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, plain_name, worker_count
 
@@ -107,3 +108,8 @@ def worker_deployments(
     present = [pool for pool in pools if pool.get("state") != "absent"]
     entries = [_deployment(pool, namespace, image_pull_secrets) for pool in present]
     return [entry for entry in entries if entry["max"] > 0]
+
+
+def services_deployments(groups: Iterable[Mapping[str, Any]], instance: str) -> dict[str, str]:
+    """Return the name of the Deployment of each group."""
+    return {group["name"]: f"{instance}-{group_workload(group['name'])}" for group in groups}

@@ -17,32 +17,50 @@ ANEW = "began anew in between, and counted from there"
 NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
 
 
-# What is read on a machine, as people call it, and where the result of the task has it.
-READ = {
-    "processes": ("CPU and memory of the processes", "processes"),
-    "pooler": ("PgBouncer", "query_result"),
-    "database": ("PostgreSQL", "query_result"),
-    "statements": ("the statements of PostgreSQL", "query_result"),
-    "redis": ("Redis", "stdout"),
-}
+# What tasks read on a machine, as people call it, and where the result of the task has it.
+READ = {"processes": ("CPU and memory of the processes", "processes"), "pooler": ("PgBouncer", "query_result")}
+PROGRAMS = ("PostgreSQL", "Redis")  # which prefect_loadtest runs with the environment of the background services
+
+
+def _why(result: Mapping[str, Any]) -> str:
+    """Why something could not be read, in one line."""
+    return str(result.get("stderr") or result.get("msg") or "it told nothing").strip().splitlines()[-1]
+
+
+def _server_reading(printed: Mapping[str, str]) -> dict[str, Any]:
+    """What the programs have printed."""
+    told = json.loads(printed.get("PostgreSQL") or "{}")
+    return {
+        "database": told.get("database") or {},
+        "statements": told.get("statements"),
+        "redis": json.loads(printed.get("Redis") or "{}"),
+        "unread": list(told.get("unread") or []),
+    }
 
 
 def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was read on a machine, from the results of the tasks that have read it."""
-    found: dict[str, Any] = {"processes": [], "pooler": [], "database": {}, "statements": None, "redis": {}}
-    found["unread"] = []
+    found: dict[str, Any] = {"processes": [], "pooler": []}
+    unread = []
     for name, (called, key) in READ.items():
         result = results.get(name) or {}
         if not result or result.get("skipped"):
             continue
-        if result.get("rc") or key not in result or (not result[key] and name in ("database", "redis")):
-            why = result.get("stderr") or result.get("msg") or "it told nothing"
-            found["unread"].append(f"{called}: {str(why).strip().splitlines()[-1]}")
-        elif name == "database":
-            found[name] = result[key][0]
+        if result.get("rc") or key not in result:
+            unread.append(f"{called}: {_why(result)}")
         else:
-            found[name] = json.loads(result[key]) if name == "redis" else result[key]
-    return found
+            found[name] = result[key]
+    together = results.get("server") or {}
+    printed = {}
+    if together and not together.get("skipped"):
+        ended = json.loads(together["stdout"]) if together.get("rc") == 0 else dict.fromkeys(PROGRAMS, together)
+        for name, result in ended.items():
+            if result.get("rc") == 0 and result.get("stdout"):
+                printed[name] = result["stdout"]
+            else:
+                unread.append(f"{name}: {_why(result)}")
+    server = _server_reading(printed)
+    return {**found, **server, "unread": unread + server["unread"]}
 
 
 def reading(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,11 +71,7 @@ def reading(found: Mapping[str, Any]) -> dict[str, Any]:
         name: [(answer["pod"], answer["stdout"]) for answer in answers if answer["rc"] == 0]
         for name, answers in found["programs"].items()
     }
-
-    def document(name: str) -> dict[str, Any]:
-        return next((dict(json.loads(text)) for _pod, text in printed.get(name, [])), {})
-
-    told = document("PostgreSQL")
+    server = _server_reading({name: texts[0][1] for name, texts in printed.items() if texts})
     return {
         "moment": found["moment"],
         "processes": found["processes"],
@@ -66,10 +80,8 @@ def reading(found: Mapping[str, Any]) -> dict[str, Any]:
             for pod, text in printed.get("PgBouncer", [])
             for row in csv.DictReader(text.splitlines())
         ],
-        "database": told.get("database") or {},
-        "statements": told.get("statements"),
-        "redis": document("Redis"),
-        "unread": found["unread"],
+        **server,
+        "unread": found["unread"] + server["unread"],
     }
 
 

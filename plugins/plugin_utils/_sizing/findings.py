@@ -24,7 +24,7 @@ def _saturated(p: CapacityPlan) -> Iterator[Problem]:
         carried = rate * room
         yield problem(
             option,
-            f"{show(rate)} runs/s are more than one deployment carries: {p.v['api_replicas']} API processes end at "
+            f"{show(rate)} runs/s are more than one deployment carries: {p.v['server_replicas']} API processes end at "
             f"about {show(carried)}, and more are not planned because each costs something of every run itself.",
             "Divide the load among several instances, each with "
             f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "

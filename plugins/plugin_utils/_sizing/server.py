@@ -99,7 +99,7 @@ def plan_server(p: CapacityPlan) -> None:
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
     p.add(
         "Server",
-        "api_replicas",
+        "server_replicas",
         processes,
         "processes",
         f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
@@ -134,13 +134,13 @@ def plan_server(p: CapacityPlan) -> None:
         f"1 up to {p.text('utilisation')} cores, else {len(coefficients.load()['services_groups'])}",
         "one process uses one core at the most, so the services are divided when that is too little",
     )
-    p.v["server_memory_mb"] = p.v["api_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
+    p.v["server_memory_mb"] = p.v["server_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
     p.add(
         "Server",
         "server_memory_mb",
         p.v["server_memory_mb"],
         "MiB",
-        f"{p.v['api_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
+        f"{p.v['server_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
         "of API processes and background services together",
     )
 

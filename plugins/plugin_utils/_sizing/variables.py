@@ -50,7 +50,7 @@ def _server_variables(p: CapacityPlan, formulas: Mapping[str, str]) -> dict[str,
     groups = coefficients.load()["services_groups"] if p.v["services_groups"] > 1 else [{"name": "services"}]
     connections = "Prefect's own default; the number of processes and max_connections are computed with it"
     return {
-        "prefect_server_replicas": (p.v["api_replicas"], formulas["api_replicas"]),
+        "prefect_server_replicas": (p.v["server_replicas"], formulas["server_replicas"]),
         "prefect_services_groups": (groups, f"{show(p.v['services_cores'])} cores: {formulas['services_groups']}"),
         "prefect_server_api_pool_size": (int(p.c("api_pool_size")), connections),
         "prefect_server_api_max_overflow": (int(p.c("api_max_overflow")), connections),

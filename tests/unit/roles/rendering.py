@@ -45,7 +45,12 @@ def played(
     (defaults / "group_vars" / "all.yml").write_text(yaml.safe_dump(_variables("defaults")))
     play = {"hosts": "all", "gather_facts": False, "vars": _variables("vars"), "tasks": tasks}
     (directory / "play.yml").write_text(yaml.safe_dump([play]))
-    extra = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+    extra = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "role_path": str(ROOT / "roles" / role),
+        **variables,
+    }
     return subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),

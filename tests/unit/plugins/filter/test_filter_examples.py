@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
-from test_checks import HEALTHY
+from test_checks import EXPECTED_PODS, HEALTHY
 from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
@@ -34,8 +34,9 @@ VARIABLES: dict[str, Any] = {
     "prefect_server_replicas": 3,
     "prefect_work_pools": [{"name": "default", "type": "process", "workers": {"min": 2}}],
     "prefect_host": {**HOST, "version": "11"},
-    "readings": HEALTHY,
+    "reading": HEALTHY,
     "expected": EXPECTED_DEPLOYMENT,
+    "cluster_expected": EXPECTED_PODS,
     "variables": {**SPREAD, **GOOD},
     "load": LOAD,
     "report": report(),
@@ -45,6 +46,8 @@ VARIABLES: dict[str, Any] = {
 EXPECTED: dict[str, list[Any]] = {
     "_checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "_deployment_checks": [[]],
+    "_dns_rule": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}],
+    "_expected_workloads": [10],
     "_deployment_problems": ["All assertions passed"],
     "_host_names": [["app1", "prefect.example.com"]],
     "_node_problems": [["prefect_workload.nodes.count"]],
@@ -60,14 +63,15 @@ EXPECTED: dict[str, list[Any]] = {
             "PREFECT_REDIS_MESSAGING_PORT": "6379",
         }
     ],
+    "_redis_rules": ["~prefect:* &prefect:* -@all +@string +@hash -@admin -@dangerous +info"],
     "redis_url": ["redis://:p%40ss%3Aw%2Frd@10.0.0.6:6379/0"],
     "services_environment": [
         {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}
     ],
+    "_services_deployments": [{"late.runs": "prefect-services-late-runs", "services": "prefect-services"}],
     "sizing": ["208, 300"],
     "spread": [[1, 2, 3]],
     "_without_containers": [{"spec": {"nodeSelector": {"pool": "prefect"}}}],
-    "without_keys": [[{"name": "default", "type": "process"}]],
     "workers_of": [2],
     "workload_problems": ["All assertions passed"],
 }

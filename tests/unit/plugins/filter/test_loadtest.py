@@ -197,21 +197,39 @@ def test_pods_are_told_as_machines_are() -> None:
     assert float(drawn.attrib["x"]) + float(drawn.attrib["width"]) <= page_module.WIDTH - 100
 
 
+def side_by_side(**ended: Any) -> dict[str, Any]:
+    """What the program has printed that runs others."""
+    return {"rc": 0, "stdout": json.dumps(ended)}
+
+
 def test_a_machine_tells_what_could_not_be_read() -> None:
     results = {
         "processes": {"processes": [process("api-1", 1, 2.0)]},
         "pooler": {"msg": "unable to connect to database:\nconnection refused"},
-        "database": {"query_result": [database(transactions=5)]},
-        "statements": {"skipped": True, "skip_reason": "Conditional result was False"},
-        "redis": {"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no", "msg": "no"},
+        "server": side_by_side(
+            PostgreSQL={"rc": 0, "stdout": json.dumps({"database": database(transactions=5), "statements": None})},
+            Redis={"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no"},
+        ),
     }
     found = report_module.machine_reading(results)
     assert found["database"] == database(transactions=5)
     assert (found["pooler"], found["statements"], found["redis"]) == ([], None, {})
     assert found["unread"] == ["PgBouncer: connection refused", "Redis: redis.exceptions.ConnectionError: no"]
-    redis = {"rc": 0, "stdout": '{"used_memory": 1}'}
-    assert report_module.machine_reading({"redis": redis})["redis"] == {"used_memory": 1}
+    redis = side_by_side(Redis={"rc": 0, "stdout": '{"used_memory": 1}'})
+    assert report_module.machine_reading({"server": redis})["redis"] == {"used_memory": 1}
     assert report_module.machine_reading({name: {} for name in results})["unread"] == []
+    # A host without the background services, and one where the programs could not be started.
+    assert report_module.machine_reading({"server": {"skipped": True}})["unread"] == []
+    unread = report_module.machine_reading({"server": {"failed": True, "msg": "no python"}})["unread"]
+    assert unread == ["PostgreSQL: no python", "Redis: no python"]
+
+
+def test_statements_that_could_not_be_read_are_said() -> None:
+    why = "the statements of PostgreSQL: pg_stat_statements must be loaded"
+    printed = json.dumps({"database": database(transactions=5), "statements": None, "unread": [why]})
+    found = report_module.machine_reading({"server": side_by_side(PostgreSQL={"rc": 0, "stdout": printed})})
+    assert (found["database"], found["statements"]) == (database(transactions=5), None)
+    assert found["unread"] == [why]
 
 
 def test_a_cluster_that_could_not_be_read_is_said() -> None:

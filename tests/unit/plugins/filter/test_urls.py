@@ -19,6 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import (
     redis_ca,
     redis_database,
     redis_ports,
+    redis_rules,
     redis_settings,
 )
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._urls import (
@@ -243,3 +244,11 @@ def test_what_verify_says_masks_its_urls() -> None:
     named = re.findall(r"\{[{%][^}]*\bprefect_\w*_url\b[^}]*[%}]\}", summary)
     assert len(named) >= 2
     assert [each for each in named if "selfhosted.prefect.masked_url" not in each] == []
+
+
+@pytest.mark.parametrize("channels", [["a:*", "b"], []])
+def test_a_user_of_redis_may_do_what_is_listed_and_administer_nothing(channels: list[str]) -> None:
+    *listed, admin, dangerous, info = redis_rules(["a:*", "c"], channels, ["string"])
+    assert listed == ["~a:*", "~c", *(f"&{channel}" for channel in channels), "-@all", "+@string"]
+    # What stands last counts.
+    assert (admin, dangerous, info) == ("-@admin", "-@dangerous", "+info")

@@ -7,9 +7,10 @@ import json
 import subprocess
 import sys
 
+OPTIONS = ["-I"] if sys.flags.isolated else []  # as this program was started itself
 running = {
     name: subprocess.Popen(
-        [sys.executable, "-c", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *OPTIONS, "-c", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     for name, words in json.loads(sys.argv[1]).items()
 }
