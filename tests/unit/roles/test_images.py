@@ -24,7 +24,9 @@ def images() -> dict[str, str]:
             name: str(value).replace("{{ prefect_version }}", variables.get("prefect_version", ""))
             for name, value in named.items()
         }
-    versions = yaml.safe_load((ROOT / "roles" / "prefect_postgres" / "vars" / "main.yml").read_text())["__prefect_postgres_images"]
+    versions = yaml.safe_load((ROOT / "roles" / "prefect_postgres" / "vars" / "main.yml").read_text())[
+        "__prefect_postgres_images"
+    ]
     return found | {f"postgres {version}": image for version, image in versions.items()}
 
 

@@ -277,6 +277,8 @@ def owner(name: str) -> str:
 def test_a_role_reads_its_own_variables_and_the_common_ones(role: str) -> None:
     shared = {*defaults("prefect_common"), *load("prefect_common", "vars", "main.yml")}
     names = names_read(role) - {name for name in shared if role == "prefect_common" or not name.startswith("_")}
-    of_others = {name for name in names - PUBLISHED - PARAMETERS.get(role, set()) - set(ROLES) if owner(name) not in (role, "")}
+    of_others = {
+        name for name in names - PUBLISHED - PARAMETERS.get(role, set()) - set(ROLES) if owner(name) not in (role, "")
+    }
     hidden = {name for name in names if name.startswith("_") and not name.startswith(f"__{role}_")}
     assert of_others | hidden == set()

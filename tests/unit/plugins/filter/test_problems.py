@@ -488,7 +488,10 @@ def test_memory_that_a_machine_does_not_have() -> None:
     assert f"can need {1536 + processes} MiB (shared_buffers 1024, Redis 512, API processes {processes})" in str(
         problem
     )
-    assert "lower one of: prefect_postgres_memory_mb, prefect_redis_maxmemory, prefect_server_replicas." in problem["remedy"]
+    assert (
+        "lower one of: prefect_postgres_memory_mb, prefect_redis_maxmemory, prefect_server_replicas."
+        in problem["remedy"]
+    )
 
 
 @pytest.mark.parametrize(
