@@ -24,11 +24,13 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
 from ansible.plugins.loader import init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from defaults import ROOT, variables_of_roles
 
-init_plugin_loader([str(ROOT / ".collections")])
+if AnsibleCollectionConfig.collection_finder is None:  # not in pytest, see conftest.py
+    init_plugin_loader([str(ROOT / ".collections")])
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defaults import GATEWAY_PORT, ROOT
 from e2e.conftest import Converged
-from e2e.machine import GATEWAY_PORT, ROOT, Machine, wait_for
+from e2e.machine import Machine, wait_for
 
 OUTPUT = ROOT / "tests/output/security"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what WebDriver calls a reference to an element

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
+from defaults import GATEWAY_PORT, REDIS_PORT
 from e2e.conftest import Converged
-from e2e.machine import API_PORTS, GATEWAY_PORT, Machine
+from e2e.machine import API_PORTS, Machine
 from e2e.planted import SECRETS, needles
 
 PORTS = {"gateway": GATEWAY_PORT, **API_PORTS}
@@ -228,7 +229,7 @@ def test_redis_lets_in_nobody_but_the_server(converged: Converged) -> None:
 def test_redis_is_reached_from_its_machine_only(converged: Converged) -> None:
     """All that uses it is there."""
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((converged.machine.ip, 6379), timeout=10)
+        socket.create_connection((converged.machine.ip, REDIS_PORT), timeout=10)
 
 
 def test_the_server_may_not_do_more_than_it_needs(converged: Converged) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from unit.roles.rendering import ROOT, played
+from rendering import ROOT, played
 
 from .support import PostgreSQL
 
@@ -47,7 +47,10 @@ def test_an_administrator_need_not_be_a_superuser(database: PostgreSQL, tmp_path
         "prefect_database_admin_user": "administrator",
         "prefect_database_admin_password": "of-administrator",
     }
-    include = {"name": "Prepare", "ansible.builtin.include_tasks": str(ROOT / "roles/prefect_postgres/tasks/external.yml")}
+    include = {
+        "name": "Prepare",
+        "ansible.builtin.include_tasks": str(ROOT / "roles/prefect_postgres/tasks/external.yml"),
+    }
 
     def changed(*words: str, **other: str) -> list[str]:
         ended = played(tmp_path, "development", "postgres", [include], *words, **variables | other)
