@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import re
 
+from rendering import evaluated
+
 from .conftest import POOLS, Installed, Note
 from .deployment import APPS, NETWORKING, Deployment
 
@@ -29,8 +31,9 @@ def test_a_changed_number_of_pods_is_shown_and_nothing_else(development: Deploym
     run = development.play("server", "--check", "--diff", prefect_server_replicas=2)
     assert run.tasks_that_changed() == ["Run the API"]
     lines = re.findall(r"^[-+] .*", run.output, re.MULTILINE)
-    assert [re.sub(r"[\s\",]", "", line) for line in lines] == ["-replicas:3", "+replicas:2"]
-    assert development.one("deployments", "api")["spec"]["replicas"] == 3
+    default = int(evaluated("development", "prefect_server", {"replicas": "prefect_server_replicas"})["replicas"])
+    assert [re.sub(r"[\s\",]", "", line) for line in lines] == [f"-replicas:{default}", "+replicas:2"]
+    assert development.one("deployments", "api")["spec"]["replicas"] == default
 
 
 def test_a_changed_limit_is_shown_and_nothing_else(development: Deployment, installed: Installed) -> None:
@@ -98,7 +101,10 @@ def test_somebody_elses_change_is_a_conflict_that_names_the_field(
 
 def test_a_workload_that_does_not_start_is_explained(development: Deployment, installed: Installed) -> None:
     refused = development.play(
-        "database", check=False, prefect_pgbouncer_image="nowhere.example/pgbouncer:none", prefect_kubernetes_wait_seconds=10
+        "database",
+        check=False,
+        prefect_pgbouncer_image="nowhere.example/pgbouncer:none",
+        prefect_kubernetes_wait_seconds=10,
     )
     assert refused.code != 0
     assert "nowhere.example/pgbouncer:none" in refused.output
