@@ -18,6 +18,7 @@ import contextlib
 import itertools
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -127,9 +128,10 @@ def molecule(scenario: str) -> Command:
     return Command(scenario, line, count_molecule, minutes=20)
 
 
-def modules(name: str, path: str, *modules: str, minutes: int) -> Command:
-    """Those modules of a directory of tests."""
-    words = " ".join(f"{path}/test_{module}.py" for module in modules)
+def modules(name: str, path: str, *modules: str, minutes: int, tests: tuple[str, ...] = ()) -> Command:
+    """Those modules of a directory of tests, and single tests of others: "module.py::test"."""
+    files = [f"{path}/test_{module}.py" for module in modules]
+    words = shlex.join([*files, *(f"{path}/test_{test}" for test in tests)])
     return Command(name, f"pytest --junitxml={{report}}/pytest.xml {words}", count_junit, minutes)
 
 
@@ -143,6 +145,7 @@ CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
 FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
+REBOOT = "reboot.py::test_everything_comes_back_by_itself[shut down]"
 GIT = {"git": "git"}
 BOUNDARIES = Command(
     "boundaries",
@@ -213,7 +216,7 @@ STAGES = (
         # Two sessions side by side, each with machines of its own.
         (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
         "tests/e2e",
-        quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=20),),
+        quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=25, tests=(REBOOT,)),),
         round=2,
     ),
     # The tests that are cheap enough for every change share the machine of one session.

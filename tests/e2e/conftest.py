@@ -21,6 +21,11 @@ from e2e.planted import SECRETS, Sampler
 MakeMachine = Callable[..., Machine]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run test_teardown last, in whatever order the modules were named: it deletes what the others share."""
+    items.sort(key=lambda item: item.path.stem == "test_teardown")
+
+
 @pytest.fixture(scope="session")
 def make_machine() -> Iterator[MakeMachine]:
     """Makes machines of one run and removes them all; keeps and reuses those of a run that E2E_RUN names."""

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from defaults import API_PORT, GATEWAY_PORT, ROOT
+from rendering import host_processes
 
 MACHINE = ROOT / "tests/machines/machine"
 Done = subprocess.CompletedProcess[str]
 API_PORTS = {f"api-{number + 1}": API_PORT + number for number in range(3)}  # one more than the inventory has
+PROCESSES = host_processes(prefect_server_replicas=len(API_PORTS))
 GROUPS = ("postgres", "pgbouncer", "redis", "api", "services", "gateway", "workers")
 
 

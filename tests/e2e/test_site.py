@@ -13,10 +13,9 @@ from urllib.parse import urljoin
 
 import pytest
 from defaults import VENV
-from rendering import host_processes
 
 from e2e.conftest import Converged
-from e2e.machine import API_PORTS, Machine
+from e2e.machine import API_PORTS, PROCESSES, Machine
 
 # Events that one websocket sends and another one gets, by Prefect's own client.
 WEBSOCKETS = """
@@ -39,7 +38,6 @@ async def main():
 
 asyncio.run(asyncio.wait_for(main(), 60))
 """
-PROCESSES = host_processes(prefect_server_replicas=len(API_PORTS))
 PLAYBOOKS = ("preflight", "database", "server", "configure", "workers", "verify")
 
 
