@@ -149,7 +149,7 @@ REBOOT = "reboot.py::test_everything_comes_back_by_itself[shut down]"
 GIT = {"git": "git"}
 BOUNDARIES = Command(
     "boundaries",
-    "pytest --junitxml={report}/pytest.xml tests/security/test_root.py tests/security/test_secrets.py"
+    "pytest --junitxml={report}/pytest.xml tests/security/test_root_privileges.py tests/security/test_secrets.py"
     " -k 'not supervisord'",
     count_junit,
     minutes=30,
@@ -217,7 +217,7 @@ STAGES = (
         # Two sessions side by side, each with machines of its own.
         (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
         "tests/e2e",
-        quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=25, tests=(REBOOT,)),),
+        quick=(modules("site", "tests/e2e", "site", "secrets", "verify", minutes=25, tests=(REBOOT,)),),
         round=2,
     ),
     # The tests that are cheap enough for every change share the machine of one session.

@@ -190,10 +190,14 @@ VARIANTS = {
     ),
     # --- PostgreSQL and Redis ---
     "commit-off": Variant(
-        "synchronous_commit off, which may lose the last moment", DATABASE, {"prefect_postgres_synchronous_commit": "off"}
+        "synchronous_commit off, which may lose the last moment",
+        DATABASE,
+        {"prefect_postgres_synchronous_commit": "off"},
     ),
     "commit-delay": Variant(
-        "commits wait 1 ms for others", DATABASE, {"prefect_postgres_settings": {"commit_delay": 1000, "commit_siblings": 3}}
+        "commits wait 1 ms for others",
+        DATABASE,
+        {"prefect_postgres_settings": {"commit_delay": 1000, "commit_siblings": 3}},
     ),
     "statements-off": Variant(
         "PostgreSQL does not count statements",
@@ -201,12 +205,16 @@ VARIANTS = {
         {"prefect_postgres_statement_statistics": False},
         settle=RECONNECTED_SECONDS,
     ),
-    "work-mem-32mb": Variant("work_mem 32 MB instead of 8", DATABASE, {"prefect_postgres_settings": {"work_mem": "32MB"}}),
+    "work-mem-32mb": Variant(
+        "work_mem 32 MB instead of 8", DATABASE, {"prefect_postgres_settings": {"work_mem": "32MB"}}
+    ),
     "jit-off": Variant("jit off", DATABASE, {"prefect_postgres_settings": {"jit": "off"}}),
     "parallel-off": Variant(
         "no parallel queries", DATABASE, {"prefect_postgres_settings": {"max_parallel_workers_per_gather": 0}}
     ),
-    "wal-compression": Variant("wal_compression on", DATABASE, {"prefect_postgres_settings": {"wal_compression": "on"}}),
+    "wal-compression": Variant(
+        "wal_compression on", DATABASE, {"prefect_postgres_settings": {"wal_compression": "on"}}
+    ),
     "autovacuum-1min": Variant(
         "autovacuum looks every minute instead of every 15 s",
         DATABASE,
@@ -215,7 +223,9 @@ VARIANTS = {
     "buffers-128mb": Variant(
         "shared_buffers 128 MB", DATABASE, {"prefect_postgres_memory_mb": 512}, settle=RECONNECTED_SECONDS
     ),
-    "buffers-2gb": Variant("shared_buffers 2 GB", DATABASE, {"prefect_postgres_memory_mb": 8192}, settle=RECONNECTED_SECONDS),
+    "buffers-2gb": Variant(
+        "shared_buffers 2 GB", DATABASE, {"prefect_postgres_memory_mb": 8192}, settle=RECONNECTED_SECONDS
+    ),
     "redis-fsync-no": Variant(
         "Redis leaves flushing to the kernel", DATABASE, {"prefect_redis_appendfsync": "no"}, settle=RECONNECTED_SECONDS
     ),

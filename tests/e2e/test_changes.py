@@ -129,7 +129,7 @@ def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -
     assert machine.restarted(before) == users
 
 
-def test_a_prediction_shows_just_the_change(deployment: Machine) -> None:
+def test_check_mode_shows_just_the_change(deployment: Machine) -> None:
     before = deployment.pids()
     played = deployment.playbook("site", "--check", "--diff", prefect_global_concurrency_limits=[LIMIT])
     assert played.changed == ["Configure the API"]

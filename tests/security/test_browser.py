@@ -164,7 +164,7 @@ def test_a_page_of_another_origin_gets_nowhere(machine: Machine, driver: str, pa
     assert machine.api("POST", "/flows/count", {}) == before
 
 
-def test_a_name_of_others_that_leads_here_gets_nowhere(machine: Machine, driver: str, tmp_path: Path) -> None:
+def test_dns_rebinding_is_refused(machine: Machine, driver: str, tmp_path: Path) -> None:
     """DNS rebinding: the browser takes it for the page's own server."""
     browser = Browser(driver, tmp_path / "browser", f"--host-resolver-rules=MAP evil.example {machine.ip}")
     try:

@@ -136,7 +136,7 @@ def test_no_route_shows_a_secret_to_a_client(converged: Converged, routes: list[
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_no_route_shows_a_secret_to_others(converged: Converged, routes: list[tuple[str, str]], name: str) -> None:
+def test_no_route_shows_a_secret_without_login(converged: Converged, routes: list[tuple[str, str]], name: str) -> None:
     machine = converged.machine
     answers = [ask(machine, method, path, PORTS[name]) for method, path in routes]
     assert {answer.route: leaked(answer.text) for answer in answers if leaked(answer.text)} == {}
@@ -270,7 +270,7 @@ def test_the_server_needs_no_more_than_it_may(converged: Converged) -> None:
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_pages_of_others_change_nothing(converged: Converged, name: str) -> None:
+def test_pages_of_other_origins_change_nothing(converged: Converged, name: str) -> None:
     """What a browser sends for them, with the login that it may have remembered."""
     machine, port = converged.machine, PORTS[name]
     before = machine.api("POST", "/flows/count", {})
@@ -297,7 +297,7 @@ def test_pages_of_others_change_nothing(converged: Converged, name: str) -> None
     assert same.status == 200
 
 
-def test_a_websocket_of_a_page_of_others_is_refused(converged: Converged) -> None:
+def test_a_websocket_of_another_origin_is_refused(converged: Converged) -> None:
     machine = converged.machine
     for name, port in PORTS.items():
         for origin, status in (("https://evil.example", b" 403 "), (f"http://{machine.ip}:{port}", b" 101 ")):

@@ -27,7 +27,9 @@ VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSI
 
 def deployed_versions() -> list[str]:
     """Those that the roles deploy: the modules know older ones, too."""
-    found: list[str] = yaml.safe_load((ROOT / "roles/prefect_common/vars/main.yml").read_text())["prefect_known_versions"]
+    found: list[str] = yaml.safe_load((ROOT / "roles/prefect_common/vars/main.yml").read_text())[
+        "prefect_known_versions"
+    ]
     return found
 
 

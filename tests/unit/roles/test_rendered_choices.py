@@ -163,7 +163,7 @@ def egress(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         ("redis+sentinel://a,b:26380/prefect", [6379, 26379, 26380]),
     ],
 )
-def test_services_of_others_are_reached_by_their_ports(url: str, ports: list[int]) -> None:
+def test_external_services_are_reached_by_their_ports(url: str, ports: list[int]) -> None:
     given = {"prefect_redis_url": url, "prefect_database_port": 5433}
     objects = rendered("production", "prefect_cluster", "namespaces.yml.j2", **given)
     assert egress(objects, "prefect-to-redis") == [{"ports": [{"port": port} for port in ports]}]
@@ -275,7 +275,7 @@ def test_an_exporter_beside_pgbouncer(image: str) -> None:
     assert url.port == containers["pgbouncer"]["ports"][0]["containerPort"]
 
 
-def test_settings_in_a_secret_of_others_reach_every_process_of_the_server() -> None:
+def test_settings_in_an_existing_secret_reach_every_process_of_the_server() -> None:
     """The migration, too: what encrypts blocks is needed when it registers them."""
     names = ("kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2")
     expressions = {name: template(name) for name in names}

@@ -70,7 +70,7 @@ def labels(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", CLUSTER)
-def test_every_object_can_be_called_so(role: str) -> None:
+def test_every_object_has_a_valid_name(role: str) -> None:
     given = {
         **ACCOUNTS,
         "prefect_instance": INSTANCE,
@@ -117,7 +117,7 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("role", PROCESSES)
-def test_every_process_can_be_called_so(role: str) -> None:
+def test_every_process_has_a_valid_name(role: str) -> None:
     given = {
         **HOST,
         "prefect_work_pools": [{"name": longest("host", "pool"), "type": "process", "workers": {"min": 1}}],
