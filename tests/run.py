@@ -18,6 +18,7 @@ import contextlib
 import itertools
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -127,9 +128,10 @@ def molecule(scenario: str) -> Command:
     return Command(scenario, line, count_molecule, minutes=20)
 
 
-def modules(name: str, path: str, *modules: str, minutes: int) -> Command:
-    """Those modules of a directory of tests."""
-    words = " ".join(f"{path}/test_{module}.py" for module in modules)
+def modules(name: str, path: str, *modules: str, minutes: int, tests: tuple[str, ...] = ()) -> Command:
+    """Those modules of a directory of tests, and single tests of others: "module.py::test"."""
+    files = [f"{path}/test_{module}.py" for module in modules]
+    words = shlex.join([*files, *(f"{path}/test_{test}" for test in tests)])
     return Command(name, f"pytest --junitxml={{report}}/pytest.xml {words}", count_junit, minutes)
 
 
@@ -143,10 +145,11 @@ CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
 FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
+REBOOT = "reboot.py::test_everything_comes_back_by_itself[shut down]"
 GIT = {"git": "git"}
 BOUNDARIES = Command(
     "boundaries",
-    "pytest --junitxml={report}/pytest.xml tests/security/test_root.py tests/security/test_secrets.py"
+    "pytest --junitxml={report}/pytest.xml tests/security/test_root_privileges.py tests/security/test_secrets.py"
     " -k 'not supervisord'",
     count_junit,
     minutes=30,
@@ -164,9 +167,10 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/unit/test_run.py tests/package tests/machines tests/e2e tests/security"
-                " tests/kubernetes scripts tests/benchmarks/cluster.py tests/benchmarks/coefficients.py"
-                " tests/benchmarks/faults.py tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py"
+                "mypy tests/run.py tests/conftest.py tests/defaults.py tests/rendering.py tests/unit/test_run.py"
+                " tests/package tests/machines tests/e2e tests/security tests/kubernetes scripts"
+                " tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"
+                " tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py"
                 " tests/benchmarks/local.py tests/benchmarks/tuning.py",
             ),
             Command("ruff-check", "ruff check ."),
@@ -213,7 +217,7 @@ STAGES = (
         # Two sessions side by side, each with machines of its own.
         (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
         "tests/e2e",
-        quick=(modules("site", "tests/e2e", "site", "secrets", "checks", minutes=20),),
+        quick=(modules("site", "tests/e2e", "site", "secrets", "verify", minutes=25, tests=(REBOOT,)),),
         round=2,
     ),
     # The tests that are cheap enough for every change share the machine of one session.

@@ -13,11 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from defaults import VERSION
 
 from e2e.machine import API_PORTS, MACHINE, Machine, run
 from e2e.planted import SECRETS, Sampler
 
 MakeMachine = Callable[..., Machine]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run test_teardown last, in whatever order the modules were named: it deletes what the others share."""
+    items.sort(key=lambda item: item.path.stem == "test_teardown")
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +51,10 @@ def make_machine() -> Iterator[MakeMachine]:
 # Tasks of the first site.yml, and how many seconds after their begin it is killed: something is half done then.
 INTERRUPTIONS = {
     "Install the distribution's packages": 5,
-    "Install Prefect 3.9.1": 2,
+    f"Install Prefect {VERSION}": 2,
     "Create the database": 0,
-    "Migrate to the revision of Prefect 3.9.1": 4,
-    "Register the block types of Prefect 3.9.1": 0,
+    f"Migrate to the revision of Prefect {VERSION}": 4,
+    f"Register the block types of Prefect {VERSION}": 0,
     "Run the API processes": 3,
     "Run the workers": 2,
 }

@@ -20,11 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from defaults import API_PORT, GATEWAY_PORT, ROOT
+from rendering import host_processes
+
 MACHINE = ROOT / "tests/machines/machine"
 Done = subprocess.CompletedProcess[str]
-GATEWAY_PORT = 4200
-API_PORTS = {"api-1": 4211, "api-2": 4212, "api-3": 4213}
+API_PORTS = {f"api-{number + 1}": API_PORT + number for number in range(3)}  # one more than the inventory has
+PROCESSES = host_processes(prefect_server_replicas=len(API_PORTS))
 GROUPS = ("postgres", "pgbouncer", "redis", "api", "services", "gateway", "workers")
 
 
@@ -244,7 +246,7 @@ class Machine:
 
         /api/ready would not do: it connects to PgBouncer, which lets clients in while there is no database.
         """
-        processes = list(API_PORTS.values())[: self.variables().get("prefect_server_replicas", 2)]
+        processes = [port for name, port in API_PORTS.items() if name in self.pids()]
         for port in (*processes, GATEWAY_PORT):
 
             def answers(port: int = port) -> bool:

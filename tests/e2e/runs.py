@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
+from defaults import VENV
+
 from e2e.machine import Machine, wait_for
 
 # A kept connection that the other side has closed: after the request, during it, and between its head and its body.
@@ -57,7 +59,7 @@ class Flows:
                 "path": "/srv/flows",
                 "entrypoint": "nap.py:nap",
                 # Otherwise a second process of Prefect prepares the directory, which doubles what a run costs.
-                "job_variables": {"command": "/opt/prefect/3.9.1/bin/python -m prefect.engine"},
+                "job_variables": {"command": f"{VENV}/bin/python -m prefect.engine"},
             },
         )["id"]
 

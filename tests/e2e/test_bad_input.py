@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from defaults import REDIS_PORT
 
 from e2e.conftest import MakeMachine
 from e2e.machine import Machine
@@ -25,9 +26,9 @@ printf '#!/bin/sh\\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/srv/old exec /usr/bin/
 chmod +x /srv/old/python
 """
 # Something that is not ours listens on Redis' port.
-LISTENER = """setsid python3 -c '
+LISTENER = f"""setsid python3 -c '
 import signal, socket
-s = socket.create_server(("", 6379))
+s = socket.create_server(("", {REDIS_PORT}))
 signal.pause()
 ' > /dev/null 2>&1 < /dev/null & echo $!"""
 # Where a login itself leaves traces.

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from defaults import PGBOUNCER_PORT
 
 from e2e.conftest import Converged
 from e2e.machine import API_PORTS, Machine
@@ -97,7 +98,7 @@ def test_what_is_reloaded_is_in_force(converged: Converged, changing: dict[str, 
     assert {"prefect_pgbouncer_pool_size", "prefect_gateway_client_timeout"} <= changing.keys(), "changed above"
     assert machine.sql("SHOW work_mem") == [["9MB"]]
     # The password comes by stdin, so that no file and no argument has it.
-    ask = "psql -h $(hostname -i) -p 6432 -U pgbouncer_stats -AtF= pgbouncer -c 'SHOW CONFIG'"
+    ask = f"psql -h $(hostname -i) -p {PGBOUNCER_PORT} -U pgbouncer_stats -AtF= pgbouncer -c 'SHOW CONFIG'"
     told = machine.sh(f"PGPASSWORD=$(cat) {ask}", input=machine.variables()["prefect_pgbouncer_stats_password"])
     assert "\ndefault_pool_size=26=" in told
     workers = machine.sh(f"ps -o etimes= --ppid {machine.pids()['gateway']}").split()
@@ -128,7 +129,7 @@ def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -
     assert machine.restarted(before) == users
 
 
-def test_a_prediction_shows_just_the_change(deployment: Machine) -> None:
+def test_check_mode_shows_just_the_change(deployment: Machine) -> None:
     before = deployment.pids()
     played = deployment.playbook("site", "--check", "--diff", prefect_global_concurrency_limits=[LIMIT])
     assert played.changed == ["Configure the API"]

@@ -48,7 +48,7 @@ def left_behind(machine: Machine) -> tuple[int, list[str]]:
     return runs, [each["name"] for each in objects if each["name"] == NAME]
 
 
-def test_a_load_that_nobody_executes(deployment: Machine, tmp_path: Path) -> None:
+def test_a_control_plane_load(deployment: Machine, tmp_path: Path) -> None:
     before = deployment.pids()
     objectives = {"max_failed_requests": 0, "p95_start_seconds": 120}
     played, report = play(deployment, tmp_path, rate=1, seconds=30, objectives=objectives)
@@ -101,7 +101,7 @@ def test_a_missed_objective_is_a_failure(deployment: Machine, tmp_path: Path) ->
     assert left_behind(deployment) == (0, [])
 
 
-def test_a_load_that_nobody_waits_for_ends(deployment: Machine, tmp_path: Path) -> None:
+def test_an_abandoned_load_ends(deployment: Machine, tmp_path: Path) -> None:
     """The module runs in the background of the machine, so that killing the playbook does not end it."""
     with variables(deployment, directory=str(tmp_path), rate=1, seconds=600, run_seconds=1):
         process = deployment.start("loadtest")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.machine import MACHINE, Machine, run, wait_for
+from e2e.machine import MACHINE, PROCESSES, Machine, run, wait_for
 
 
 @pytest.mark.parametrize("how", [[], ["--hard"]], ids=["shut down", "power cut"])
 def test_everything_comes_back_by_itself(deployment: Machine, how: list[str]) -> None:
     before = deployment.pids()
+    assert before.keys() == PROCESSES  # without a deployment, nothing would have to come back
     assert 0 not in before.values()
     run([MACHINE, "--run", deployment.run, "reboot", deployment.name, *how])
 

@@ -12,9 +12,10 @@ import urllib.request
 from urllib.parse import urljoin
 
 import pytest
+from defaults import VENV
 
 from e2e.conftest import Converged
-from e2e.machine import Machine
+from e2e.machine import API_PORTS, PROCESSES, Machine
 
 # Events that one websocket sends and another one gets, by Prefect's own client.
 WEBSOCKETS = """
@@ -94,7 +95,7 @@ def test_the_api_documentation_is_there_for_who_may_use_the_api(converged: Conve
 def test_websockets_pass_the_gateway(converged: Converged) -> None:
     command = (
         "set -a; . /etc/prefect/worker.env; PREFECT_HOME=$(mktemp -d); PREFECT_LOGGING_TO_API_ENABLED=false;"
-        " /opt/prefect/3.9.1/bin/python -; code=$?; rm -r $PREFECT_HOME; exit $code"
+        f" {VENV}/bin/python -; code=$?; rm -r $PREFECT_HOME; exit $code"
     )
     told = converged.machine.sh(command, input=WEBSOCKETS)
     assert sorted(told.splitlines()) == ["PrefectEventSubscriber test.sent", "PrefectEventsClient"]
@@ -102,15 +103,15 @@ def test_websockets_pass_the_gateway(converged: Converged) -> None:
 
 def test_the_summary_tells_what_runs(converged: Converged) -> None:
     output = converged.first.output
-    assert re.search(r"^ +ok +Every process runs: 12 on 1 machine\(s\)$", output, re.M)
+    assert re.search(rf"^ +ok +Every process runs: {len(PROCESSES)} on 1 machine\(s\)$", output, re.M)
     assert re.search(r"^ +ok +A flow run gets through every pool: 1 run\(s\) COMPLETED$", output, re.M)
-    assert re.search(r"^ +api +3 processes +\d+ MiB$", output, re.M)
+    assert re.search(rf"^ +api +{len(API_PORTS)} processes +\d+ MiB$", output, re.M)
     assert re.search(r"^ +Seconds +preflight [\d.]+, database [\d.]+, server [\d.]+, .* in all$", output, re.M)
 
 
 def test_a_second_run_changes_nothing(deployment: Machine) -> None:
     before = deployment.pids()
-    assert len(before) == 12, "11 processes and the liveness program"
+    assert set(before) == PROCESSES
     played = deployment.playbook("site")
     assert played.recap["changed"] == 0, played.changed
     assert deployment.restarted(before) == set()

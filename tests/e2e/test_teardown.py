@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """teardown.yml asks before it takes anything away, keeps the data unless told otherwise, and leaves nothing then.
 
-The last module of this directory, because nothing is left of the shared deployment.
+Runs after all others (see conftest.py), because nothing is left of the shared deployment.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import re
 
+from rendering import evaluated
+
 from .conftest import POOLS, Installed, Note
 from .deployment import APPS, NETWORKING, Deployment
 
@@ -20,7 +22,7 @@ def test_an_unchanged_run_changes_nothing(
     assert (run.tasks_that_changed(), run.changed) == ([], 0)
 
 
-def test_a_prediction_of_no_change_is_right(development: Deployment, installed: Installed) -> None:
+def test_check_mode_without_a_change_shows_none(development: Deployment, installed: Installed) -> None:
     run = development.play("site", "--check")
     assert (run.tasks_that_changed(), run.changed) == ([], 0)
 
@@ -29,8 +31,9 @@ def test_a_changed_number_of_pods_is_shown_and_nothing_else(development: Deploym
     run = development.play("server", "--check", "--diff", prefect_server_replicas=2)
     assert run.tasks_that_changed() == ["Run the API"]
     lines = re.findall(r"^[-+] .*", run.output, re.MULTILINE)
-    assert [re.sub(r"[\s\",]", "", line) for line in lines] == ["-replicas:3", "+replicas:2"]
-    assert development.one("deployments", "api")["spec"]["replicas"] == 3
+    default = int(evaluated("development", "prefect_server", {"replicas": "prefect_server_replicas"})["replicas"])
+    assert [re.sub(r"[\s\",]", "", line) for line in lines] == [f"-replicas:{default}", "+replicas:2"]
+    assert development.one("deployments", "api")["spec"]["replicas"] == default
 
 
 def test_a_changed_limit_is_shown_and_nothing_else(development: Deployment, installed: Installed) -> None:
@@ -41,9 +44,7 @@ def test_a_changed_limit_is_shown_and_nothing_else(development: Deployment, inst
     assert [re.sub(r"[\s\",]", "", line) for line in lines] == ["-limit:10", "+limit:11"]
 
 
-def test_a_changed_setting_is_predicted_and_reaches_only_its_component(
-    development: Deployment, installed: Installed
-) -> None:
+def test_check_mode_shows_a_changed_setting_of_one_component(development: Deployment, installed: Installed) -> None:
     predicted = development.play("database", "--check", prefect_pgbouncer_query_wait_timeout=14)
     done = development.play("database", prefect_pgbouncer_query_wait_timeout=14)
     assert done.tasks_that_changed() == predicted.tasks_that_changed() == ["Run PgBouncer"]
@@ -80,7 +81,7 @@ def test_workers_go_with_the_last_machine_of_their_group(development: Deployment
     assert len(re.findall(r"^--- before: Deployment ", run.output, re.MULTILINE)) == len(POOLS)
 
 
-def test_somebody_elses_change_is_a_conflict_that_names_the_field(
+def test_a_change_by_another_field_manager_is_a_conflict_that_names_the_field(
     development: Deployment, installed: Installed
 ) -> None:
     path = f"{APPS}/namespaces/{development.namespace}/deployments/{development.instance}-pgbouncer"

@@ -50,7 +50,7 @@ def authority(development: Deployment, installed: Installed, tmp_path: Path) -> 
     development.cluster.client.json("DELETE", f"{path}/postgres-tls")
 
 
-def test_a_database_of_others_is_prepared_and_verified(development: Deployment, authority: str, tmp_path: Path) -> None:
+def test_an_external_database_is_prepared_and_verified(development: Deployment, authority: str, tmp_path: Path) -> None:
     (pod,) = development.pods("postgres")
     inventory = tmp_path / "inventory"
     shutil.copytree(development.inventory, inventory)

@@ -15,7 +15,7 @@ from .conftest import Installed
 from .deployment import APPS, COMPLETED, Deployment, Run, wait_for
 
 
-def test_a_prediction_of_the_first_run_changes_nothing(predicted: Run) -> None:
+def test_check_mode_of_the_first_run_changes_nothing(predicted: Run) -> None:
     assert len(predicted.tasks_that_changed()) >= 8
 
 

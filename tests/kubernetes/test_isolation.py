@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from defaults import API_PORT, DATABASE_PORT, PGBOUNCER_PORT, REDIS_PORT
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import KubernetesClient
 
@@ -35,7 +36,7 @@ REACHED = {
 }
 # Beyond the instance: where whose pods may send. PostgreSQL and Redis are in this one; elsewhere, their ports are open.
 FREE = {"services", "worker-inside", "run", *STRANGERS}
-OUTSIDE = dict.fromkeys((25, 4211, 5432, 6379, 6432), FREE) | {
+OUTSIDE = dict.fromkeys((25, API_PORT, DATABASE_PORT, REDIS_PORT, PGBOUNCER_PORT), FREE) | {
     53: FREE | {"api", "migration", "pgbouncer", "worker-kubernetes"},
     443: FREE | {"worker-kubernetes"},
 }

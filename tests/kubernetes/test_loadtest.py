@@ -115,7 +115,7 @@ def test_runs_that_are_jobs(
     record_testsuite_property("load test with Jobs, API p95, seconds", api["p95"])
 
 
-def test_runs_that_nobody_executes(development: Deployment, installed: Installed, tmp_path: Path) -> None:
+def test_a_control_plane_load(development: Deployment, installed: Installed, tmp_path: Path) -> None:
     pods, jobs = running(development), jobs_made(development)
     objectives = {"max_failed_requests": 0, "p95_start_seconds": 120}
     # As talkative as it gets, to see that no secret is in it.

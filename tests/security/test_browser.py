@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defaults import GATEWAY_PORT, ROOT
 from e2e.conftest import Converged
-from e2e.machine import GATEWAY_PORT, ROOT, Machine, wait_for
+from e2e.machine import Machine, wait_for
 
 OUTPUT = ROOT / "tests/output/security"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what WebDriver calls a reference to an element
@@ -163,7 +164,7 @@ def test_a_page_of_another_origin_gets_nowhere(machine: Machine, driver: str, pa
     assert machine.api("POST", "/flows/count", {}) == before
 
 
-def test_a_name_of_others_that_leads_here_gets_nowhere(machine: Machine, driver: str, tmp_path: Path) -> None:
+def test_dns_rebinding_is_refused(machine: Machine, driver: str, tmp_path: Path) -> None:
     """DNS rebinding: the browser takes it for the page's own server."""
     browser = Browser(driver, tmp_path / "browser", f"--host-resolver-rules=MAP evil.example {machine.ip}")
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from defaults import VENV
 from e2e.machine import Machine
 
 # As the server's processes ask, with prepared statements: one is slow, one fails.
@@ -34,7 +35,7 @@ def test_no_parameter_of_a_statement_is_logged(deployment: Machine) -> None:
     markers = {"slow": "marker-of-the-slow-statement", "failing": "marker-of-the-failing-statement"}
     deployment.sh("cat > /srv/ask.py", input=ASK)
     login = {"host": deployment.ip, "password": deployment.variables()["prefect_database_password"]}
-    deployment.sh("/opt/prefect/3.9.1/bin/python /srv/ask.py", input=json.dumps({**login, **markers}))
+    deployment.sh(f"{VENV}/bin/python /srv/ask.py", input=json.dumps({**login, **markers}))
     log = deployment.sh("journalctl --output cat --unit prefect-postgres; rm /srv/ask.py")
     for statement in ("planted-slow", "planted-failing"):
         assert statement in log, "what is not logged shows nothing"

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from defaults import ROOT, VERSION
 from e2e.conftest import Converged
-from e2e.machine import ROOT, Machine, wait_for
+from e2e.machine import Machine, wait_for
 from e2e.planted import Sampler, needles, plant
 
 from security.mirror import Mirror, locked, source, wheel
@@ -119,7 +120,7 @@ def mirrored(machine: Machine) -> dict[str, Any]:
             use(mirror.url.replace("mir%20ror", "another"))
             seen["refused"] = machine.playbook(INSTALL, "-vvv", "--diff", fails=True)
             use(mirror.url)
-            machine.interrupt(INSTALL, "Install Prefect 3.9.1", 1, "-vvv", "--diff")
+            machine.interrupt(INSTALL, f"Install Prefect {VERSION}", 1, "-vvv", "--diff")
             wait_for(lambda: machine.sh("pgrep -f '[p]inned/install.sh'", check=False) == "", 300)
             seen["interrupted"] = holders(machine, seen["secrets"])
             machine.sh("rm -rf /opt/mirrored")
@@ -129,7 +130,7 @@ def mirrored(machine: Machine) -> dict[str, Any]:
             seen["again"] = machine.playbook(INSTALL)
             seen["holders"] = holders(machine, seen["secrets"])
             seen["served"] = list(mirror.served)
-            seen["works"] = machine.sh("cd /; PREFECT_HOME=/tmp/mirrored /opt/mirrored/3.9.1/bin/prefect version")
+            seen["works"] = machine.sh(f"cd /; PREFECT_HOME=/tmp/mirrored /opt/mirrored/{VERSION}/bin/prefect version")
         finally:
             machine.forget("mirror")
             machine.sh("rm -rf /opt/mirrored /tmp/mirrored; userdel mirrored; userdel mirrored-worker", check=False)
@@ -138,8 +139,8 @@ def mirrored(machine: Machine) -> dict[str, Any]:
 
 
 def test_a_mirror_that_asks_for_a_password_works(mirrored: dict[str, Any]) -> None:
-    assert "3.9.1" in mirrored["works"]
-    assert any(path.startswith("/files/") and "prefect-3.9.1" in path for path in mirrored["served"])
+    assert VERSION in mirrored["works"]
+    assert any(path.startswith("/files/") and f"prefect-{VERSION}" in path for path in mirrored["served"])
     assert mirrored["again"].recap["changed"] == 0
 
 
@@ -153,5 +154,5 @@ def test_the_password_of_a_mirror_is_nowhere(mirrored: dict[str, Any]) -> None:
 
 
 def test_a_refusal_of_the_mirror_is_explained(mirrored: dict[str, Any]) -> None:
-    assert "The installation of constraints-3.9.1.txt has failed" in mirrored["refused"].output
+    assert f"The installation of constraints-{VERSION}.txt has failed" in mirrored["refused"].output
     assert "401" in mirrored["refused"].output

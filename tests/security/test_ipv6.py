@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from defaults import API_PORT, DATABASE_PORT, GATEWAY_PORT, PGBOUNCER_PORT, REDIS_PORT, WORKER_PORT
 from e2e.machine import Machine, Played, run, wait_for
 from e2e.planted import SECRETS
 
 from security.conftest import MakeMachine
 
-REDIS = 6379
-PORTS = (4200, 4211, 4212, 4231, 4232, 5432, 6379, 6432)
+PORTS = (
+    GATEWAY_PORT,
+    *(API_PORT + number for number in range(2)),
+    *(WORKER_PORT + number for number in range(2)),
+    DATABASE_PORT,
+    REDIS_PORT,
+    PGBOUNCER_PORT,
+)
 
 
 class Moved(NamedTuple):
@@ -72,7 +79,7 @@ def moved(make_machine: MakeMachine) -> Moved:
 
 
 def test_the_first_run_needed_no_other_address(moved: Moved) -> None:
-    assert re.search(r"^ +UI +http://\[fd5e:[0-9a-f:]+\]:4200$", moved.first.output, re.MULTILINE)
+    assert re.search(rf"^ +UI +http://\[fd5e:[0-9a-f:]+\]:{GATEWAY_PORT}$", moved.first.output, re.MULTILINE)
     assert not re.search(r"^FAILED ", moved.first.output, re.MULTILINE)
 
 
@@ -92,7 +99,7 @@ def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
         assert of_port
         assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
         # The processes that use Redis are on this machine; the administrator of PostgreSQL may come through loopback.
-        assert f"[{moved.address}]:{port}" in of_port or port == REDIS
+        assert f"[{moved.address}]:{port}" in of_port or port == REDIS_PORT
 
 
 def test_a_second_run_without_ipv4_changes_nothing_and_verifies(moved: Moved) -> None:

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
+from defaults import GATEWAY_PORT, REDIS_PORT
 from e2e.conftest import Converged
-from e2e.machine import API_PORTS, GATEWAY_PORT, Machine
+from e2e.machine import API_PORTS, Machine
 from e2e.planted import SECRETS, needles
 
 PORTS = {"gateway": GATEWAY_PORT, **API_PORTS}
@@ -135,7 +136,7 @@ def test_no_route_shows_a_secret_to_a_client(converged: Converged, routes: list[
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_no_route_shows_a_secret_to_others(converged: Converged, routes: list[tuple[str, str]], name: str) -> None:
+def test_no_route_shows_a_secret_without_login(converged: Converged, routes: list[tuple[str, str]], name: str) -> None:
     machine = converged.machine
     answers = [ask(machine, method, path, PORTS[name]) for method, path in routes]
     assert {answer.route: leaked(answer.text) for answer in answers if leaked(answer.text)} == {}
@@ -228,7 +229,7 @@ def test_redis_lets_in_nobody_but_the_server(converged: Converged) -> None:
 def test_redis_is_reached_from_its_machine_only(converged: Converged) -> None:
     """All that uses it is there."""
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((converged.machine.ip, 6379), timeout=10)
+        socket.create_connection((converged.machine.ip, REDIS_PORT), timeout=10)
 
 
 def test_the_server_may_not_do_more_than_it_needs(converged: Converged) -> None:
@@ -269,7 +270,7 @@ def test_the_server_needs_no_more_than_it_may(converged: Converged) -> None:
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_pages_of_others_change_nothing(converged: Converged, name: str) -> None:
+def test_pages_of_other_origins_change_nothing(converged: Converged, name: str) -> None:
     """What a browser sends for them, with the login that it may have remembered."""
     machine, port = converged.machine, PORTS[name]
     before = machine.api("POST", "/flows/count", {})
@@ -296,7 +297,7 @@ def test_pages_of_others_change_nothing(converged: Converged, name: str) -> None
     assert same.status == 200
 
 
-def test_a_websocket_of_a_page_of_others_is_refused(converged: Converged) -> None:
+def test_a_websocket_of_another_origin_is_refused(converged: Converged) -> None:
     machine = converged.machine
     for name, port in PORTS.items():
         for origin, status in (("https://evil.example", b" 403 "), (f"http://{machine.ip}:{port}", b" 101 ")):

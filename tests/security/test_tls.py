@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from defaults import API_PORT, DATABASE_PORT, GATEWAY_PORT, PGBOUNCER_PORT, REDIS_PORT, VENV
 from e2e.conftest import MakeMachine
 from e2e.machine import MACHINE, Machine, Played, run
 
@@ -33,12 +34,12 @@ PLANTED = {
     "prefect_redis_password": "planted-in-redis",
 }
 PORTS = {
-    "postgres": ("db", 5432),
-    "redis": ("db", 6379),
-    "pgbouncer": ("app", 6432),
-    "gateway": ("app", 4200),
-    "api-1": ("app", 4211),  # dealt out in the order of the group
-    "api-2": ("db", 4212),
+    "postgres": ("db", DATABASE_PORT),
+    "redis": ("db", REDIS_PORT),
+    "pgbouncer": ("app", PGBOUNCER_PORT),
+    "gateway": ("app", GATEWAY_PORT),
+    "api-1": ("app", API_PORT),  # dealt out in the order of the group
+    "api-2": ("db", API_PORT + 1),
 }
 # What happens to somebody who knocks at a port, in clear, and trusting the authority or the system only.
 KNOCK = """
@@ -145,9 +146,7 @@ class Pair:
         }
         machine = self.hosts[source]
         machine.sh("cat > /srv/knock.py", input=KNOCK)
-        answers: dict[str, str] = json.loads(
-            machine.sh("/opt/prefect/3.9.1/bin/python /srv/knock.py", input=json.dumps(asked))
-        )
+        answers: dict[str, str] = json.loads(machine.sh(f"{VENV}/bin/python /srv/knock.py", input=json.dumps(asked)))
         return answers
 
     def serial(self, component: str) -> str:

@@ -74,7 +74,7 @@ def test_on_and_off_leaves_counted_events(api: Api, name: str) -> None:
         },
     ],
 )
-def test_11_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
+def test_any_trigger_in_the_servers_normal_form(api: Api, name: str, trigger: dict[str, Any]) -> None:
     api.ensure("automation", name=name, trigger=trigger, actions=NOTHING)
     shown = api.run("automation_info", name=name)["automation"]
     assert not api.ensure("automation", name=name, trigger=shown["trigger"], actions=shown["actions"])["changed"]
@@ -115,7 +115,7 @@ def around(api: Api) -> dict[str, str]:
     }
 
 
-def test_11_actions_refer_by_name(api: Api, name: str) -> None:
+def test_actions_refer_by_name(api: Api, name: str) -> None:
     there = around(api)
     verbs = ("pause", "resume")
     nouns = {
@@ -154,7 +154,7 @@ def test_11_actions_refer_by_name(api: Api, name: str) -> None:
     assert [one["actions"] for one in everything if one["name"] == name] == [made["automation"]["actions"]]
 
 
-def test_11_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
+def test_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> None:
     api.run("work_pool", name=f"{name} pool", type="process")
     item = {"name": name, "trigger": EVENT, "actions": [{"type": "pause-work-pool", "work_pool": f"{name} pool"}]}
     api.run("automation", **item)
@@ -175,7 +175,7 @@ def test_11_a_reference_that_went_elsewhere_is_drift(api: Api, name: str) -> Non
         ({"type": "call-webhook", "block": "webhook/none"}, "there is no block 'webhook/none'"),
     ],
 )
-def test_11_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
+def test_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleFailure, match=message) as failure:
         api.run("automation", name=name, trigger=EVENT, actions=[action])
     assert failure.value.result["msg"].startswith(f"automation {name!r}")
@@ -276,7 +276,7 @@ def test_an_automation_about_itself(api: Api, name: str) -> None:
     api.run("automation", name=name, state="absent")
 
 
-def test_01_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
+def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
     body = {"name": name, "trigger": EVENT, "actions": NOTHING}
     ids = [api.raw("POST", "/automations/", body)["id"] for _number in range(2)]
     with pytest.raises(ModuleFailure, match="2 automations have this name: choose one with id") as failure:
@@ -299,7 +299,7 @@ def test_01_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
 @pytest.mark.parametrize(
     "fault", [Fault("POST", "/automations/", acts=True), Fault("POST", "/automations/", 502, acts=True)]
 )
-def test_18_a_create_whose_answer_was_lost_is_not_repeated(
+def test_a_create_whose_answer_was_lost_is_not_repeated(
     api: Api, name: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = AUTOMATION.create

@@ -253,7 +253,7 @@ def test_the_schemas_that_prefect_brings_are_found_unchanged(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/block_types/", "/block_schemas/"])
-def test_18_a_lost_answer_is_no_second_object(api: Api, slug: str, path: str) -> None:
+def test_a_lost_answer_is_no_second_object(api: Api, slug: str, path: str) -> None:
     api.proxy.faults.append(Fault("POST", path, acts=True))
     if path == "/block_types/":
         assert api.run("block_type", slug=f"{slug}-lost", name=f"{slug}-lost")["changed"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blocks (points 11 and 19): references by name, drift in all of it, and secrets that are compared but never shown."""
+"""Blocks: references by name, drift in all of it, and secrets that are compared but never shown."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_any_data(api: Api, slug: str, name: str, data: dict[str, Any]) -> None:
 # References
 
 
-def test_11_references_by_name(api: Api, slug: str, name: str) -> None:
+def test_references_by_name(api: Api, slug: str, name: str) -> None:
     for number in (1, 2):
         data = {"host": f"h{number}", "password": PLANTED}
         api.run("block_document", block_type=slug, name=f"{name}-{number}", data=data)
@@ -143,7 +143,7 @@ def test_11_references_by_name(api: Api, slug: str, name: str) -> None:
     assert gone["data"] == {"host": "h"}
 
 
-def test_11_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
+def test_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None:
     target = {"block_type": slug, "name": f"{name}-target", "data": {"host": "h"}}
     item = {"block_type": slug, "name": name, "data": {"host": "h", "other": {"$ref": f"{slug}/{name}-target"}}}
     api.run("block_document", **target)
@@ -250,7 +250,7 @@ def test_a_block_moves_to_another_schema(api: Api, name: str) -> None:
 # Secrets
 
 
-def test_19_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) -> None:
+def test_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) -> None:
     item = {"block_type": slug, "name": name}
     first = {"host": "h", "password": f"{PLANTED}-1", "headers": {"a": f"{PLANTED}-2", "b": f"{PLANTED}-3"}}
     made = api.ensure("block_document", **item, data=first)
@@ -274,7 +274,7 @@ def test_19_a_changed_secret_is_shown_as_such(api: Api, slug: str, name: str) ->
         assert PLANTED not in json.dumps({**result, "bodies": None})
 
 
-def test_11_a_secret_changed_elsewhere_is_drift(api: Api, name: str) -> None:
+def test_a_secret_changed_elsewhere_is_drift(api: Api, name: str) -> None:
     item = {"block_type": "secret", "name": name, "data": {"value": PLANTED}}
     found = api.run("block_document", **item)["block_document"]
     api.raw("PATCH", f"/block_documents/{found['id']}", {"data": {"value": "other"}})
@@ -361,7 +361,7 @@ def test_a_login_stays_masked_though_a_block_holds_it_in_clear(api: Api, slug: s
     assert "another-planted-one" not in json.dumps(result)
 
 
-def test_19_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, name: str, tmp_path: Path) -> None:
+def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, name: str, tmp_path: Path) -> None:
     """Not in -vvvv output, not in the diff, not in errors, not in warnings, not in the fact cache."""
     block = {"block_type": slug, "name": name, "data": {"host": "shown.example.com", "password": PLANTED}}
     changed = {**block, "data": {"password": f"{PLANTED}-new", "headers": {"k": f"{PLANTED}-k"}}}
@@ -429,7 +429,7 @@ def test_a_document_of_blocks_in_one_request_per_page(
 
 @pytest.mark.parametrize("verb", ["create", "update"])
 @pytest.mark.parametrize("status", [0, 502])
-def test_18_a_lost_answer_is_no_second_block(
+def test_a_lost_answer_is_no_second_block(
     api: Api, slug: str, name: str, verb: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = {"block_type": slug, "name": name}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Point 13: a whole document in few requests, its parts in the right order, its plan in a form that people can read."""
+"""A whole document in few requests, its parts in the right order, its plan in a form that people can read."""
 
 from __future__ import annotations
 

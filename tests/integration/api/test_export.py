@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Point 15: what is on a server as a file that makes the same on another one, with references instead of secrets."""
+"""What is on a server as a file that makes the same on another one, with references instead of secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 from .conftest import NAMED
 from .support import Api, ModuleFailure, Proxy, Server, warnings_of
 from .test_documentation import play
-from .test_matrix import DOCUMENT as SMALL
+from .test_lifecycle import DOCUMENT as SMALL
 
 PLANTED = "planted-in-the-export"
 FIELDS: dict[str, Any] = {
@@ -151,7 +151,7 @@ def running(version: str, home: Path) -> Any:
     server.stop()
 
 
-def test_15_every_kind_there_and_back(full: Api, empty: Api, tmp_path: Path) -> None:
+def test_every_kind_there_and_back(full: Api, empty: Api, tmp_path: Path) -> None:
     assert set(DOCUMENT) == {kind.plural for kind in EXPORTED}
     nothing: dict[str, Any] = {kind.plural: [] for kind in KINDS}
     whole = {**nothing, "purge": {kind.plural: {"maximum": 100} for kind in PURGED}}
@@ -162,11 +162,11 @@ def test_15_every_kind_there_and_back(full: Api, empty: Api, tmp_path: Path) -> 
     assert not full.run("configuration", **whole)["changed"]
 
 
-def test_15_from_the_oldest_to_the_newest(oldest: Api, newest: Api, tmp_path: Path) -> None:
+def test_from_the_oldest_to_the_newest(oldest: Api, newest: Api, tmp_path: Path) -> None:
     moved(oldest, newest, tmp_path)
 
 
-def test_15_what_is_chosen_reads_well(api: Api) -> None:
+def test_what_is_chosen_reads_well(api: Api) -> None:
     pools = [
         {"name": "15-a", "type": "process", "job": {"stream_output": False}},
         {"name": "15-b", "type": "process", "queues": [{"name": "q", "concurrency_limit": 2}, {"name": "default"}]},
@@ -187,13 +187,13 @@ def test_15_what_is_chosen_reads_well(api: Api) -> None:
     assert not api.run("configuration", **exported["configuration"])["changed"]
 
 
-def test_15_an_empty_server_is_an_empty_document(empty: Api) -> None:
+def test_an_empty_server_is_an_empty_document(empty: Api) -> None:
     exported = empty.run("export")
     assert exported["configuration"] == {}
     assert yaml.safe_load(exported["yaml"]) == {}
 
 
-def test_15_of_automations_with_one_name_the_oldest_is_exported(empty: Api) -> None:
+def test_of_automations_with_one_name_the_oldest_is_exported(empty: Api) -> None:
     body = {"name": "twins", "trigger": {**REACTIVE, "type": "event", "threshold": 1, "within": 0}, "actions": []}
     for description in ("older", "newer"):
         empty.raw("POST", "/automations/", {**body, "description": description})
@@ -202,6 +202,6 @@ def test_15_of_automations_with_one_name_the_oldest_is_exported(empty: Api) -> N
     assert "several have this name" in warnings_of(exported)[0]
 
 
-def test_15_a_prefix_begins_a_name(api: Api) -> None:
+def test_a_prefix_begins_a_name(api: Api) -> None:
     with pytest.raises(ModuleFailure, match="vault_prefix: must begin a variable's name, unlike '1 '"):
         api.run("export", vault_prefix="1 ")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from unit.roles.rendering import ROOT, played
+from rendering import ROOT, played
 
 from .support import PostgreSQL
 

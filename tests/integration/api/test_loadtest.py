@@ -255,7 +255,7 @@ def test_a_load_is_counted_and_removed(prefect: Server) -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["the file is gone", "nobody has looked"])
-def test_a_load_that_nobody_waits_for_ends(prefect: Server, tmp_path: Path, *, gone: bool) -> None:
+def test_an_abandoned_load_ends(prefect: Server, tmp_path: Path, *, gone: bool) -> None:
     progress = tmp_path / "progress"
     progress.touch()
     given = options(prefect, rate=2, seconds=120, workers=2, query_seconds=1, run_seconds=30)

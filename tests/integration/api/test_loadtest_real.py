@@ -41,7 +41,7 @@ def _deployment(client: Client) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("deployment")
-def test_runs_that_nobody_executes_are_lost(server: Server) -> None:
+def test_runs_without_workers_are_lost(server: Server) -> None:
     """In real mode, of a deployment whose pool has no worker."""
     objectives = {"max_lost": 0, "p95_start_seconds": 4}
     given = {"mode": "real", "rate": 2, "seconds": 2, "drain_seconds": 5, "objectives": objectives}

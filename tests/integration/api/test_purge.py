@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Point 14: what a document does not list is deleted only as far as asked for, and never what something needs."""
+"""What a document does not list is deleted only as far as asked for, and never what something needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def limits(*names: str) -> list[dict[str, Any]]:
     return [{"name": f"14 {name}", "limit": 1} for name in names]
 
 
-def test_14_patterns_and_protected_names(api: Api) -> None:
+def test_patterns_and_protected_names(api: Api) -> None:
     api.run("configuration", global_concurrency_limits=limits("a1", "a2", "a3", "b1", "listed"))
     options = {
         "global_concurrency_limits": limits("listed"),
@@ -46,7 +46,7 @@ def test_14_patterns_and_protected_names(api: Api) -> None:
     assert api.run("configuration", **nothing)["summary"]["delete"] == 3
 
 
-def test_14_more_than_the_maximum_is_refused_before_anything_is_written(api: Api) -> None:
+def test_more_than_the_maximum_is_refused_before_anything_is_written(api: Api) -> None:
     api.run("configuration", global_concurrency_limits=limits(*(f"max {n}" for n in range(12))))
     purge: dict[str, Any] = {"include": ["14 max *"]}
     options = {"variables": LISTED, "global_concurrency_limits": [], "purge": {"global_concurrency_limits": purge}}
@@ -61,19 +61,19 @@ def test_14_more_than_the_maximum_is_refused_before_anything_is_written(api: Api
     assert api.run("configuration", **options)["summary"]["delete"] == 12
 
 
-def test_14_a_kind_without_its_list_is_refused(api: Api) -> None:
+def test_a_kind_without_its_list_is_refused(api: Api) -> None:
     for kind, owner in (("variables", "variables"), ("work_queues", "work_pools")):
         with pytest.raises(ModuleFailure, match=f"purge: {kind}: {owner} is not given"):
             api.run("configuration", purge={kind: {}})
     assert api.proxy.requests == []
 
 
-def test_14_nothing_is_purged_by_default(api: Api) -> None:
+def test_nothing_is_purged_by_default(api: Api) -> None:
     api.run("configuration", variables=LISTED)
     assert not api.run("configuration", variables=[])["changed"]
 
 
-def test_14_what_stays_keeps_what_it_needs(api: Api) -> None:
+def test_what_stays_keeps_what_it_needs(api: Api) -> None:
     api.run(
         "configuration",
         block_documents=[{"block_type": "local-file-system", "name": f"needed-{n}", "data": {}} for n in range(3)],
@@ -115,7 +115,7 @@ def test_14_what_stays_keeps_what_it_needs(api: Api) -> None:
     assert api.run("configuration", **options)["summary"]["delete"] == 7
 
 
-def test_14_what_prefect_makes_itself_is_never_purged(api: Api) -> None:
+def test_what_prefect_makes_itself_is_never_purged(api: Api) -> None:
     api.run("configuration", work_pools=[{"name": "14 queues", "type": "process", "queues": [{"name": "extra"}]}])
     api.run("deployment", flow="14", name="own", concurrency_limit=2)
     api.run("tag_concurrency_limit", tag="14", concurrency_limit=1)
@@ -140,7 +140,7 @@ def test_14_what_prefect_makes_itself_is_never_purged(api: Api) -> None:
     api.run("deployment", flow="14", name="own", state="absent")
 
 
-def test_14_queues_of_pools_whose_queues_are_listed(api: Api) -> None:
+def test_queues_of_pools_whose_queues_are_listed(api: Api) -> None:
     pools = [
         {"name": f"14 {word}", "type": "process", "queues": [{"name": name} for name in ("a", "b", "default")]}
         for word in ("one", "two")
@@ -161,7 +161,7 @@ def test_14_queues_of_pools_whose_queues_are_listed(api: Api) -> None:
     assert not api.run("configuration", **options)["changed"]
 
 
-def test_14_every_type_of_a_new_server_is_known_as_its_own(empty: Api) -> None:
+def test_every_type_of_a_new_server_is_known_as_its_own(empty: Api) -> None:
     found = empty.raw("POST", "/block_types/filter", {"limit": 200})
     assert [one["slug"] for one in found if not BLOCK_TYPE.builtin(one)] == []
     assert BUILTIN - {one["slug"] for one in found} == set()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Schedules (point 12): by slug, changed in place, in any spelling, alone or as all that a deployment has."""
+"""Schedules: by slug, changed in place, in any spelling, alone or as all that a deployment has."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_raw(api: Api, deployment: str, **schedule: Any) -> None:
 # Alone
 
 
-def test_12_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str) -> None:
+def test_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str) -> None:
     item = {"deployment": deployment, "slug": "nightly #1/%? ü'\""}
     options = {"paused": True, "max_scheduled_runs": 7, "parameters": {"a": [None, 1]}, "timezone": "Europe/Berlin"}
     made = api.ensure("deployment_schedule", **item, **CRON, day_or=False, **options)
@@ -65,7 +65,7 @@ def test_12_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: 
     assert not api.ensure("deployment_schedule", **item, state="absent")["changed"]
 
 
-def test_12_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -> None:
+def test_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -> None:
     """The one thing that the server cannot do in place."""
     item = {"deployment": deployment, "slug": "s"}
     options = {"paused": True, "parameters": {"a": 1}, "timezone": "Europe/Berlin", "day_or": False}
@@ -77,9 +77,7 @@ def test_12_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_12_a_schedule_never_gets_lost_while_the_number_of_runs_is_cleared(
-    api: Api, deployment: str, acts: bool
-) -> None:
+def test_a_schedule_never_gets_lost_while_the_number_of_runs_is_cleared(api: Api, deployment: str, acts: bool) -> None:
     item = {"deployment": deployment, "slug": "s"}
     api.run("deployment_schedule", **item, **CRON, parameters={"a": 1}, max_scheduled_runs=3)
     api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
@@ -245,7 +243,7 @@ def test_all_schedules_are_read(api: Api, deployment: str) -> None:
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_18_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
+def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bool) -> None:
     api.run("deployment_schedule", deployment=deployment, slug="s", state="absent")
     api.proxy.faults.append(Fault("POST", "/schedules", acts=acts))
     assert api.run("deployment_schedule", deployment=deployment, slug="s", **CRON)["changed"]
@@ -255,7 +253,7 @@ def test_18_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts:
 # All that a deployment has
 
 
-def test_12_all_schedules_of_a_deployment(api: Api, name: str) -> None:
+def test_all_schedules_of_a_deployment(api: Api, name: str) -> None:
     item = {"flow": name, "name": "all"}
     nightly = {"slug": "nightly", **CRON, "timezone": "Europe/Berlin", "day_or": False}
     often = {"slug": "often", "interval": 86400, **ANCHOR, "parameters": {"x": 1}}
@@ -293,7 +291,7 @@ def test_12_all_schedules_of_a_deployment(api: Api, name: str) -> None:
         assert raw(api, f"{name}/all") == {}
 
 
-def test_12_schedules_in_a_document(api: Api, name: str) -> None:
+def test_schedules_in_a_document(api: Api, name: str) -> None:
     deployments = [
         {"flow": name, "name": f"d{n}", "schedules": [{"slug": "s", "interval": 86400 + n, **ANCHOR}]} for n in range(5)
     ]
@@ -308,7 +306,7 @@ def test_12_schedules_in_a_document(api: Api, name: str) -> None:
     assert api.run("configuration", deployments=deployments)["changed"] is False
 
 
-def test_12_a_schedule_without_a_slug_is_known_by_what_it_is(api: Api, name: str) -> None:
+def test_a_schedule_without_a_slug_is_known_by_what_it_is(api: Api, name: str) -> None:
     item = {"flow": name, "name": "d"}
     made = api.ensure("deployment", **item, schedules=[CRON])["deployment"]["schedules"]
     assert [(one["slug"], one["cron"]) for one in made] == [(None, CRON["cron"])]

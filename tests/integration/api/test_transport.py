@@ -1,4 +1,4 @@
-"""Connections, retries, CSRF and secrets (points 16 to 19), and the matrix of servers that are hard to reach."""
+"""Connections, retries, CSRF and secrets, and the matrix of servers that are hard to reach."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def guard(guarded: Server) -> Iterator[Proxy]:
     proxy.stop()
 
 
-def test_16_connection_options_have_prefects_environment_names(guard: Proxy) -> None:
+def test_connection_options_have_prefects_environment_names(guard: Proxy) -> None:
     headers = json.dumps({"X-Entry": "open"})
     with environment(
         PREFECT_API_URL=guard.url, PREFECT_API_AUTH_STRING=AUTH_STRING, PREFECT_CLIENT_CUSTOM_HEADERS=headers
@@ -57,7 +57,7 @@ def test_16_connection_options_have_prefects_environment_names(guard: Proxy) -> 
     assert guard.headers[-1]["Authorization"] == "Bearer the-key"
 
 
-def test_16_there_is_no_default_url() -> None:
+def test_there_is_no_default_url() -> None:
     assert "PREFECT_API_URL" not in os.environ
     with pytest.raises(ModuleFailure, match="missing required arguments: api_url"):
         run_module("global_concurrency_limit", LIMIT)
@@ -71,20 +71,20 @@ def test_16_there_is_no_default_url() -> None:
         ("http://no-such-host.invalid/api", "cannot resolve 'no-such-host.invalid'"),
     ],
 )
-def test_16_a_wrong_url_is_told(url: str, problem: str) -> None:
+def test_a_wrong_url_is_told(url: str, problem: str) -> None:
     with pytest.raises(ModuleFailure, match=problem) as failure:
         run_module("global_concurrency_limit", {**LIMIT, "api_url": url})
     assert "secret" not in str(failure.value)
 
 
-def test_16_a_url_without_api_is_told(api: Api) -> None:
+def test_a_url_without_api_is_told(api: Api) -> None:
     for url in (api.proxy.url[: -len("/api")], api.proxy.url[: -len("api")]):
         with pytest.raises(ModuleFailure, match=r"is api_url right\? It usually ends in /api"):
             api.run("global_concurrency_limit", **LIMIT, api_url=url)
     assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
 
 
-def test_16_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_path: Path) -> None:
+def test_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_path: Path) -> None:
     context = private_tls(tmp_path)
     context.load_verify_locations(tmp_path / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
@@ -104,14 +104,14 @@ def test_16_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_
     proxy.stop()
 
 
-def test_16_http_proxies_are_taken_from_the_environment(api: Api) -> None:
+def test_http_proxies_are_taken_from_the_environment(api: Api) -> None:
     with environment(HTTP_PROXY=f"http://127.0.0.1:{api.proxy.port}", NO_PROXY=""):
         result = run_module("server_info", {"api_url": "http://prefect.invalid/api"})
     assert result["server"]["version"] == api.server.version
     assert api.proxy.headers[0]["Host"].startswith("prefect.invalid")
 
 
-def test_17_csrf_is_served_without_an_option(guard: Proxy) -> None:
+def test_csrf_is_served_without_an_option(guard: Proxy) -> None:
     options: dict[str, Any] = {
         "api_url": guard.url,
         "auth_string": AUTH_STRING,
@@ -124,7 +124,7 @@ def test_17_csrf_is_served_without_an_option(guard: Proxy) -> None:
     assert not run_module("configuration", options)["changed"]
 
 
-def test_17_csrf_tokens_are_renewed(guard: Proxy) -> None:
+def test_csrf_tokens_are_renewed(guard: Proxy) -> None:
     limits = [{"name": f"renewed {n}", "limit": 1} for n in range(3)]
     refusal = Fault("POST", "/v2/concurrency_limits/", status=403)
     options: dict[str, Any] = {
@@ -140,14 +140,14 @@ def test_17_csrf_tokens_are_renewed(guard: Proxy) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 502])
-def test_17_a_lost_csrf_token_is_asked_for_again(guard: Proxy, status: int) -> None:
+def test_a_lost_csrf_token_is_asked_for_again(guard: Proxy, status: int) -> None:
     guard.faults.append(Fault("GET", "/csrf-token", status, acts=True))
     options = {"api_url": guard.url, "auth_string": AUTH_STRING, "custom_headers": {"X-Entry": "open"}}
     assert run_module("global_concurrency_limit", {**options, "name": f"token {status}", "limit": 1})["changed"]
     assert guard.faults == []
 
 
-def test_17_a_server_without_csrf_is_never_asked(api: Api) -> None:
+def test_a_server_without_csrf_is_never_asked(api: Api) -> None:
     api.run("global_concurrency_limit", name="never asked", limit=1)
     assert not [request for request in api.proxy.requests if "csrf" in request.path]
 
@@ -158,7 +158,7 @@ def test_17_a_server_without_csrf_is_never_asked(api: Api) -> None:
     [(429, False), *((status, acts) for status in (502, 503, 504, 0) for acts in (False, True))],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-def test_18_trouble_on_the_way_changes_nothing(api: Api, status: int, method: str, acts: bool) -> None:
+def test_trouble_on_the_way_changes_nothing(api: Api, status: int, method: str, acts: bool) -> None:
     """Whatever is lost, before or after the server has acted: one object, right, and the module says changed."""
     name = f"18 {status} {method} {acts}"
     if method in ("PATCH", "DELETE"):
@@ -172,7 +172,7 @@ def test_18_trouble_on_the_way_changes_nothing(api: Api, status: int, method: st
 
 
 @pytest.mark.parametrize("acts", [False, True])
-def test_18_a_flow_run_is_never_created_twice(api: Api, acts: bool) -> None:
+def test_a_flow_run_is_never_created_twice(api: Api, acts: bool) -> None:
     api.run("deployment", flow="once", name="d")
     api.proxy.faults.append(Fault("POST", "/create_flow_run", status=502, acts=acts))
     run = api.run("flow_run", deployment="once/d", wait=False, tags=[f"acts {acts}"])["flow_run"]
@@ -180,14 +180,14 @@ def test_18_a_flow_run_is_never_created_twice(api: Api, acts: bool) -> None:
     assert [one["id"] for one in found] == [run["id"]]
 
 
-def test_18_retry_after_is_honoured(api: Api) -> None:
+def test_retry_after_is_honoured(api: Api) -> None:
     api.proxy.faults.append(Fault("GET", "/v2/", status=429, headers=(("Retry-After", "1.5"),)))
     start = time.monotonic()
     api.run("global_concurrency_limit", name="patient", limit=1)
     assert 1.5 <= time.monotonic() - start < 5
 
 
-def test_18_the_budget_is_total_and_settable(api: Api) -> None:
+def test_the_budget_is_total_and_settable(api: Api) -> None:
     api.proxy.faults += [Fault("GET", "/v2/", status=503)] * 1000
     start = time.monotonic()
     with pytest.raises(ModuleFailure, match=r"GET .* returned HTTP 503: injected"):
@@ -201,7 +201,7 @@ def test_18_the_budget_is_total_and_settable(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 405, 409, 422, 500])
-def test_18_other_failures_are_never_repeated(api: Api, status: int) -> None:
+def test_other_failures_are_never_repeated(api: Api, status: int) -> None:
     api.run("global_concurrency_limit", name="once", limit=1)
     api.proxy.forget()
     api.proxy.faults.append(Fault("PATCH", "/v2/", status=status))
@@ -210,27 +210,27 @@ def test_18_other_failures_are_never_repeated(api: Api, status: int) -> None:
     assert len(api.proxy.writes) == 1
 
 
-def test_18_a_refused_connection_fails_within_the_budget() -> None:
+def test_a_refused_connection_fails_within_the_budget() -> None:
     start = time.monotonic()
     with pytest.raises(ModuleFailure, match="failed: Connection refused"):
         run_module("server_info", {"api_url": f"http://127.0.0.1:{free_port()}/api", "retry_timeout": 1})
     assert time.monotonic() - start < 3
 
 
-def test_18_a_slow_server_is_given_up(api: Api) -> None:
+def test_a_slow_server_is_given_up(api: Api) -> None:
     api.proxy.faults.append(Fault("GET", "/v2/", status=200, delay=3))
     with pytest.raises(ModuleFailure, match="failed: timed out"):
         api.run("global_concurrency_limit", name="slow", limit=1, timeout=0.3, retry_timeout=0)
 
 
-def test_18_a_read_that_timed_out_is_repeated(api: Api) -> None:
+def test_a_read_that_timed_out_is_repeated(api: Api) -> None:
     """Also when other trouble, or the wait itself, has used up retry_timeout."""
     api.proxy.faults += [Fault("GET", "/v2/", 503), Fault("GET", "/v2/", acts=True, delay=2.5)]
     assert api.run("global_concurrency_limit", name="slow", limit=3, timeout=2, retry_timeout=2)["changed"]
     assert api.proxy.faults == []
 
 
-def test_18_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
+def test_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
     """After an error the server hangs up: the next request must not get lost."""
     api.proxy.faults.append(Fault("POST", "/v2/concurrency_limits/", status=0, acts=True))
     limits = [{"name": f"reopened {n}", "limit": n} for n in range(10)]
@@ -248,7 +248,7 @@ def command_lines() -> Iterator[str]:
             yield path.read_text(errors="replace")
 
 
-def test_19_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
+def test_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
     """Not in -vvv output, not in the diff, not in errors, not in the fact cache, log or any file, not in argv."""
     playbook = tmp_path / "play.yml"
     block = {"block_type": "secret", "name": "transport", "data": {"value": "{{ lookup('env', 'PLANTED') }}"}}
@@ -302,7 +302,7 @@ def test_19_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
         assert AUTH_STRING.partition(":")[2] not in text
 
 
-def test_19_settings_are_masked(server: Server) -> None:
+def test_settings_are_masked(server: Server) -> None:
     """The server masks some of its settings itself, but not the password inside the docket URL."""
     settings = {
         "server": {
@@ -329,7 +329,7 @@ def test_19_settings_are_masked(server: Server) -> None:
     assert read["settings"]["server"]["database"]["connection_url"] in (MASK, None)
 
 
-def test_19_the_server_echo_of_a_request_is_not_repeated(api: Api) -> None:
+def test_the_server_echo_of_a_request_is_not_repeated(api: Api) -> None:
     """A 422 holds the whole request; only its reasons are shown."""
     with pytest.raises(ModuleFailure, match="HTTP 422: ") as failure:
         api.run("deployment", flow="echo", name="d", parameters={"token": PLANTED}, labels={"a": {"b": "c"}})

@@ -119,7 +119,7 @@ def test_a_variable_needs_a_value_to_be_created(api: Api) -> None:
         ("monkey", False),
     ],
 )
-def test_19_a_name_that_looks_like_a_secret_is_warned_about(api: Api, name: str, warned: bool) -> None:
+def test_a_name_that_looks_like_a_secret_is_warned_about(api: Api, name: str, warned: bool) -> None:
     for result in (api.check("variable", name=name, value="x"), api.run("variable", name=name, value="x")):
         assert sum("keep secrets in a block_document" in text for text in warnings_of(result)) == warned
     document = api.run("configuration", variables=[{"name": name, "value": "y"}])
@@ -127,7 +127,7 @@ def test_19_a_name_that_looks_like_a_secret_is_warned_about(api: Api, name: str,
     assert not warnings_of(api.run("variable", name=name, state="absent")), "nothing to warn about any more"
 
 
-def test_08_450_objects_are_read_to_the_end(api: Api) -> None:
+def test_450_objects_are_read_to_the_end(api: Api) -> None:
     variables = [{"name": f"page-{n}", "value": n} for n in range(450)]
     assert api.run("configuration", variables=variables)["summary"]["create"] == 450
     api.proxy.forget()

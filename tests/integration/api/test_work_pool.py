@@ -1,4 +1,4 @@
-"""Work pools: templates, queues, and what is refused before anything is written (points 9 and 10)."""
+"""Work pools: templates, queues, and what is refused before anything is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def default_template(api: Api, pool_type: str) -> dict[str, Any]:
     return result
 
 
-def test_09_queues_are_one_ordered_list(api: Api, name: str) -> None:
+def test_queues_are_one_ordered_list(api: Api, name: str) -> None:
     pool = {"name": name, "type": "process"}
     queues = [{"name": "api", "concurrency_limit": 4}, {"name": "bulk", "paused": True}, {"name": "default"}]
     result = api.ensure("work_pool", **pool, queues=queues)["work_pool"]
@@ -40,7 +40,7 @@ def test_09_queues_are_one_ordered_list(api: Api, name: str) -> None:
     assert cleared["work_pool"]["queues"][1]["paused"] is True, "omitted: left alone"
 
 
-def test_09_queues_with_priorities_of_their_own(api: Api, name: str) -> None:
+def test_queues_with_priorities_of_their_own(api: Api, name: str) -> None:
     pool = {"name": name, "type": "process"}
     queues = [{"name": "default", "priority": 10}, {"name": "external-api", "priority": 1, "concurrency_limit": 40}]
     api.ensure("work_pool", **pool, queues=queues)
@@ -49,7 +49,7 @@ def test_09_queues_with_priorities_of_their_own(api: Api, name: str) -> None:
     assert [(queue["name"], queue["priority"]) for queue in result["queues"]] == [("default", 1), ("external-api", 10)]
 
 
-def test_09_the_predicted_order_is_the_servers(api: Api, name: str) -> None:
+def test_check_mode_predicts_the_order_of_the_server(api: Api, name: str) -> None:
     """Twelve random rearrangements, some naming only a part of the queues; ensure() compares prediction and server."""
     dice = random.Random(7)
     names = ["default", "a", "b", "c", "d"]
@@ -75,24 +75,24 @@ def test_09_the_predicted_order_is_the_servers(api: Api, name: str) -> None:
         ([{"name": "a", "limit": 1}], "Unsupported parameters .* queues.limit"),
     ],
 )
-def test_09_queues_that_cannot_work_are_refused(api: Api, queues: list[dict[str, Any]], problem: str) -> None:
+def test_queues_that_cannot_work_are_refused(api: Api, queues: list[dict[str, Any]], problem: str) -> None:
     with pytest.raises(ModuleFailure, match=problem):
         api.run("work_pool", name="refused", type="process", queues=queues)
     assert api.proxy.requests == []
 
 
-def test_09_the_default_queue_cannot_be_deleted(api: Api, name: str) -> None:
+def test_the_default_queue_cannot_be_deleted(api: Api, name: str) -> None:
     api.run("work_pool", name=name, type="process")
     with pytest.raises(ModuleFailure, match="every pool keeps its queue 'default'"):
         api.run("work_queue", work_pool=name, name="default", state="absent")
 
 
-def test_10_a_new_pool_gets_the_servers_default_template(api: Api, name: str) -> None:
+def test_a_new_pool_gets_the_servers_default_template(api: Api, name: str) -> None:
     result = api.ensure("work_pool", name=name, type="kubernetes")
     assert result["work_pool"]["base_job_template"] == default_template(api, "kubernetes")
 
 
-def test_10_job_sets_defaults_and_keeps_the_rest(api: Api, name: str) -> None:
+def test_job_sets_defaults_and_keeps_the_rest(api: Api, name: str) -> None:
     job = {"finished_job_ttl": 300, "image": "flows:1", "namespace": "jobs", "labels": {"team": "data"}}
     result = api.ensure("work_pool", name=name, type="kubernetes", job=job)
     expected = copy.deepcopy(default_template(api, "kubernetes"))
@@ -106,7 +106,7 @@ def test_10_job_sets_defaults_and_keeps_the_rest(api: Api, name: str) -> None:
     )
 
 
-def test_10_a_manifest_patch_is_merged_deeply(api: Api, name: str) -> None:
+def test_a_manifest_patch_is_merged_deeply(api: Api, name: str) -> None:
     patch = {
         "job_manifest": {
             "metadata": {"labels": None},
@@ -137,7 +137,7 @@ def test_10_a_manifest_patch_is_merged_deeply(api: Api, name: str) -> None:
     ]
 
 
-def test_10_drift_is_found_though_only_a_patch_is_given(api: Api) -> None:
+def test_drift_is_found_though_only_a_patch_is_given(api: Api) -> None:
     item: dict[str, Any] = {"name": "drift", "type": "process", "job": {"stream_output": False}}
     template = api.run("work_pool", **item)["work_pool"]["base_job_template"]
     template["job_configuration"]["env"] = {"EDITED": "by hand"}
@@ -147,7 +147,7 @@ def test_10_drift_is_found_though_only_a_patch_is_given(api: Api) -> None:
     assert result["bodies"][0].keys() == {"base_job_template"}
 
 
-def test_10_a_template_is_left_alone_when_not_asked_for(api: Api) -> None:
+def test_a_template_is_left_alone_when_not_asked_for(api: Api) -> None:
     mine = {
         "job_configuration": {"command": "{{ command }}"},
         "variables": {"properties": {"command": {"type": "string"}}},
@@ -176,7 +176,7 @@ def test_10_a_template_is_left_alone_when_not_asked_for(api: Api) -> None:
         ({"base_job_template": {"variables": {}}}, "must have both job_configuration and variables"),
     ],
 )
-def test_10_undeclared_variables_are_refused_before_the_write(api: Api, options: dict[str, Any], problem: str) -> None:
+def test_undeclared_variables_are_refused_before_the_write(api: Api, options: dict[str, Any], problem: str) -> None:
     for run in (api.run, api.check):
         with pytest.raises(ModuleFailure, match=problem):
             run("work_pool", name="refused", type="kubernetes", **options)

@@ -66,7 +66,7 @@ def test_the_table(directory: Path) -> None:
     assert max(len(line) for line in output.splitlines()) <= 160
 
 
-def test_the_file_is_written_once_and_predicted(directory: Path) -> None:
+def test_the_file_is_written_once_and_shown_in_check_mode(directory: Path) -> None:
     words = ("-e", "@workload.yml", "-e", f"prefect_plan_file={directory}/plan.yml")
     file = directory / "plan.yml"
     changed = []

@@ -133,7 +133,7 @@ def test_what_ends_soon_is_made_again_by_the_same_authority(place: Path, tmp_pat
     (place / "old.crt").unlink()
 
 
-def test_a_prediction_makes_nothing(tmp_path: Path) -> None:
+def test_check_mode_makes_nothing(tmp_path: Path) -> None:
     assert "changed=1" in execute(tmp_path, tmp_path / "tls", "--check")
     assert not (tmp_path / "tls").exists()
 

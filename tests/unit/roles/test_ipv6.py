@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,12 +72,12 @@ HOST: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def written() -> dict[str, list[str]]:
     """By role, what it writes."""
     found = {}
     for role, expressions in WRITTEN.items():
         named = {str(number): expression for number, expression in enumerate(expressions)}
-        values = evaluated(tmp_path_factory.mktemp(role), "local", role, named, **HOST)
+        values = evaluated("local", role, named, **HOST)
         found[role] = [str(values[str(number)]) for number in range(len(expressions))]
     return found
 
@@ -123,14 +122,14 @@ BINDS = {
 }
 
 
-def test_the_gateway_listens_on_all_addresses_of_a_host(tmp_path: Path) -> None:
+def test_the_gateway_listens_on_all_addresses_of_a_host() -> None:
     expressions = {}
     for bind, ipv6 in BINDS:
         variables = {"prefect_gateway_bind": bind, "prefect_host": {**HOST["prefect_host"], "ipv6": ipv6}}
         expressions[f"{bind} {ipv6}"] = (
             f"lookup('ansible.builtin.template', 'haproxy.cfg.j2', template_vars={variables})"
         )
-    found = evaluated(tmp_path, "local", "prefect_gateway", expressions, **HOST)
+    found = evaluated("local", "prefect_gateway", expressions, **HOST)
     for (bind, ipv6), lines in BINDS.items():
         assert re.findall(r"^    bind (.*)$", found[f"{bind} {ipv6}"], re.MULTILINE) == lines
 
@@ -146,7 +145,7 @@ CLUSTER = {
 
 
 @pytest.mark.parametrize("role", CLUSTER)
-def test_pods_are_reached_through_both_families(tmp_path: Path, role: str) -> None:
+def test_pods_are_reached_through_both_families(role: str) -> None:
     expressions = {
         "objects": f"{template(CLUSTER[role])} | selfhosted.prefect.manifests(prefect_pod_defaults)",
         "worker": "__prefect_worker_environment.PREFECT_WORKER_WEBSERVER_HOST",
@@ -154,7 +153,7 @@ def test_pods_are_reached_through_both_families(tmp_path: Path, role: str) -> No
         "pgbouncer": "__prefect_pgbouncer_listen_address",
         "every": "prefect_every_address",
     }
-    found = evaluated(tmp_path, "development", role, expressions, prefect_gateway_host="prefect.example.com")
+    found = evaluated("development", role, expressions, prefect_gateway_host="prefect.example.com")
     services = [item["spec"] for item in found["objects"] if item["kind"] == "Service"]
     assert {service["ipFamilyPolicy"] for service in services} <= {"PreferDualStack"}
     assert services or role in ("prefect_server", "prefect_worker")

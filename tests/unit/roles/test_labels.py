@@ -87,7 +87,7 @@ def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def rendered() -> list[dict[str, Any]]:
     """All objects of an instance that uses as many options as it can."""
     found: list[dict[str, Any]] = []
     for role, names in TEMPLATES.items():
@@ -95,11 +95,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             name.partition(".")[0]: f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
             for name in names
         }
-        directory = tmp_path_factory.mktemp(role)
         found += [
-            item
-            for objects in evaluated(directory, "development", role, expressions, **OPTIONS).values()
-            for item in objects
+            item for objects in evaluated("development", role, expressions, **OPTIONS).values() for item in objects
         ]
     return found
 

@@ -43,7 +43,7 @@ def run(worker: str | None, state: str = "RUNNING") -> dict[str, Any]:
         (run("other"), b"", 370, None),
     ],
 )
-def test_runs_that_nobody_executes_are_lost(
+def test_runs_without_a_process_are_lost(
     program: ModuleType, found: dict[str, Any], alive: bytes, others: int, patience: int | None
 ) -> None:
     lost = program.lost_runs([found], ["mine"], alive, {"mine", "other"}, others)

@@ -11,7 +11,6 @@ import json
 import re
 import socket
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -301,17 +300,17 @@ def test_a_login_is_repeated_where_an_operator_sets_the_password(
         ({"prefect_postgres_hosts": [], "prefect_postgres_kind": "cloudnative_pg"}, 0),
     ],
 )
-def test_only_an_operator_is_waited_for(tmp_path: Path, variables: dict[str, Any], seconds: int) -> None:
+def test_only_an_operator_is_waited_for(variables: dict[str, Any], seconds: int) -> None:
     expressions = {"objects": template("kubernetes_migration.yml.j2")}
-    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    found = evaluated("production", "prefect_server", expressions, **variables)
     (job,) = [item for item in found["objects"] if item["kind"] == "Job"]
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert json.loads(container["args"][-1])["login_seconds"] == seconds
 
 
-def test_the_job_has_what_it_needs_and_does_not_repeat_a_refusal(migrate: ModuleType, tmp_path: Path) -> None:
+def test_the_job_has_what_it_needs_and_does_not_repeat_a_refusal(migrate: ModuleType) -> None:
     expressions = {"objects": template("kubernetes_migration.yml.j2")}
-    found = evaluated(tmp_path, "production", "prefect_server", expressions)
+    found = evaluated("production", "prefect_server", expressions)
     objects = {item["kind"]: item for item in found["objects"]}
     assert objects["ConfigMap"]["data"]["requirements.sql"] == (FILES / "requirements.sql").read_text().strip()
     job = objects["Job"]["spec"]

@@ -26,10 +26,10 @@ VARIABLES: dict[str, Any] = {
 }
 
 
-def rendered(directory: Path, **variables: Any) -> tuple[dict[str, Any], dict[str, str]]:
+def rendered(**variables: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """Return PgBouncer's container, and the files that it has."""
     expressions = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(directory, "production", "prefect_pgbouncer", expressions, **VARIABLES, **variables)
+    found = evaluated("production", "prefect_pgbouncer", expressions, **VARIABLES, **variables)
     objects = {item["kind"]: item for item in found["objects"] if item["metadata"]["name"] == "prefect-pgbouncer"}
     data = {name: base64.b64decode(value).decode() for name, value in objects["Secret"]["data"].items()}
     (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
@@ -37,7 +37,7 @@ def rendered(directory: Path, **variables: Any) -> tuple[dict[str, Any], dict[st
 
 
 def test_it_asks_as_the_server_does_and_no_argument_has_the_password(tmp_path: Path) -> None:
-    container, files = rendered(tmp_path)
+    container, files = rendered()
     shell, script, userlist, *words = container["startupProbe"]["exec"]["command"]
     assert (shell, script, userlist) == ("/bin/sh", "/etc/pgbouncer/ask.sh", "/etc/pgbouncer/userlist.txt")
     assert files["ask.sh"] == SCRIPT.read_text().strip()
@@ -64,15 +64,15 @@ def test_an_image_without_psql_counts_as_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "attempts"), [(0, 60), (300, 300), (1200, 1200)])
-def test_it_is_not_started_anew_before_the_playbook_gives_up(tmp_path: Path, seconds: int, attempts: int) -> None:
-    container, _files = rendered(tmp_path, prefect_kubernetes_wait_seconds=seconds)
+def test_it_is_not_started_anew_before_the_playbook_gives_up(seconds: int, attempts: int) -> None:
+    container, _files = rendered(prefect_kubernetes_wait_seconds=seconds)
     probe = container["startupProbe"]
     assert (probe["periodSeconds"], probe["failureThreshold"]) == (1, attempts)
     # Once started, clients queue while PostgreSQL is away.
     assert container["readinessProbe"]["tcpSocket"] == container["livenessProbe"]["tcpSocket"] == {"port": "pgbouncer"}
 
 
-def test_a_play_that_does_not_wait_changes_no_pod(tmp_path: Path) -> None:
+def test_a_play_that_does_not_wait_changes_no_pod() -> None:
     """The one that starts database, pooler and Redis side by side."""
     waits = {"prefect_kubernetes_apply_seconds": 0}
-    assert rendered(tmp_path, **waits) == rendered(tmp_path)
+    assert rendered(**waits) == rendered()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,9 +33,9 @@ def peer(namespace: str, **labels: str) -> dict[str, Any]:
 PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect._deployment_problems"
 
 
-def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
+def test_a_secret_that_was_forgotten_is_refused() -> None:
     """The inventory for production has its secrets from the environment, where nothing is set."""
-    found = evaluated(tmp_path, "production", "prefect_preflight", {"problems": PROBLEMS}, prefect_version="3.9.1")
+    found = evaluated("production", "prefect_preflight", {"problems": PROBLEMS}, prefect_version="3.9.1")
     assert {problem["option"] for problem in found["problems"]} == {
         "prefect_database_password",
         "prefect_pgbouncer_stats_password",
@@ -45,7 +44,7 @@ def test_a_secret_that_was_forgotten_is_refused(tmp_path: Path) -> None:
     }
 
 
-def test_runs_reach_the_api(tmp_path: Path) -> None:
+def test_runs_reach_the_api() -> None:
     expressions = {
         "objects": template("kubernetes_api.yml.j2"),
         "pools": "__prefect_configuration_pools",
@@ -59,7 +58,7 @@ def test_runs_reach_the_api(tmp_path: Path) -> None:
         (["flows", "prefect-jobs"], True, [flows, inside]),
     ):
         variables = {"prefect_work_pools": pools} if pools else {}
-        found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+        found = evaluated("production", "prefect_server", expressions, **variables)
         (policy,) = [item for item in found["objects"] if item["kind"] == "NetworkPolicy"]
         allowed = [{"podSelector": {"matchLabels": PART}}, *(peer(name, **{LABEL: "prefect"}) for name in namespaces)]
         if workers:
@@ -90,7 +89,7 @@ PODS = "lookup('ansible.builtin.template', pods_template) | from_yaml"
     ],
 )
 def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
-    tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int | None
+    variables: dict[str, Any], request_mb: int | None, limit_mb: int | None
 ) -> None:
     expressions = {
         "planned": "prefect_postgres_memory_mb",
@@ -98,7 +97,7 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
         "preflight": PODS,
     }
     given = {**PREFLIGHT, "prefect_postgres_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "prefect_postgres", expressions, **given, **variables)
+    found = evaluated("local", "prefect_postgres", expressions, **given, **variables)
     planned = int(found["planned"])
     (pod,) = [item["spec"]["template"]["spec"] for item in found["objects"] if item["kind"] == "StatefulSet"]
     resources = pod["containers"][0]["resources"]
@@ -130,7 +129,7 @@ def test_the_pod_of_postgresql_has_the_memory_that_it_plans_with(
         ),
     ],
 )
-def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[str, Any], preloaded: list[str]) -> None:
+def test_what_postgresql_loads_when_it_starts(variables: dict[str, Any], preloaded: list[str]) -> None:
     given = {
         "prefect_address": "10.0.0.8",
         "prefect_postgres_memory_mb": 512,
@@ -139,7 +138,7 @@ def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[st
     }
     names = ("restart", "container") if "prefect_platform" in variables else ("restart", "reload")
     expressions = {name: f"lookup('ansible.builtin.template', '{name}.conf.j2')" for name in names}
-    found = evaluated(tmp_path, "local", "prefect_postgres", expressions, **given)
+    found = evaluated("local", "prefect_postgres", expressions, **given)
     lines = [line for text in found.values() for line in text.splitlines() if "preload" in line]
     times = 2 if "container" in names else 1
     assert lines == [f"shared_preload_libraries = '{','.join(preloaded)}'"] * times * bool(preloaded)
@@ -155,11 +154,11 @@ def test_what_postgresql_loads_when_it_starts(tmp_path: Path, variables: dict[st
     ],
 )
 def test_synthetic_workers_have_the_limit_of_real_ones_or_what_the_load_needs(
-    tmp_path: Path, variables: dict[str, Any], limit: int
+    variables: dict[str, Any], limit: int
 ) -> None:
     given = {"prefect_loadtest_workers": 0, **variables}
     expressions = {"limit": "prefect_loadtest_worker_limit"}
-    found = evaluated(tmp_path, "local", "prefect_loadtest", expressions, **given)
+    found = evaluated("local", "prefect_loadtest", expressions, **given)
     assert int(found["limit"]) == limit
 
 
@@ -173,11 +172,9 @@ def test_synthetic_workers_have_the_limit_of_real_ones_or_what_the_load_needs(
         ({"runs_per_hour": None, "run_seconds": None, "peak_factor": None}, 1, 0),
     ],
 )
-def test_the_load_is_that_of_the_workload(
-    tmp_path: Path, workload: dict[str, Any], rate: float, run_seconds: float
-) -> None:
+def test_the_load_is_that_of_the_workload(workload: dict[str, Any], rate: float, run_seconds: float) -> None:
     expressions = {"rate": "prefect_loadtest_rate", "run_seconds": "prefect_loadtest_run_seconds"}
-    found = evaluated(tmp_path, "local", "prefect_loadtest", expressions, prefect_workload=workload)
+    found = evaluated("local", "prefect_loadtest", expressions, prefect_workload=workload)
     assert {name: float(value) for name, value in found.items()} == {"rate": rate, "run_seconds": run_seconds}
 
 
@@ -192,14 +189,14 @@ def test_the_load_is_that_of_the_workload(
     ],
 )
 def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
-    tmp_path: Path, variables: dict[str, Any], request_mb: int | None, limit_mb: int
+    variables: dict[str, Any], request_mb: int | None, limit_mb: int
 ) -> None:
     expressions = {
         "resources": "prefect_redis_resources",
         "preflight": PODS,
     }
     given = {**PREFLIGHT, "prefect_redis_hosts": ["cluster"]}
-    found = evaluated(tmp_path, "local", "prefect_redis", expressions, **given, **variables)
+    found = evaluated("local", "prefect_redis", expressions, **given, **variables)
     assert [item["resources"] for item in found["preflight"] if item["option"] == "prefect_redis_resources"] == [
         found["resources"]
     ]
@@ -219,7 +216,7 @@ def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
 )
 @pytest.mark.parametrize("platform", ["kubernetes", "host"])
 def test_the_preflight_judges_the_pools_that_are_really_there(
-    tmp_path: Path, platform: str, pools: list[dict[str, Any]] | None, options: list[str]
+    platform: str, pools: list[dict[str, Any]] | None, options: list[str]
 ) -> None:
     nodes = {"count": 2, "cpu": 32, "memory_mb": 65536 - 1}
     workload = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes", "nodes": nodes}
@@ -227,7 +224,7 @@ def test_the_preflight_judges_the_pools_that_are_really_there(
     if pools:
         variables["prefect_work_pools"] = [{"name": "a", "type": "kubernetes", **pool} for pool in pools]
     expressions = {"problems": "__prefect_preflight_node_problems"}
-    found = evaluated(tmp_path, "production", "prefect_preflight", expressions, **variables)
+    found = evaluated("production", "prefect_preflight", expressions, **variables)
     assert [problem["option"] for problem in found["problems"]] == options
 
 
@@ -240,17 +237,17 @@ def test_the_preflight_judges_the_pools_that_are_really_there(
     ],
 )
 def test_what_the_preflight_adds_up_for_runs(
-    tmp_path: Path, pool: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
+    pool: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
 ) -> None:
     pools = [{"name": "a", "type": "kubernetes", "concurrency_limit": 5, **pool}]
     given = {**PREFLIGHT, "prefect_work_pools": pools}
-    found = evaluated(tmp_path, "production", "prefect_preflight", {"pods": PODS}, **given)["pods"]
+    found = evaluated("production", "prefect_preflight", {"pods": PODS}, **given)["pods"]
     (runs,) = [item for item in found if item["what"] == "runs of a"]
     assert (runs["count"], runs["namespace"]) == (5, "prefect-jobs")
     assert runs["resources"] == {"requests": requests, "limits": limits}
 
 
-def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
+def test_what_pulls_the_image_goes_where_the_runs_go() -> None:
     pod = {"nodeSelector": {"pool": "runs"}, "tolerations": [{"key": "runs", "operator": "Exists"}]}
     pool = {
         "name": "a",
@@ -265,7 +262,7 @@ def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
         "prefect_worker_pod_patch": patch,
         "prefect_image_pull_secrets": ["registry"],
     }
-    found = evaluated(tmp_path, "development", "prefect_worker", {"objects": "__prefect_worker_objects"}, **variables)
+    found = evaluated("development", "prefect_worker", {"objects": "__prefect_worker_objects"}, **variables)
     templates = {
         item["kind"]: item["spec"]["template"]
         for item in found["objects"]
@@ -280,7 +277,7 @@ def test_what_pulls_the_image_goes_where_the_runs_go(tmp_path: Path) -> None:
     assert [container["name"] for container in worker["spec"]["containers"]] == ["worker", "proxy"]
 
 
-def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> None:
+def test_the_observer_may_send_where_the_workers_of_jobs_may() -> None:
     proxy, anywhere = {"to": [{"ipBlock": {"cidr": "10.0.0.3/32"}}]}, {}
     pools = [
         {"name": "a", "type": "kubernetes", "workers": {"egress": [proxy]}},
@@ -301,7 +298,7 @@ def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> 
         "namespaces": "prefect_run_namespaces",
         "searched": "prefect_kubernetes_objects.namespaces",
     }
-    found = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)
+    found = evaluated("production", "prefect_worker", expressions, **variables)
     assert (found["namespaces"], found["searched"]) == (["prefect-jobs"], ["prefect-jobs", "gone"])
     named = {(item["kind"], item["metadata"]["name"]): item for item in found["objects"]}
     assert named["NetworkPolicy", "prefect-observer"]["spec"]["egress"][2:] == [proxy]
@@ -310,35 +307,35 @@ def test_the_observer_may_send_where_the_workers_of_jobs_may(tmp_path: Path) -> 
         assert {"tty", "stdin"} & container.keys() == {field}
 
 
-def test_the_migration_goes_the_way_to_the_database_that_the_server_goes(tmp_path: Path) -> None:
+def test_the_migration_goes_the_way_to_the_database_that_the_server_goes() -> None:
     timeout = "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT"
     variables = {"prefect_server_settings": {timeout: 60, "PREFECT_SERVER_EPHEMERAL_ENABLED": False}}
     expressions = {"objects": template("kubernetes_migration.yml.j2")}
-    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    found = evaluated("production", "prefect_server", expressions, **variables)
     (secret,) = [item for item in found["objects"] if item["kind"] == "Secret"]
     assert base64.b64decode(secret["data"][timeout]).decode() == "60"
     assert "PREFECT_SERVER_EPHEMERAL_ENABLED" not in secret["data"]
 
 
-def test_a_database_that_does_not_answer_changes_no_number_of_workers(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_changes_no_number_of_workers() -> None:
     """KEDA keeps what there is where it is more than the fallback."""
     pools = [
         {"name": name, "type": "kubernetes", "workers": {"min": least, "max": 40, "autoscaling": {"metric": "backlog"}}}
         for name, least in (("a", 0), ("b", 3))
     ]
     objects = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(tmp_path, "development", "prefect_worker", objects, prefect_work_pools=pools)
+    found = evaluated("development", "prefect_worker", objects, prefect_work_pools=pools)
     fallbacks = [item["spec"]["fallback"] for item in found["objects"] if item["kind"] == "ScaledObject"]
     common = {"failureThreshold": 3, "behavior": "currentReplicasIfHigher"}
     assert fallbacks == [{**common, "replicas": 1}, {**common, "replicas": 3}]
 
 
-def test_the_preflight_asks_for_all_that_is_granted(tmp_path: Path) -> None:
+def test_the_preflight_asks_for_all_that_is_granted() -> None:
     path = ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2"
     expressions = {"objects": template(str(path)), "permissions": "__prefect_preflight_permissions.namespaced"}
     pool = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
     variables = {"prefect_work_pools": [pool], "prefect_separate_observer": True}
-    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    found = evaluated("development", "prefect_preflight", expressions, **variables)
     namespaces = ["prefect", "flows"]
     # Verbs that are asked for by default.
     asked = _reviews(namespaces, {"namespaced": [{"verbs": VERBS, **entry} for entry in found["permissions"]]})
@@ -360,10 +357,10 @@ REDIS = {"prefect_redis_url": "rediss://redis.example:6380/0", "prefect_redis_ca
 
 
 @pytest.mark.parametrize("variables", [REDIS, {**REDIS, "prefect_redis_ca": ""}], ids=["private", "public"])
-def test_pods_that_use_redis_have_its_authority(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_pods_that_use_redis_have_its_authority(variables: dict[str, str]) -> None:
     objects = f"({template('kubernetes_api.yml.j2')}) + ({template('kubernetes_services.yml.j2')})"
     pods = f"{objects} | selfhosted.prefect.manifests(prefect_pod_defaults)"
-    found = evaluated(tmp_path, "production", "prefect_server", {"objects": pods}, **variables)["objects"]
+    found = evaluated("production", "prefect_server", {"objects": pods}, **variables)["objects"]
     settings = {
         item["metadata"]["name"]: {name: base64.b64decode(value).decode() for name, value in item["data"].items()}
         for item in found
@@ -399,7 +396,7 @@ def test_pods_that_use_redis_have_its_authority(tmp_path: Path, variables: dict[
 
 
 @pytest.mark.parametrize("part", ["api", "services"])
-def test_processes_that_use_redis_have_its_authority(tmp_path: Path, part: str) -> None:
+def test_processes_that_use_redis_have_its_authority(part: str) -> None:
     """Each part has a file of its own, and is restarted when it changes."""
     expressions = {
         "files": f"lookup('ansible.builtin.template', '{part}_files.yml.j2') | from_yaml",
@@ -417,7 +414,7 @@ def test_processes_that_use_redis_have_its_authority(tmp_path: Path, part: str) 
         "prefect_api_url": "http://10.0.0.7:4200/api",
         "role_path": str(ROLE),
     }
-    found = evaluated(tmp_path, "local", "prefect_server", expressions, **variables)
+    found = evaluated("local", "prefect_server", expressions, **variables)
     files = {entry["path"]: entry for entry in found["files"]}
     path = f"/etc/prefect/{part}-redis-ca.crt"
     assert (files[path]["content"], files[path]["mode"]) == (AUTHORITY, "0644")
@@ -426,7 +423,7 @@ def test_processes_that_use_redis_have_its_authority(tmp_path: Path, part: str) 
     for process in found["processes"]:
         assert path in process.get("restart_on", [path])  # by default, all files
 
-    found = evaluated(tmp_path, "local", "prefect_server", expressions, **{**variables, "prefect_redis_ca": ""})
+    found = evaluated("local", "prefect_server", expressions, **{**variables, "prefect_redis_ca": ""})
     assert path not in {entry["path"] for entry in found["files"]}
     assert "ssl_ca_certs" not in str(found)
 
@@ -436,7 +433,7 @@ WORKERS = str(ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.
 
 
 @pytest.mark.parametrize("observer", [False, True])
-def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(tmp_path: Path, *, observer: bool) -> None:
+def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(*, observer: bool) -> None:
     pools = [
         {"name": "a", "type": "kubernetes", "workers": {"namespaces": ["one", "two"]}},
         {"name": "b", "type": "kubernetes", "job": {"namespace": "flows"}},
@@ -444,7 +441,7 @@ def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(tmp_path: Pat
     ]
     variables = {"prefect_work_pools": pools, "prefect_separate_observer": observer, "prefect_namespace": "here"}
     objects = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(tmp_path, "development", "prefect_worker", objects, **variables)["objects"]
+    found = evaluated("development", "prefect_worker", objects, **variables)["objects"]
     assert not [item["kind"] for item in found if item["kind"].startswith("Cluster")]
     rules = {
         (item["metadata"]["namespace"], item["metadata"]["name"]): {
@@ -484,7 +481,7 @@ def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(tmp_path: Pat
     assert watched == ({"prefect-observer": everywhere} if observer else places)
 
 
-def test_flow_code_is_beside_no_secret_of_the_server(tmp_path: Path) -> None:
+def test_flow_code_is_beside_no_secret_of_the_server() -> None:
     """Whoever may start a Job in a namespace reads every Secret there."""
     scaled = {"min": 1, "max": 9, "autoscaling": {"metric": "backlog"}}
     pools = [
@@ -498,7 +495,7 @@ def test_flow_code_is_beside_no_secret_of_the_server(tmp_path: Path) -> None:
         "backlog": "__prefect_worker_backlog_connection",
         "searched": "prefect_kubernetes_objects.namespaces",
     }
-    found = evaluated(tmp_path, "development", "prefect_worker", expressions, **variables)
+    found = evaluated("development", "prefect_worker", expressions, **variables)
     placed: dict[str, set[str]] = {}
     for item in found["objects"]:
         placed.setdefault(item["metadata"].get("namespace") or "here", set()).add(item["metadata"]["name"])
@@ -541,11 +538,11 @@ def test_flow_code_is_beside_no_secret_of_the_server(tmp_path: Path) -> None:
     assert {name for name, mounted in tokens.items() if mounted} == {"prefect-worker-jobs", "prefect-observer"}
 
 
-def test_the_workers_of_a_pool_may_have_an_identity(tmp_path: Path) -> None:
+def test_the_workers_of_a_pool_may_have_an_identity() -> None:
     role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/flows"}
     pools = [{"name": "a", "type": "process", "workers": {"service_account_annotations": role}}, {"name": "b"}]
     objects = {"objects": template("kubernetes.yml.j2")}
-    found = evaluated(tmp_path, "development", "prefect_worker", objects, prefect_work_pools=pools)
+    found = evaluated("development", "prefect_worker", objects, prefect_work_pools=pools)
     metadata = {
         item["metadata"]["name"]: item["metadata"] for item in found["objects"] if item["kind"] == "ServiceAccount"
     }
@@ -577,14 +574,12 @@ def test_the_workers_of_a_pool_may_have_an_identity(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(
-    tmp_path: Path, variables: dict[str, Any], wanted: set[str]
-) -> None:
+def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(variables: dict[str, Any], wanted: set[str]) -> None:
     expressions = {
         "cluster": "__prefect_preflight_permissions.cluster",
         "needs": "__prefect_preflight_needs.admission_policies",
     }
-    found = evaluated(tmp_path, "development", "prefect_preflight", expressions, **variables)
+    found = evaluated("development", "prefect_preflight", expressions, **variables)
     assert {entry["resource"] for entry in found["cluster"]} == wanted
     assert found["needs"] == ("validatingadmissionpolicies" in wanted)
 
@@ -597,9 +592,9 @@ def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(
         ({"prefect_gateway_annotations": {"cert-manager.io/cluster-issuer": "acme"}}, ""),
     ],
 )
-def test_the_certificate_is_looked_for(tmp_path: Path, variables: dict[str, Any], secret: str) -> None:
+def test_the_certificate_is_looked_for(variables: dict[str, Any], secret: str) -> None:
     needs = {name: f"__prefect_preflight_needs.{name}" for name in ("tls_secret", "secrets")}
-    found = evaluated(tmp_path, "production", "prefect_preflight", needs, **variables)
+    found = evaluated("production", "prefect_preflight", needs, **variables)
     assert found == {"tls_secret": secret, "secrets": [secret] if secret else []}
 
 
@@ -615,20 +610,18 @@ def test_the_certificate_is_looked_for(tmp_path: Path, variables: dict[str, Any]
     ids=["ours", "protected", "protected by a setting", "wanted", "of others"],
 )
 def test_clients_ask_the_server_what_the_inventory_does_not_know(
-    tmp_path: Path, variables: dict[str, Any], *, csrf: bool, version: bool
+    variables: dict[str, Any], *, csrf: bool, version: bool
 ) -> None:
     expressions = {"environment": "__prefect_worker_environment"}
-    made = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)["environment"]
+    made = evaluated("production", "prefect_worker", expressions, **variables)["environment"]
     names = ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")
     assert [str(made[f"PREFECT_CLIENT_{name}_ENABLED"]) for name in names] == [str(csrf), str(version)]
 
 
 @pytest.mark.parametrize(("codes", "told"), [(None, "500"), ([500, 504], "500,504"), ([], None)])
-def test_clients_repeat_what_a_restarted_component_has_interrupted(
-    tmp_path: Path, codes: list[int] | None, told: str | None
-) -> None:
+def test_clients_repeat_what_a_restarted_component_has_interrupted(codes: list[int] | None, told: str | None) -> None:
     variables = {} if codes is None else {"prefect_worker_retry_codes": codes}
     expressions = {"environment": "__prefect_worker_environment"}
-    made = evaluated(tmp_path, "production", "prefect_worker", expressions, **variables)["environment"]
+    made = evaluated("production", "prefect_worker", expressions, **variables)["environment"]
     found = made["PREFECT_CLIENT_RETRY_EXTRA_CODES"]
     assert (found if found is None else str(found)) == told

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,10 +13,10 @@ import pytest
 from rendering import evaluated, template
 
 
-def rendered(directory: Path, inventory: str, role: str, name: str, **variables: Any) -> list[dict[str, Any]]:
+def rendered(inventory: str, role: str, name: str, **variables: Any) -> list[dict[str, Any]]:
     """Return the objects of a template as they are applied."""
     objects = f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
-    found = evaluated(directory, inventory, role, {"objects": objects}, **variables)
+    found = evaluated(inventory, role, {"objects": objects}, **variables)
     return list(found["objects"])
 
 
@@ -56,10 +55,10 @@ CLOUDNATIVE_PG = {
     ids=["default", "chosen"],
 )
 def test_the_cluster_of_cloudnative_pg(
-    tmp_path: Path, variables: dict[str, Any], instances: int, storage: dict[str, str], image: str | None
+    variables: dict[str, Any], instances: int, storage: dict[str, str], image: str | None
 ) -> None:
     given = {**CLOUDNATIVE_PG, **variables, "prefect_postgres_settings": {"work_mem": "8MB", "max_wal_senders": 12}}
-    objects = rendered(tmp_path, "development", "prefect_postgres", "cloudnative_pg.yml.j2", **given)
+    objects = rendered("development", "prefect_postgres", "cloudnative_pg.yml.j2", **given)
     cluster = only(objects, "Cluster")
     assert cluster["apiVersion"] == "postgresql.cnpg.io/v1"
     spec = cluster["spec"]
@@ -87,11 +86,11 @@ def test_the_cluster_of_cloudnative_pg(
     assert policy["podSelector"]["matchLabels"] == {"cnpg.io/cluster": cluster["metadata"]["name"]}
 
 
-def test_a_cluster_of_cloudnative_pg_is_reached_by_its_service_and_can_be_patched(tmp_path: Path) -> None:
+def test_a_cluster_of_cloudnative_pg_is_reached_by_its_service_and_can_be_patched() -> None:
     patch = {"storage": {"resizeInUseVolumes": False}, "monitoring": {"enablePodMonitor": True}}
     given = {**CLOUDNATIVE_PG, "prefect_postgres_cluster_patch": patch}
     expressions = {"host": "prefect_database_host", "objects": template("cloudnative_pg.yml.j2")}
-    found = evaluated(tmp_path, "development", "prefect_postgres", expressions, **given)
+    found = evaluated("development", "prefect_postgres", expressions, **given)
     cluster = only(found["objects"], "Cluster")
     assert found["host"].partition(".")[0] == cluster["metadata"]["name"] + "-rw"
     assert cluster["spec"]["storage"] == {"size": "30Gi", "resizeInUseVolumes": False}
@@ -99,14 +98,14 @@ def test_a_cluster_of_cloudnative_pg_is_reached_by_its_service_and_can_be_patche
 
 
 @pytest.mark.parametrize("public", [False, True])
-def test_the_route_of_the_gateway_api(tmp_path: Path, *, public: bool) -> None:
+def test_the_route_of_the_gateway_api(*, public: bool) -> None:
     parent = {"name": "shared", "namespace": "gateways", "sectionName": "https"}
     variables = {
         "prefect_gateway_kind": "http_route",
         "prefect_gateway_parent": parent,
         "prefect_gateway_public_docs": public,
     }
-    objects = rendered(tmp_path, "production", "prefect_gateway", "kubernetes.yml.j2", **variables)
+    objects = rendered("production", "prefect_gateway", "kubernetes.yml.j2", **variables)
     assert [item for item in objects if item["kind"] == "Ingress"] == []
     route = only(objects, "HTTPRoute")
     assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
@@ -130,9 +129,9 @@ def test_the_route_of_the_gateway_api(tmp_path: Path, *, public: bool) -> None:
 
 
 @pytest.mark.parametrize("most", [3, 6])
-def test_api_pods_scale_up_to_their_maximum(tmp_path: Path, most: int) -> None:
+def test_api_pods_scale_up_to_their_maximum(most: int) -> None:
     variables = {"prefect_server_replicas": 3, "prefect_server_max_replicas": most}
-    objects = rendered(tmp_path, "production", "prefect_server", "kubernetes_api.yml.j2", **variables)
+    objects = rendered("production", "prefect_server", "kubernetes_api.yml.j2", **variables)
     api = only(objects, "Deployment")
     scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
     if most == 3:
@@ -164,20 +163,20 @@ def egress(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         ("redis+sentinel://a,b:26380/prefect", [6379, 26379, 26380]),
     ],
 )
-def test_services_of_others_are_reached_by_their_ports(tmp_path: Path, url: str, ports: list[int]) -> None:
+def test_external_services_are_reached_by_their_ports(url: str, ports: list[int]) -> None:
     given = {"prefect_redis_url": url, "prefect_database_port": 5433}
-    objects = rendered(tmp_path, "production", "prefect_cluster", "namespaces.yml.j2", **given)
+    objects = rendered("production", "prefect_cluster", "namespaces.yml.j2", **given)
     assert egress(objects, "prefect-to-redis") == [{"ports": [{"port": port} for port in ports]}]
     assert egress(objects, "prefect-to-database") == [{"ports": [{"port": 5433}]}]
 
 
-def test_a_database_of_the_operator_is_reached_by_its_pods(tmp_path: Path) -> None:
-    objects = rendered(tmp_path, "development", "prefect_cluster", "namespaces.yml.j2", **CLOUDNATIVE_PG)
+def test_a_database_of_the_operator_is_reached_by_its_pods() -> None:
+    objects = rendered("development", "prefect_cluster", "namespaces.yml.j2", **CLOUDNATIVE_PG)
     (rule,) = egress(objects, "prefect-to-database")
     assert rule["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "prefect-postgres"}}}]
 
 
-def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
+def test_what_leaves_the_cluster_is_chosen() -> None:
     collector: dict[str, Any] = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"port": 4317}]}
     pools = [
         {"name": "jobs", "type": "kubernetes", "workers": {"min": 1, "egress": [collector]}},
@@ -192,9 +191,9 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
         "prefect_separate_observer": True,
     }
     for name, policy in (("api", "prefect-api"), ("migration", "prefect-migrate"), ("services", "prefect-services")):
-        objects = rendered(tmp_path, "production", "prefect_server", f"kubernetes_{name}.yml.j2", **given)
+        objects = rendered("production", "prefect_server", f"kubernetes_{name}.yml.j2", **given)
         assert egress(objects, policy) == ([] if name == "services" else [collector])
-    objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **given)
+    objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **given)
     api, *others = egress(objects, "prefect-worker-jobs")
     assert api["ports"] == [{"port": 4211}]  # of the pods
     to_kubernetes = {"ports": [{"port": 16443}]}
@@ -204,7 +203,7 @@ def test_what_leaves_the_cluster_is_chosen(tmp_path: Path) -> None:
     assert egress(objects, "prefect-worker-closed") == [api]
 
 
-def test_where_runs_may_send_is_chosen(tmp_path: Path) -> None:
+def test_where_runs_may_send_is_chosen() -> None:
     store: dict[str, Any] = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]}
     here, elsewhere, _anywhere, closed = pools = [
         {"name": "here", "type": "kubernetes"},
@@ -215,7 +214,7 @@ def test_where_runs_may_send_is_chosen(tmp_path: Path) -> None:
     given = {"prefect_work_pools": [*pools, {"name": "inside", "type": "process"}], "prefect_dns_ports": [5353]}
     for shared, restricted in (([{}], [closed]), ([store], [here, elsewhere, closed])):
         chosen = {**given, "prefect_runs_egress": shared}
-        objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **chosen)
+        objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **chosen)
         runs = [
             item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith("-runs")
         ]
@@ -245,19 +244,19 @@ def test_where_runs_may_send_is_chosen(tmp_path: Path) -> None:
         ("https://prefect.example.com:8443/api", 8443),
     ],
 )
-def test_workers_reach_the_api_by_its_url(tmp_path: Path, url: str, port: int | None) -> None:
+def test_workers_reach_the_api_by_its_url(url: str, port: int | None) -> None:
     pools = [{"name": "jobs", "type": "kubernetes", "workers": {"min": 1}}]
     given = {"prefect_api_url": url, "prefect_work_pools": pools}
-    objects = rendered(tmp_path, "production", "prefect_worker", "kubernetes.yml.j2", **given)
+    objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **given)
     to_api = egress(objects, "prefect-worker-jobs")[0]
     assert to_api["ports"] == [{"port": port or 4211}]
     assert ("to" in to_api) is (port is None)
 
 
 @pytest.mark.parametrize("image", ["", "prometheuscommunity/pgbouncer-exporter:v0.11.0"], ids=["none", "exporter"])
-def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
+def test_an_exporter_beside_pgbouncer(image: str) -> None:
     variables = {"prefect_pgbouncer_exporter_image": image, "prefect_pgbouncer_stats_password": "of@stats"}
-    objects = rendered(tmp_path, "development", "prefect_pgbouncer", "kubernetes.yml.j2", **variables)
+    objects = rendered("development", "prefect_pgbouncer", "kubernetes.yml.j2", **variables)
     containers = {item["name"]: item for item in only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]}
     ports = [port for rule in only(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
     assert list(containers) == ["pgbouncer", *(["exporter"] if image else [])]
@@ -276,13 +275,13 @@ def test_an_exporter_beside_pgbouncer(tmp_path: Path, image: str) -> None:
     assert url.port == containers["pgbouncer"]["ports"][0]["containerPort"]
 
 
-def test_settings_in_a_secret_of_others_reach_every_process_of_the_server(tmp_path: Path) -> None:
+def test_settings_in_an_existing_secret_reach_every_process_of_the_server() -> None:
     """The migration, too: what encrypts blocks is needed when it registers them."""
     names = ("kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2")
     expressions = {name: template(name) for name in names}
     version = {"namespaces": {"prefect": {"secret_versions": {"mine": "41"}}}}
     variables = {"prefect_server_existing_secret": "mine", "prefect_namespace": "prefect", "prefect_cluster": version}
-    found = evaluated(tmp_path, "production", "prefect_server", expressions, **variables)
+    found = evaluated("production", "prefect_server", expressions, **variables)
     workloads = [item for name in names for item in found[name] if item["kind"] in ("Deployment", "Job")]
     assert [item["kind"] for item in workloads] == ["Deployment", "Deployment", "Job"]
     for item in workloads:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,7 +70,7 @@ def labels(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", CLUSTER)
-def test_every_object_can_be_called_so(tmp_path: Path, role: str) -> None:
+def test_every_object_has_a_valid_name(role: str) -> None:
     given = {
         **ACCOUNTS,
         "prefect_instance": INSTANCE,
@@ -86,7 +85,7 @@ def test_every_object_can_be_called_so(tmp_path: Path, role: str) -> None:
         str(number): f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
         for number, name in enumerate(CLUSTER[role])
     }
-    found = evaluated(tmp_path, "development", role, expressions, **given)
+    found = evaluated("development", role, expressions, **given)
     objects = [item for number in expressions for item in found[number]]
     known = {thing.name for thing in names.made({**given, "prefect_platform": "kubernetes"})}
     assert objects
@@ -118,7 +117,7 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("role", PROCESSES)
-def test_every_process_can_be_called_so(tmp_path: Path, role: str) -> None:
+def test_every_process_has_a_valid_name(role: str) -> None:
     given = {
         **HOST,
         "prefect_work_pools": [{"name": longest("host", "pool"), "type": "process", "workers": {"min": 1}}],
@@ -129,7 +128,7 @@ def test_every_process_can_be_called_so(tmp_path: Path, role: str) -> None:
         str(number): f"lookup('ansible.builtin.template', '{name}') | from_yaml"
         for number, name in enumerate(PROCESSES[role])
     }
-    found = evaluated(tmp_path, "local", role, expressions, **given)
+    found = evaluated("local", role, expressions, **given)
     units = [f"{INSTANCE}-{process['name']}" for number in expressions for process in found[number]]
     assert len(units) == 2  # an API process and a group, or a worker and what watches over its runs
     known = {thing.name for thing in names.made({**given, "prefect_platform": "host"})}

@@ -10,4 +10,4 @@ from security_tables import PAGE, with_tables
 
 def test_the_tables_are_those_of_the_templates() -> None:
     text = PAGE.read_text()
-    assert with_tables(text) == text, "run tests/unit/roles/security_tables.py, and look at what has changed"
+    assert with_tables(text) == text, "run tests/security_tables.py, and look at what has changed"

@@ -62,9 +62,9 @@ def test_a_role_that_keeps_its_password_is_said_and_postgresql_serves(
     assert said == f"prefect_database_password: the role pre@fect keeps the password that it has: {words}\n"
 
 
-def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
+def test_the_pod_of_postgresql_runs_it() -> None:
     variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"], "prefect_database_port": 5433}
-    found = evaluated(tmp_path, "local", "prefect_postgres", {"objects": template("statefulset.yml.j2")}, **variables)
+    found = evaluated("local", "prefect_postgres", {"objects": template("statefulset.yml.j2")}, **variables)
     objects = {item["kind"]: item for item in found["objects"]}
     pod = objects["StatefulSet"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -78,11 +78,9 @@ def test_the_pod_of_postgresql_runs_it(tmp_path: Path) -> None:
     assert {"secretRef": {"name": "prefect-postgres"}} in container["envFrom"]
 
 
-def test_the_operator_is_told_of_another_password(tmp_path: Path) -> None:
+def test_the_operator_is_told_of_another_password() -> None:
     variables = {"prefect_platform": "kubernetes", "prefect_postgres_hosts": ["cluster"]}
-    found = evaluated(
-        tmp_path, "local", "prefect_postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables
-    )
+    found = evaluated("local", "prefect_postgres", {"objects": template("cloudnative_pg.yml.j2")}, **variables)
     objects = {item["kind"]: item for item in found["objects"]}
     metadata, spec = objects["Secret"]["metadata"], objects["Cluster"]["spec"]
     assert metadata["labels"] == {"cnpg.io/reload": "true"}

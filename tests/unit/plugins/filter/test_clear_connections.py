@@ -66,7 +66,7 @@ def test_nothing_is_in_clear_with_tls() -> None:
 
 
 @pytest.mark.parametrize("mode", ["prefer", "verify-ca", "verify-full"])
-def test_services_of_others(mode: str) -> None:
+def test_external_services(mode: str) -> None:
     """They have an address and no host of the inventory, so what reaches them leaves every host."""
     one = {name: ["one"] for name in SPREAD if name.endswith("_hosts")} | {
         "prefect_postgres_hosts": [],

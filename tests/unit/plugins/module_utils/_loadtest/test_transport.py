@@ -63,7 +63,7 @@ def test_a_server_that_is_away_for_good_is_a_failure() -> None:
         asyncio.run(post(transport.TRIES))
 
 
-def test_an_address_where_nobody_listens_is_tried_once() -> None:
+def test_a_refused_connection_is_tried_once() -> None:
     meter = transport.Meter()
     http = transport.Http(transport.Endpoint(Address("127.0.0.1", 9, "/api", None, {}), None, csrf=False), meter)
     with pytest.raises(transport.LoadError, match="GET /flows/1: 0"):

@@ -3,20 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tables of docs/security.md, made from what the roles render.
 
-usage: .venv/bin/python tests/unit/roles/security_tables.py      writes them into the page
+usage: .venv/bin/python tests/security_tables.py      writes them into the page
 """
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rendering import ROOT, evaluated, played
+from rendering import ROOT, evaluated, templated
 
 PAGE = ROOT / "docs" / "security.md"
 MARK = r"(<!-- table: {} -->\n).*?(<!-- end -->\n)"
@@ -56,24 +54,19 @@ def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
         yield task
 
 
-def process_groups(directory: Path) -> list[dict[str, Any]]:
+def process_groups() -> list[dict[str, Any]]:
     """Return the options of each process_group task of the local inventory, as Ansible evaluates them."""
     groups = []
     for role, (name, variables) in HOST_TASKS.items():
         owner = "prefect_server" if role == "services" else role
-        (directory / role).mkdir()  # two roles have a template of the same name
         for task in tasks_of(ROOT / "roles" / owner / "tasks" / name):
             if options := task.get("selfhosted.prefect.process_group"):
-                groups.append(templated(directory / role, owner, options, {**variables, **task.get("vars", {})}))
+                groups.append(templated_on_host(owner, options, {**variables, **task.get("vars", {})}))
     return groups
 
 
-def templated(directory: Path, role: str, value: Any, variables: Mapping[str, Any]) -> Any:
-    """Return a value with everything in it templated, as a task of the role sees it."""
-    found = directory / "found.json"
-    fact = {"name": "Evaluate it", "ansible.builtin.set_fact": {"found": value}, "vars": dict(variables)}
-    copy = {"content": "{{ found | to_json }}", "dest": str(found), "mode": "0600"}
-    write = {"name": "Write it", "ansible.builtin.copy": copy}
+def templated_on_host(role: str, value: Any, own: Mapping[str, Any]) -> Any:
+    """Return a value with everything in it templated, as a task of the role sees it on a host of the inventory."""
     given = {
         "prefect_address": "127.0.0.1",
         "prefect_database_clients": ["127.0.0.1"],
@@ -81,9 +74,7 @@ def templated(directory: Path, role: str, value: Any, variables: Mapping[str, An
         "prefect_api_auth_string": "admin:planted",
         "role_path": str(ROOT / "roles" / role),
     }
-    ended = played(directory, "local", role, [fact, write], **given, **PASSWORDS)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return json.loads(found.read_text())
+    return templated("local", role, value, own, **given, **PASSWORDS)
 
 
 def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -125,7 +116,7 @@ CLUSTER_TEMPLATES = {
     "prefect_postgres": ["statefulset.yml.j2"],
     "prefect_pgbouncer": ["kubernetes.yml.j2"],
     "prefect_redis": ["kubernetes.yml.j2"],
-    "prefect_server": ["kubernetes_migration.yml.j2", "kubernetes_api.yml.j2", "kubernetes_services.yml.j2"],
+    "prefect_server": ["kubernetes_api.yml.j2", "kubernetes_migration.yml.j2", "kubernetes_services.yml.j2"],
     "prefect_gateway": ["kubernetes.yml.j2"],
     "prefect_worker": ["kubernetes.yml.j2"],
 }
@@ -137,7 +128,7 @@ POOLS = [
 Objects = list[dict[str, Any]]
 
 
-def cluster_objects(directory: Path) -> Objects:
+def cluster_objects() -> Objects:
     """Return all objects of the development inventory with a pool of each kind, as the roles apply them."""
     found: Objects = []
     for role, names in CLUSTER_TEMPLATES.items():
@@ -147,8 +138,7 @@ def cluster_objects(directory: Path) -> Objects:
             for name in names
         }
         given = {**PASSWORDS, "prefect_api_auth_string": "admin:planted", "prefect_work_pools": POOLS}
-        (directory / role).mkdir()
-        for objects in evaluated(directory / role, "development", role, expressions, **given).values():
+        for objects in evaluated("development", role, expressions, **given).values():
             found += objects
     return found
 
@@ -209,10 +199,8 @@ def role_table(objects: Objects) -> str:
 
 def tables() -> dict[str, str]:
     """Return all tables of the page by their names."""
-    with tempfile.TemporaryDirectory() as directory:
-        groups = process_groups(Path(directory))
-    with tempfile.TemporaryDirectory() as directory:
-        objects = cluster_objects(Path(directory))
+    groups = process_groups()
+    objects = cluster_objects()
     return {
         "processes": process_table(groups),
         "files": file_table(groups),

@@ -9,12 +9,13 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from defaults import ROOT, VENV
 
 from e2e.conftest import Converged
-from e2e.machine import ROOT, Machine, wait_for
+from e2e.machine import Machine, wait_for
 
 PORT = 7399
-PYTHON = "/opt/prefect/3.9.1/bin/python"
+PYTHON = f"{VENV}/bin/python"
 # The script as the role installs it: after the text of the client.
 RELEASE = [ROOT / "roles/prefect_common/files/redis_client.py", ROOT / "roles/prefect_server/files/release_tasks.py"]
 # Real workers of Docket, as the background services are, on another machine whose clock is so many seconds off.

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defaults import ROOT, VENV
 from e2e.conftest import Converged, MakeMachine
-from e2e.machine import ROOT, Machine, wait_for
+from e2e.machine import Machine, wait_for
 from e2e.runs import Flows
 
 from security import escape
@@ -31,7 +32,7 @@ def escapes():
 DIRECTORIES = {
     "prefect_config_dir": "/etc/prefect",
     "prefect_install_dir": "/opt/prefect",
-    "prefect_venv": "/opt/prefect/3.9.1",
+    "prefect_venv": VENV,
     "prefect_data_dir": "/var/lib/prefect",
     "prefect_state_dir": "/var/lib/prefect/processes",
     "prefect_log_dir": "/var/log/prefect",
@@ -95,7 +96,7 @@ def test_root_reads_and_executes_what_root_alone_can_change(machine: Machine) ->
     assert found["problems"] == []
     assert found["counts"]["units"] + found["counts"]["programs"] > 30
     assert found["counts"]["checks"] > 3
-    for path in ("/etc/prefect/worker.env", "/etc/prefect/api.env", "/opt/prefect/3.9.1/bin/prefect"):
+    for path in ("/etc/prefect/worker.env", "/etc/prefect/api.env", f"{VENV}/bin/prefect"):
         assert path in found["paths"], "what has to be looked at was not"
 
 
@@ -193,7 +194,7 @@ def attacked(machine: Machine) -> Iterator[dict[str, Any]]:
         "work_pool_name": "default",
         "path": "/srv/escape",
         "entrypoint": "escapes.py:escapes",
-        "job_variables": {"command": "/opt/prefect/3.9.1/bin/python -m prefect.engine"},
+        "job_variables": {"command": f"{VENV}/bin/python -m prefect.engine"},
     }
     deployment = machine.api("POST", "/deployments/", body)["id"]
     run = machine.api("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}})["id"]

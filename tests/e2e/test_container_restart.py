@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from defaults import VENV
 
 from e2e.conftest import MakeMachine
 from e2e.machine import MACHINE, Machine, run, wait_for
@@ -63,7 +64,7 @@ def test_a_killed_supervisord_comes_back(machine: Machine) -> None:
 
     wait_for(again, 180)
     # Nothing of the former ones is left beside them.
-    assert len(machine.sh("pgrep -f '[/]opt/prefect/3.9.1/bin/prefect worker start'").split()) == len(
+    assert len(machine.sh(f"pgrep -f '[/]{VENV[1:]}/bin/prefect worker start'").split()) == len(
         [name for name in before if "worker-" in name]
     )
     wait_for(lambda: machine.api("GET", "/ready"), 120)

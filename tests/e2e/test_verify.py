@@ -12,13 +12,14 @@ import re
 from typing import NamedTuple
 
 import pytest
+from defaults import DATABASE_PORT, PGBOUNCER_PORT
 
 from e2e.conftest import Converged
 from e2e.machine import API_PORTS, Machine, wait_for
 
 API_ENVIRONMENT = "/etc/prefect/api.env"
 # api-1 connects to PostgreSQL itself, and takes tasks from the Docket of the background services.
-ASTRAY = f"""sed -i 's/:6432/:5432/' {API_ENVIRONMENT}
+ASTRAY = f"""sed -i 's/:{PGBOUNCER_PORT}/:{DATABASE_PORT}/' {API_ENVIRONMENT}
 echo PREFECT_SERVER_DOCKET_NAME=prefect >> {API_ENVIRONMENT}
 systemctl restart prefect-api-1
 """

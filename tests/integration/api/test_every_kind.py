@@ -1,8 +1,6 @@
-"""The twenty points on which the modules beat the Terraform provider and the CLI; a test's number is its point.
+"""What every kind of resource has in common: identity, adoption, encoding, null, deletion, paging, errors.
 
-Here are those that concern every kind. Points 9 and 10 are in test_work_pool, 11 in test_automation and
-test_block_document, 12 in test_schedule, 14 in test_purge, 15 in test_export, 16 to 19 in test_transport (secrets of
-blocks in test_block_document); what the options leave out of the API is in test_documentation.
+What is special to one kind is in the module of its name.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.config
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 from .support import Api, Fault, ModuleFailure
-from .test_matrix import DOCUMENT
+from .test_lifecycle import DOCUMENT
 
 TRIGGER = {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}
 FIELDS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
@@ -70,7 +68,7 @@ def key_of(kind: str, item: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_01_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> None:
+def test_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> None:
     item = make(api, kind, f"{name} {kind}")
     created = api.ensure(kind, **item)
     assert created["changed"]
@@ -104,7 +102,7 @@ SENDS_MORE = ("tag_concurrency_limit", "block_document", "deployment_schedule", 
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-def test_02_adopts_what_exists_and_leaves_unlisted_options(api: Api, kind: str, name: str) -> None:
+def test_adopts_what_exists_and_leaves_unlisted_options(api: Api, kind: str, name: str) -> None:
     item = make(api, kind, f"{name} {kind}")
     before = api.run(kind, **item)[kind]
     option, value = CHANGES[kind]
@@ -119,7 +117,7 @@ def test_02_adopts_what_exists_and_leaves_unlisted_options(api: Api, kind: str, 
         assert list(after["bodies"][-1]) == [option], "only what differs is sent"
 
 
-def test_02_a_deployment_keeps_schedules_and_parameters(api: Api, name: str) -> None:
+def test_a_deployment_keeps_schedules_and_parameters(api: Api, name: str) -> None:
     flow = api.raw("POST", "/flows/", {"name": name})
     schedule = {"schedule": {"cron": "0 3 * * *", "timezone": "UTC"}, "slug": "nightly"}
     made = {"name": "d", "flow_id": flow["id"], "parameters": {"p": 1}, "schedules": [schedule], "paused": True}
@@ -136,7 +134,7 @@ NAMES = ["a#b with space", "a?b=c;d+e", "quote\"and'\\", "ünï-çødé 漢 {{ b
 
 
 @pytest.mark.parametrize("odd", NAMES)
-def test_03_names_are_percent_encoded(api: Api, odd: str) -> None:
+def test_names_are_percent_encoded(api: Api, odd: str) -> None:
     name = f"03 {odd}"
     kinds = [*FREE, "deployment_schedule", "automation"]
     for kind in kinds:
@@ -147,7 +145,7 @@ def test_03_names_are_percent_encoded(api: Api, odd: str) -> None:
 
 @pytest.mark.parametrize("kind", FREE)
 @pytest.mark.parametrize("character", "/%&<>")
-def test_03_forbidden_characters_are_refused_before_any_request(api: Api, kind: str, character: str) -> None:
+def test_forbidden_characters_are_refused_before_any_request(api: Api, kind: str, character: str) -> None:
     item = entries("03")[kind]
     option = "tag" if kind == "tag_concurrency_limit" else "name"
     with pytest.raises(ModuleFailure, match=rf"{kind} .*{option}: must not be empty nor contain") as refusal:
@@ -156,7 +154,7 @@ def test_03_forbidden_characters_are_refused_before_any_request(api: Api, kind: 
     assert api.proxy.requests == []
 
 
-def test_04_compares_with_the_servers_normal_form(api: Api, name: str) -> None:
+def test_compares_with_the_servers_normal_form(api: Api, name: str) -> None:
     api.ensure("flow", name=name, tags=["b", "a", "b"])
     item = {
         "flow": name,
@@ -173,7 +171,7 @@ def test_04_compares_with_the_servers_normal_form(api: Api, name: str) -> None:
     api.ensure("work_pool", name=name, description=None)
 
 
-def test_05_a_changed_global_limit_leaves_held_slots(api: Api, name: str) -> None:
+def test_a_changed_global_limit_leaves_held_slots(api: Api, name: str) -> None:
     api.run("global_concurrency_limit", name=name, limit=5)
     api.raw("POST", "/v2/concurrency_limits/increment", {"names": [name], "slots": 3, "mode": "concurrency"})
     result = api.ensure("global_concurrency_limit", name=name, limit=10)
@@ -182,7 +180,7 @@ def test_05_a_changed_global_limit_leaves_held_slots(api: Api, name: str) -> Non
     assert api.run("global_concurrency_limit_info", name=name)["global_concurrency_limit"]["active_slots"] == 3
 
 
-def test_05_a_changed_tag_limit_leaves_held_slots(api: Api, name: str) -> None:
+def test_a_changed_tag_limit_leaves_held_slots(api: Api, name: str) -> None:
     tag = "held by a task"
     api.run("tag_concurrency_limit", tag=tag, concurrency_limit=5)
     holder = "11111111-1111-4111-8111-111111111111"
@@ -192,7 +190,7 @@ def test_05_a_changed_tag_limit_leaves_held_slots(api: Api, name: str) -> None:
     api.raw("POST", "/concurrency_limits/decrement", {"names": [tag], "task_run_id": holder})
 
 
-def test_05_runtime_fields_are_never_a_difference(api: Api, name: str) -> None:
+def test_runtime_fields_are_never_a_difference(api: Api, name: str) -> None:
     item = {"name": name, "type": "process"}
     api.run("work_pool", **item)
     api.raw("POST", f"/work_pools/{_quoted(name)}/workers/heartbeat", {"name": "w"})
@@ -237,7 +235,7 @@ IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # what a server accepts 
 
 
 @pytest.mark.parametrize(("kind", "option"), [(kind, option) for kind in CLEARED for option in CLEARED[kind]])
-def test_06_omitted_leaves_null_clears_value_sets(api: Api, kind: str, option: str) -> None:
+def test_omitted_leaves_null_clears_value_sets(api: Api, kind: str, option: str) -> None:
     api.run("work_pool", name="06 pool", type="process")
     value, empty = CLEARED[kind][option]
     item = make(api, kind, f"06 {kind} {option}")
@@ -255,7 +253,7 @@ def test_06_omitted_leaves_null_clears_value_sets(api: Api, kind: str, option: s
     ("kind", "option"),
     [("global_concurrency_limit", "limit"), ("tag_concurrency_limit", "concurrency_limit"), ("work_pool", "type")],
 )
-def test_06_null_where_nothing_can_be_cleared_is_refused(api: Api, kind: str, option: str) -> None:
+def test_null_where_nothing_can_be_cleared_is_refused(api: Api, kind: str, option: str) -> None:
     item = make(api, kind, f"06 refused {kind}")
     with pytest.raises(ModuleFailure, match=f"{option}: cannot be null"):
         api.run(kind, **{**item, option: None})
@@ -263,14 +261,14 @@ def test_06_null_where_nothing_can_be_cleared_is_refused(api: Api, kind: str, op
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_07_deleted_elsewhere_is_made_again(api: Api, kind: str, name: str) -> None:
+def test_deleted_elsewhere_is_made_again(api: Api, kind: str, name: str) -> None:
     item = make(api, kind, f"{name} {kind}")
     first = api.run(kind, **item)[kind]["id"]
     api.run(kind, **key_of(kind, item), state="absent")
     assert api.ensure(kind, **item)[kind]["id"] != first
 
 
-def test_07_deleted_elsewhere_is_made_again_at_once(api: Api, name: str) -> None:
+def test_deleted_elsewhere_is_made_again_at_once(api: Api, name: str) -> None:
     item = {"name": name, "type": "process"}
     api.run("work_pool", **item)
     api.raw("DELETE", f"/work_pools/{_quoted(name)}")
@@ -279,14 +277,14 @@ def test_07_deleted_elsewhere_is_made_again_at_once(api: Api, name: str) -> None
     assert time.monotonic() - start < 1
 
 
-def test_07_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> None:
+def test_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> None:
     api.run("global_concurrency_limit", name=name, limit=1)
     # The answer to the first DELETE gets lost, so the second one finds nothing.
     api.proxy.faults.append(Fault("DELETE", "/v2/concurrency_limits/", status=502, acts=True))
     assert api.run("global_concurrency_limit", name=name, state="absent")["changed"]
 
 
-def test_08_lists_are_read_to_the_end(api: Api) -> None:
+def test_lists_are_read_to_the_end(api: Api) -> None:
     # The server keeps both kinds of limits in one list.
     document: dict[str, list[dict[str, Any]]] = {
         "global_concurrency_limits": [{"name": f"08-{n}", "limit": n} for n in range(205)],
@@ -303,7 +301,7 @@ def test_08_lists_are_read_to_the_end(api: Api) -> None:
     assert all(request.body["limit"] <= 200 for request in api.proxy.requests if request.method == "POST")
 
 
-def test_13_one_list_request_per_kind_then_only_the_writes(api: Api, name: str) -> None:
+def test_one_list_request_per_kind_then_only_the_writes(api: Api, name: str) -> None:
     document: dict[str, Any] = {
         "global_concurrency_limits": [{"name": f"{name} {n}", "limit": n} for n in range(20)],
         "work_pools": [{"name": f"{name} {n}", "type": "process", "job": {"stream_output": False}} for n in range(5)],
@@ -327,7 +325,7 @@ def test_13_one_list_request_per_kind_then_only_the_writes(api: Api, name: str) 
     assert all(count <= 4 for count in reads.values()), reads
 
 
-def test_20_errors_name_object_field_and_the_servers_detail(api: Api, name: str) -> None:
+def test_errors_name_object_field_and_the_servers_detail(api: Api, name: str) -> None:
     api.run("work_pool", name=name, type="process")
     with pytest.raises(ModuleFailure) as failure:
         api.run("deployment", flow="f", name="d", work_pool="no such pool")
@@ -341,7 +339,7 @@ def test_20_errors_name_object_field_and_the_servers_detail(api: Api, name: str)
         api.run("work_pool", name=name, type="kubernetes")
 
 
-def test_20_a_document_reports_every_failure_then_fails(api: Api, name: str) -> None:
+def test_a_document_reports_every_failure_then_fails(api: Api, name: str) -> None:
     with pytest.raises(ModuleFailure) as refusal:
         api.run(
             "configuration",
