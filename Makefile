@@ -22,7 +22,7 @@ test-all: ## all of every stage, for a release: hours
 	@.venv/bin/python tests/run.py --all
 
 sanity: ## ansible-test sanity, on a copy of this checkout
-lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, changelog fragments
+lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, Markdown, prose, changelog fragments
 docs: ## what modules, filters and roles document about themselves
 unit: ## pure functions, no server
 package: ## the collection as a tarball: its files, its installation, its playbooks

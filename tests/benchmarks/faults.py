@@ -7,9 +7,10 @@ usage, as root, on a machine that does nothing else:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/faults.py [--rate 3] [--only redis ...]
 
-A machine of tests/machines gets the local inventory. For each fault there is control-plane load (docs/loadtest.md), and
-the fault in the middle of it. Printed is a Markdown table. The backlog is calculated from the runs themselves, which
-have their expected start and their start by the server's clock, so nothing had to be asked while the server was away:
+A machine of tests/machines gets the local inventory. For each fault there is control-plane load
+(docs/load-testing.md), and the fault in the middle of it. Printed is a Markdown table. The backlog is calculated from
+the runs themselves, which have their expected start and their start by the server's clock, so nothing had to be asked
+while the server was away:
 a run waits from the one to the other. "Back" is the time from the fault until no more runs wait than at the worst
 moment before it, and that for some seconds. "Restarted" are the processes that are others a minute after the load.
 """

@@ -9,10 +9,10 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
 with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
-processes of the other one are stopped. Each gets control-plane load (docs/loadtest.md) at rising rates, of the requests
-that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a run is
-lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with the
-machine.
+processes of the other one are stopped. Each gets control-plane load (docs/load-testing.md) at rising rates, of the
+requests that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a
+run is lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with
+the machine.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory: that is the base. A variant is the inventory with a few variables
 more, applied by those parts of site.yml that read them. Base and variant take turns under the same control-plane load
-(docs/loadtest.md), in the order base, variant, variant, base, ..., so that what drifts on the machine meets both and
-each change of the inventory serves two loads. Printed is a Markdown table with a row for each variant as soon as it is
-done: the median of its loads, and in brackets how many times that is the base's of the same round, again as a median;
-at the end, a table with all loads. Costs are for a run, and include what the deployment does while nothing runs. With
-three rounds, a variant takes about a quarter of an hour.
+(docs/load-testing.md), in the order base, variant, variant, base, ..., so that what drifts on the machine meets both
+and each change of the inventory serves two loads. Printed is a Markdown table with a row for each variant as soon as
+it is done: the median of its loads, and in brackets how many times that is the base's of the same round, again as a
+median; at the end, a table with all loads. Costs are for a run, and include what the deployment does while nothing
+runs. With three rounds, a variant takes about a quarter of an hour.
 
 Not here: `prefect_separate_observer`, which only a cluster has, and the number of uvicorn's workers in a process, for
 which the collection starts more processes instead. Real workers have nothing to do in a control-plane load; what their

@@ -108,7 +108,7 @@ def test_clients_refuse_another_name(place: Path) -> None:
 def test_what_is_good_is_not_made_again(place: Path, tmp_path: Path) -> None:
     before = texts(place)
     assert certificates_due({HOST: NAMES}, str(place), 30) == []
-    assert "Make the keys of hosts" not in execute(tmp_path, place)
+    assert "Create the keys of the hosts" not in execute(tmp_path, place)
     assert texts(place) == before
 
 
