@@ -20,7 +20,7 @@ class FilterModule:
             "_redis_ca": Deferred("_redis", "redis_ca"),
             "redis_database": Deferred("_redis", "redis_database"),
             "_redis_ports": Deferred("_redis", "redis_ports"),
-            "_redis_rules": Deferred("_redis", "prefect_redis_rules"),
+            "_redis_rules": Deferred("_redis", "redis_rules"),
             "_redis_settings": Deferred("_redis", "redis_settings"),
             "redis_url": Deferred("_urls", "redis_url"),
         }

@@ -77,7 +77,7 @@ def redis_settings(url: str, prefix: str) -> dict[str, str]:
     return {f"{prefix}_{name}": value for name, value in found.items() if value is not None}
 
 
-def prefect_redis_rules(keys: Iterable[str], channels: Iterable[str], categories: Iterable[str]) -> list[str]:
+def redis_rules(keys: Iterable[str], channels: Iterable[str], categories: Iterable[str]) -> list[str]:
     """Return the rules of a user of Redis."""
     return [
         *(f"~{key}" for key in keys),
