@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = ROOT / "docs" / "decisions" / "README.md"
 PAGES = sorted(path for path in INDEX.parent.glob("*.md") if path != INDEX)
-HEADINGS = ["Context", "Decision", "What was measured", "When to revisit"]
+HEADINGS = ["Context", "Decision", "Measurements", "When to revisit"]
 
 
 def anchors(page: Path) -> set[str]:

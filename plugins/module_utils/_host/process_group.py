@@ -476,8 +476,9 @@ def first_weakness(path: str) -> str | None:
 
 def is_young(pid: int, process: dict[str, Any]) -> bool:
     """Whether a process may not be ready yet without anything being wrong."""
+    seconds: float = process["ready"]["timeout"] if process["ready"] else process["start_seconds"]
     try:
-        return liveness.age_of(pid) < (process["ready"]["timeout"] if process["ready"] else process["start_seconds"])
+        return liveness.age_of(pid) < seconds
     except OSError:
         return True  # it has just ended, and starts again
 
