@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the test stages and sum them up in one line.
 
-usage: .venv/bin/python tests/run.py [--all | STAGE ...] [-- words to add to each command]
+usage: .venv/bin/python tests/run.py [--all | --first | STAGE ...] [-- words to add to each command]
 
-Without --all or names, what runs of each stage is quick enough for every change.
+Without --all, --first or names, what runs of each stage is quick enough for every change. With --first, what needs no root
+and finds most mistakes in five minutes.
 
 Every command runs, whether or not an earlier one failed. Its output goes to tests/output/<stage>/<command>.log
 and is shown if it failed, or while it runs if it is the only one. A command counts as many tests as its

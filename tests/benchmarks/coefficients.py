@@ -26,7 +26,8 @@ from collections.abc import Collection, Iterator
 from datetime import date
 
 from benchmarks.local import REDIS, add_options, deployed, difference, machine_text, read
-from e2e.machine import ROOT, Machine, wait_for
+from defaults import ROOT, VENV
+from e2e.machine import Machine, wait_for
 from e2e.runs import Flows
 
 DATA = ROOT / "plugins/plugin_utils/_sizing/coefficients.yml"
@@ -69,7 +70,7 @@ class Work(Flows):
             "work_pool_name": "default",
             "path": "/srv/flows",
             "entrypoint": "work.py:work",
-            "job_variables": {"command": "/opt/prefect/3.9.1/bin/python -m prefect.engine"},
+            "job_variables": {"command": f"{VENV}/bin/python -m prefect.engine"},
         }
         self.deployment = machine.api("POST", "/deployments/", body)["id"]
 

@@ -32,9 +32,10 @@ from urllib.parse import urlsplit
 
 from ansible import release as ansible_release
 
+from tests.defaults import VERSION
 from tests.integration.api.support import HERE, ROOT, PostgreSQL, Server, absent, installed_prefect, run_module
 
-NEWEST = "3.9.1"
+NEWEST = VERSION
 OBJECTS = 1000
 FEW = 5  # for yardsticks that take seconds per object
 

@@ -25,7 +25,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from e2e.machine import GATEWAY_PORT, MACHINE, ROOT, Machine, Played, run
+from defaults import GATEWAY_PORT, ROOT
+from e2e.machine import MACHINE, Machine, Played, run
 
 # The probe run, which is over when its events have reached the database.
 PROBE = (

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from benchmarks.local import add_options, cpu, deployed, machine_text
+from defaults import GATEWAY_PORT
 from e2e.machine import Machine, wait_for
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
@@ -66,7 +67,7 @@ class SideB:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.url = f"http://{machine.ip}:4200/api"
+        self.url = f"http://{machine.ip}:{GATEWAY_PORT}/api"
 
     def units(self) -> str:
         """All but PostgreSQL, which both use."""

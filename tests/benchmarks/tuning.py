@@ -35,7 +35,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.load import add_load_options, load, print_troubles
 from benchmarks.local import REDIS, add_options, deployed, difference, machine_text, read, release
-from e2e.machine import ROOT, Machine, wait_for
+from defaults import ROOT
+from e2e.machine import Machine, wait_for
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError

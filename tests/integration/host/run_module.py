@@ -11,9 +11,11 @@ import sys
 sys.path[:0] = ["/opt/python", "/opt/checkout/.collections"]
 sys.dont_write_bytecode = True
 
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
 
 from ansible_collections.selfhosted.prefect.plugins.modules import process_group
 
-with patch_module_args(json.load(sys.stdin)):
-    process_group.main()
+# ansible.module_utils.testing does this, and ansible-core 2.18 has no such module.
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+process_group.main()

@@ -624,4 +624,5 @@ def test_clients_repeat_what_a_restarted_component_has_interrupted(codes: list[i
     expressions = {"environment": "__prefect_worker_environment"}
     made = evaluated("production", "prefect_worker", expressions, **variables)["environment"]
     found = made["PREFECT_CLIENT_RETRY_EXTRA_CODES"]
-    assert (found if found is None else str(found)) == told
+    # ansible-core 2.18 makes an empty string of none; Prefect takes both for no codes.
+    assert (None if found in (None, "") else str(found)) == told

@@ -10,8 +10,8 @@ import json
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import KubernetesError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import Change
@@ -59,9 +59,14 @@ def syslog(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return logged
 
 
-def result(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    options = {"group": "api", "namespace": "flows", "objects": [SECRET, DEPLOYMENT]}
-    with patch_module_args(options), pytest.raises(SystemExit):
+def result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {"group": "api", "namespace": "flows", "objects": [SECRET, DEPLOYMENT]}
+    if "inject_invocation" in basic.PASS_VARS:  # newer releases of ansible-core leave the invocation out otherwise
+        options["_ansible_inject_invocation"] = True
+    # ansible.module_utils.testing does this, and ansible-core 2.18 has no such module.
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    with pytest.raises(SystemExit):
         kubernetes_objects.main()
     return dict(json.loads(capsys.readouterr().out))
 
@@ -77,7 +82,7 @@ def test_neither_the_result_nor_the_log_has_a_secret(
 ) -> None:
     changes = [Change("create", None, SECRET), Change("create", None, DEPLOYMENT)]
     monkeypatch.setattr(kubernetes_objects, "run", lambda *_options: changes)
-    ended = result(capsys)
+    ended = result(monkeypatch, capsys)
     assert_hidden(json.dumps(ended))
     assert_hidden(str(syslog))
     assert "objects=NOT_LOGGING_PARAMETER" in syslog[0]
@@ -97,7 +102,7 @@ def test_an_error_has_no_secret(
         raise KubernetesError(f"Deployment prefect-api: log in with {PASSWORD} or {base64_of(TOKEN)} or {TOKEN}")
 
     monkeypatch.setattr(kubernetes_objects, "run", fail)
-    ended = result(capsys)
+    ended = result(monkeypatch, capsys)
     assert ended["msg"].startswith("Deployment prefect-api: log in with ********")
     assert PASSWORD not in ended["msg"]
     assert TOKEN not in ended["msg"]
