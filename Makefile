@@ -5,7 +5,7 @@
 ARGS ?=
 STAGES = sanity lint docs unit package contract molecule machines e2e security kubernetes
 
-.PHONY: help site test test-quick test-all $(STAGES) build lock clean
+.PHONY: help site test test-quick test-all $(STAGES) build importer lock clean
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -26,7 +26,7 @@ test-all: ## all of every stage, for a release: hours
 	@.venv/bin/python tests/run.py --all
 
 sanity: ## ansible-test sanity, on a copy of this checkout
-lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, changelog fragments
+lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, Markdown, prose, changelog fragments
 docs: ## what modules, filters and roles document about themselves
 unit: ## pure functions, no server
 package: ## the collection as a tarball: its files, its installation, its playbooks
@@ -47,6 +47,9 @@ core-2.%: ## another ansible-core in .venv, for example: make core-2.18 sanity u
 build: ## the tarball for Galaxy, in build/
 	@scripts/bootstrap.sh test
 	@scripts/build.sh build
+
+importer: build ## what Galaxy says of that tarball
+	@scripts/galaxy-importer.sh build/selfhosted-prefect-$$(sed -n 's/^version: //p' galaxy.yml).tar.gz
 
 lock: ## resolve requirements/*.in into the lock files beside them; ARGS=--upgrade moves what is locked
 	@scripts/lock.sh $(ARGS)

@@ -26,6 +26,7 @@ cp requirements/uv.txt "$files/uv.txt"
 compile control requirements/control.txt 3.11 "$@"
 # test.in includes control.in: the constraint keeps what both hold at one version.
 compile test requirements/test.txt 3.11 --constraint requirements/control.txt --constraint requirements/uv.txt "$@"
+compile galaxy-importer requirements/galaxy-importer.txt 3.11 "$@"
 
 deployed supervisor "$files/supervisor.txt" 3.10 "$@"
 deployed prefect-3.9.1 "$files/constraints-3.9.1.txt" 3.11 --override requirements/prefect-3.9.1-override.in "$@"

@@ -31,7 +31,15 @@ from defaults import ROOT, variables_of_roles
 
 if AnsibleCollectionConfig.collection_finder is None:  # not in pytest, see conftest.py
     init_plugin_loader([str(ROOT / ".collections")])
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+
+
+def _given(role: str) -> dict[str, str]:
+    """Return what Ansible knows of the host and of the role."""
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "role_path": str(ROOT / "roles" / role),
+    }
 
 
 def _link(directory: Path, role: str) -> None:
@@ -58,7 +66,7 @@ def played(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
             *("-i", str(defaults), "-i", str(ROOT / "inventories" / inventory)),
-            *("-e", json.dumps({**LOCAL, **variables}), *words, str(directory / "play.yml")),
+            *("-e", json.dumps({**_given(role), **variables}), *words, str(directory / "play.yml")),
         ],
         cwd=directory,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_NOCOLOR": "1"},
@@ -103,7 +111,7 @@ def templated(inventory: str, role: str, value: Any, own: Mapping[str, Any] | No
     loader.set_basedir(str(ROOT / "roles" / role))  # where lookups begin
     manager = VariableManager(loader, hosts)
     # As JSON, because that is how a command line gives them.
-    manager._extra_vars = _trusted(json.loads(json.dumps({**LOCAL, **variables})))
+    manager._extra_vars = _trusted(json.loads(json.dumps({**_given(role), **variables})))
     HostVars(hosts, manager, loader)  # makes itself known to the manager
     names = {**variables_of_roles("vars"), **(own or {}), "found": value}
     play = Play.load({"hosts": "all", "vars": _trusted(names)}, variable_manager=manager, loader=loader)

@@ -169,7 +169,7 @@ STAGES = (
             Command(
                 "mypy-scripts",
                 "mypy tests/run.py tests/conftest.py tests/defaults.py tests/rendering.py tests/unit/test_run.py"
-                " tests/package tests/machines tests/e2e tests/security tests/kubernetes scripts"
+                " tests/package tests/prose tests/machines tests/e2e tests/security tests/kubernetes scripts"
                 " tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"
                 " tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py"
                 " tests/benchmarks/local.py tests/benchmarks/tuning.py",
@@ -177,7 +177,10 @@ STAGES = (
             Command("ruff-check", "ruff check ."),
             Command("ruff-format", "ruff format --check ."),
             Command("yamllint", "yamllint --strict ."),
-            Command("shellcheck", "shellcheck scripts/*.sh .ci/run"),
+            Command("shellcheck", "shellcheck scripts/*.sh .ci/run tests/prose/vale"),
+            Command("markdown", "pymarkdown scan *.md docs roles/*/README.md tests/*/README.md"),
+            # The first time, it builds Vale.
+            Command("prose", "python tests/prose/check.py", minutes=30),
             Command("changelog-fragments", "antsibull-changelog lint"),
         ),
         tools=GIT,

@@ -94,7 +94,7 @@ def process_table(groups: list[dict[str, Any]]) -> str:
             lines.append(
                 (f"`{process['name']}`", process.get("user", "root"), address or "-", f"`{reads}`" if reads else "-")
             )
-    return rows(("process", "account", "listens on", "environment file"), lines)
+    return rows(("Process", "Account", "Listens on", "Environment file"), lines)
 
 
 def file_table(groups: list[dict[str, Any]]) -> str:
@@ -103,12 +103,12 @@ def file_table(groups: list[dict[str, Any]]) -> str:
     for group in groups:
         for entry in group.get("directories", []):
             owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
-            found[entry["path"]] = (f"`{entry['path']}/`", owner, str(entry.get("mode", "0755")), "")
+            found[entry["path"]] = (f"`{entry['path']}/`", owner, str(entry.get("mode", "0755")), "no")
         for entry in group.get("files", []):
             owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
-            secret = "yes" if "planted" in entry["content"] else ""
+            secret = "yes" if "planted" in entry["content"] else "no"
             found[entry["path"]] = (f"`{entry['path']}`", owner, str(entry.get("mode", "0640")), secret)
-    return rows(("path", "owner", "mode", "secrets"), found.values())
+    return rows(("Path", "Owner", "Mode", "Contains secrets"), found.values())
 
 
 CLUSTER_TEMPLATES = {
@@ -177,7 +177,7 @@ def pod_table(objects: Objects) -> str:
         account = f"`{spec.get('serviceAccountName', 'default')}`"
         name = re.sub(r"-[0-9a-f]{10}$", "-...", item["metadata"]["name"])  # a checksum of the Job
         lines.append((f"`{name}`", f"`{namespace_of(item)}`", account, token, secrets))
-    return rows(("workload", "namespace", "ServiceAccount", "token", "Secrets"), lines)
+    return rows(("Workload", "Namespace", "ServiceAccount", "Token", "Secrets"), lines)
 
 
 def role_table(objects: Objects) -> str:
@@ -194,7 +194,7 @@ def role_table(objects: Objects) -> str:
             for rule in role["rules"]:
                 account = f"`{subject.get('namespace', namespace_of(item))}/{subject['name']}`"
                 lines.append((account, where, ", ".join(rule["resources"]), ", ".join(rule["verbs"])))
-    return rows(("ServiceAccount", "in namespace", "resources", "verbs"), lines)
+    return rows(("ServiceAccount", "Namespace", "Resources", "Verbs"), lines)
 
 
 def tables() -> dict[str, str]:

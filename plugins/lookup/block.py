@@ -60,9 +60,9 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._lookup import objects
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.lookup import objects
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
 
 
 class LookupModule(LookupBase):

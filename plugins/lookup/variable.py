@@ -51,9 +51,9 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._lookup import objects
-from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.lookup import objects
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import VARIABLE
 
 
 class LookupModule(LookupBase):

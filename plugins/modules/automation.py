@@ -162,8 +162,8 @@ automation:
     id: {description: The server's id., type: str, returned: when it exists}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 
 
 def main() -> None:

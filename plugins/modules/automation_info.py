@@ -52,13 +52,13 @@ automation:
 
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 
 
 def read(client: Client, name: str | None) -> dict[str, Any]:
-    found = AUTOMATION.every(client) if name is None else AUTOMATION.readable(client, AUTOMATION.named(client, name))
+    found = AUTOMATION.list_all(client) if name is None else AUTOMATION.readable(client, AUTOMATION.named(client, name))
     results = [AUTOMATION.result(one) for one in found]
     one = {} if name is None else {"automation": results[0] if len(results) == 1 else None}
     return {"changed": False, "automations": results, **one}

@@ -74,8 +74,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
 
 
 def questions(now: str) -> dict[str, Any]:

@@ -116,8 +116,8 @@ block_document:
     data: {bucket_name: reports, credentials: {$ref: aws-credentials/reports}}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ block_document:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
 
 
 def main() -> None:

@@ -102,8 +102,8 @@ block_schema:
   sample: {block_type: mail-gateway, version: "1.0", capabilities: []}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_SCHEMA
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA
 
 
 def main() -> None:

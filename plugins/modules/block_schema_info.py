@@ -54,8 +54,8 @@ block_schema:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_SCHEMA
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA
 
 
 def main() -> None:

@@ -82,8 +82,8 @@ block_type:
   sample: {slug: invoice-service, name: Invoice Service, is_protected: false}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_TYPE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import BLOCK_TYPE
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ block_type:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_TYPE
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import BLOCK_TYPE
 
 
 def main() -> None:

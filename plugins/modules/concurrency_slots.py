@@ -55,8 +55,11 @@ released_slots:
   sample: 3
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import SLOT_OPTIONS, release
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.concurrency_slots import (
+    SLOT_OPTIONS,
+    release,
+)
 
 
 def main() -> None:

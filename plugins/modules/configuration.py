@@ -241,8 +241,8 @@ failures:
   elements: str
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import OPTIONS, configure
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import OPTIONS, configure
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
 
 
 def main() -> None:

@@ -215,8 +215,8 @@ deployment:
   sample: {flow: nightly-report, name: production, work_pool: fast, work_queue: default, paused: false}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import DEPLOYMENT
 
 
 def main() -> None:

@@ -54,8 +54,8 @@ deployment:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import DEPLOYMENT
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment import DEPLOYMENT
 
 
 def main() -> None:

@@ -140,8 +140,10 @@ deployment_schedule:
   sample: {deployment: monthly-invoices/production, slug: first-monday, cron: 0 3 1 * 1, day_or: false, paused: false}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
+    DEPLOYMENT_SCHEDULE,
+)
 
 
 def main() -> None:

@@ -54,8 +54,10 @@ deployment_schedule:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
+    DEPLOYMENT_SCHEDULE,
+)
 
 
 def main() -> None:

@@ -107,8 +107,8 @@ summary:
   sample: {variables: 1, work_pools: 3}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._export import OPTIONS, export
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.export import OPTIONS, export
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
 
 
 def main() -> None:

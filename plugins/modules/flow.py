@@ -66,8 +66,8 @@ flow:
   sample: {name: nightly-report, tags: [nightly, reporting], labels: {}}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import FLOW
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
 
 
 def main() -> None:

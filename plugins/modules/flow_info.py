@@ -50,8 +50,8 @@ flow:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow import FLOW
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
 
 
 def main() -> None:

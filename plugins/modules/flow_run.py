@@ -123,8 +123,8 @@ logs:
   elements: str
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import OPTIONS, execute
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import OPTIONS, execute
 
 
 def main() -> None:

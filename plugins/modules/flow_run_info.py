@@ -68,8 +68,8 @@ flow_run:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import search
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import search
 
 
 def main() -> None:

@@ -110,8 +110,8 @@ states:
   sample: {CRASHED: 12}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run_state import OPTIONS, set_states
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run_state import OPTIONS, set_states
 
 
 def main() -> None:

@@ -81,8 +81,10 @@ global_concurrency_limit:
   sample: {name: external-api, limit: 40, active: true, slot_decay_per_second: 0.0, active_slots: 3}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import GLOBAL_CONCURRENCY_LIMIT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
+    GLOBAL_CONCURRENCY_LIMIT,
+)
 
 
 def main() -> None:

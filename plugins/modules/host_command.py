@@ -121,8 +121,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_account as account
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_launch as launch
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import account, launch
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -165,8 +165,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import MANAGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _UNITS = "/etc/systemd/system/*.service"

@@ -94,7 +94,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._user_processes import signal_all, user_processes
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import signal_all, user_processes
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

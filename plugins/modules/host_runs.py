@@ -102,8 +102,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import UnixTransport, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._user_processes import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager import UnixTransport, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import (
     descendants,
     signal_all,
     user_processes,

@@ -144,14 +144,14 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import facts, pods
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import facts, pods
 
 _PERMISSION = {
     "group": {"type": "str", "required": True},

@@ -140,7 +140,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
@@ -148,13 +148,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_cli
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
     Change,
-    ObjectSet,
     presentable,
     secret_values,
     title,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import ObjectSet
 
 
 def hide_secrets(module: AnsibleModule) -> list[Manifest]:

@@ -132,14 +132,14 @@ unread:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_pods import Pods, Program
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.pods import Pods, Program
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
 
 

@@ -63,18 +63,16 @@ workloads:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import (
-    ObjectSet,
-    is_workload,
-    title,
-)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import title
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.readiness import is_workload
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.rollout import Rollout
 
 
 def main() -> None:
@@ -96,7 +94,7 @@ def main() -> None:
     try:
         if not module.check_mode:
             client = KubernetesClient(access(options["kubeconfig"], options["context"]))
-            objects = ObjectSet(client, options["instance"], "", options["namespace"])
+            objects = Rollout(client, options["instance"], "", options["namespace"])
             workloads = objects.workloads(options["groups"])
             objects.wait(workloads, options["wait_timeout"])
     except KubernetesError as error:

@@ -226,14 +226,14 @@ result:
       elements: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
 
 
 def main() -> None:
-    module = PrefectModule(_load.OPTIONS)
+    module = PrefectModule(runner.OPTIONS)
     options = {**module.params}
-    run(module, lambda client: _load.execute(client, options))
+    run(module, lambda client: runner.execute(client, options))
 
 
 if __name__ == "__main__":

@@ -447,8 +447,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_files import mode_of
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import Failed, Group, Site
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.files import mode_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import Failed, Group, Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _DIRECTORY = re.compile(r"/[A-Za-z0-9_./@+-]+")  # what needs no quotes anywhere

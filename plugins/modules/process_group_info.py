@@ -88,15 +88,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_group import vital_signs
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_manager import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import files
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager import (
     Launcher,
     ManagerError,
     Supervisord,
     Systemd,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import unit_name
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import vital_signs
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import unit_name
 
 
 def children() -> dict[int, list[int]]:

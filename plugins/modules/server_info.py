@@ -59,8 +59,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
 
 MASK = "********"
 SECRET_NAME = re.compile(r"password|secret|auth_string|api_key|^key$|token$|custom_headers|connection_url")

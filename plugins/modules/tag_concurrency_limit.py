@@ -62,8 +62,10 @@ tag_concurrency_limit:
   sample: {tag: database, concurrency_limit: 10, active_slots: 3}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import TAG_CONCURRENCY_LIMIT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
+    TAG_CONCURRENCY_LIMIT,
+)
 
 
 def main() -> None:

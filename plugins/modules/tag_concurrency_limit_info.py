@@ -50,8 +50,10 @@ tag_concurrency_limit:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import TAG_CONCURRENCY_LIMIT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
+    TAG_CONCURRENCY_LIMIT,
+)
 
 
 def main() -> None:

@@ -85,8 +85,8 @@ variable:
   sample: {name: report_targets, value: {daily: [ops@example.com], monthly: []}, tags: [reporting]}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import VARIABLE
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ variable:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._variable import VARIABLE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import VARIABLE
 
 
 def main() -> None:

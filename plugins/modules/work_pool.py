@@ -177,8 +177,8 @@ work_pool:
   sample: {name: fast, type: process, concurrency_limit: 50, paused: false}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ work_pool:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 
 
 def main() -> None:

@@ -83,8 +83,8 @@ work_queue:
   sample: {work_pool: fast, name: external-api, priority: 1, concurrency_limit: 4, paused: false, description: ""}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_module
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 
 def main() -> None:

@@ -54,8 +54,8 @@ work_queue:
   type: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import run_info
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import run_info
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 
 def main() -> None:

@@ -63,8 +63,8 @@ workers:
   elements: dict
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._worker import OPTIONS, forget
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.worker import OPTIONS, forget
 
 
 def main() -> None:

@@ -61,8 +61,8 @@ workers:
     id: {description: The server's id., type: str, returned: always}
 """
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._worker import workers
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.worker import workers
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Addresses as they stand in URLs and in configuration files."""
+"""Addresses of machines, and as they stand in URLs and in configuration files."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
 # What listens on all addresses of a machine, in the notations of the programs that are told of them.
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
@@ -23,3 +26,39 @@ def is_ipv6(host: str) -> bool:
 def bracketed(host: str) -> str:
     """Return C(host) as it stands before a colon and a port."""
     return f"[{host}]" if is_ipv6(host) else host
+
+
+def address_of(hosts: str | Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the address of a host, or of the first of C(hosts)."""
+    if not hosts:
+        return ""
+    host = hosts if isinstance(hosts, str) else hosts[0]
+    variables = hostvars[host]
+    if variables.get("prefect_address"):
+        return str(variables["prefect_address"])
+    if variables.get("ansible_connection") == "local":
+        return "127.0.0.1"
+    return str(variables.get("ansible_host") or host)
+
+
+def _name(place: str) -> str:
+    text = place.strip()
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return (urlsplit(text if "://" in text else f"//{text}").hostname or "").rstrip(".")
+    return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def host_names(places: Iterable[str]) -> list[str]:
+    """Return the host names in C(places)."""
+    names = {_name(str(place)) for place in places}
+    return sorted(name for name in names if name and not _is_address(name))

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The parts of a Redis URL, which may name several Sentinels."""
+"""URLs of Redis, which may name several Sentinels."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 
 class Parts(NamedTuple):
@@ -23,3 +25,64 @@ def redis_parts(url: str) -> Parts:
     scheme, _mark, rest = url.partition("://")
     login, _mark, hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
     return Parts(scheme, login, hosts.split(","))
+
+
+def redis_ca(url: str, file: str) -> str:
+    """Return C(url) with the authority in C(file)."""
+    if not file or not url.startswith("rediss"):
+        return url
+    address, _mark, query = url.partition("?")
+    return f"{address}?{'&'.join(filter(None, [query, f'ssl_ca_certs={quote(file)}']))}"
+
+
+def redis_database(url: str, database: int) -> str:
+    """Return C(url) with its database number replaced."""
+    # By hand: Python's own way refuses a list of Sentinels of which one is an IPv6 address.
+    address, mark, query = url.partition("?")
+    scheme, _mark, rest = address.partition("://")
+    hosts, _mark, path = rest.partition("/")
+    kept = [part for part in path.split("/") if part][:1] if "sentinel" in scheme else []
+    return f"{scheme}://{'/'.join([hosts, *kept, str(int(database))])}{mark}{query}"
+
+
+_SENTINEL_PORT = 26379
+
+
+def redis_ports(url: str, default: int = 6379) -> list[int]:
+    """Return the ports behind C(url)."""
+    parts = redis_parts(url)
+    sentinel = parts.scheme.endswith("+sentinel")
+    own = _SENTINEL_PORT if sentinel else int(default)
+    ports = {urlsplit(f"//{host}").port or own for host in parts.hosts}
+    return sorted(ports | ({int(default)} if sentinel else set()))
+
+
+def redis_settings(url: str, prefix: str) -> dict[str, str]:
+    """Return the variables that name the Redis at C(url)."""
+    if redis_parts(url).scheme not in ("redis", "rediss"):
+        return {f"{prefix}_URL": url}
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    if parts.query or not (database.isdigit() or not database):
+        return {f"{prefix}_URL": url}
+    found = {
+        "HOST": parts.hostname or "localhost",
+        "PORT": str(parts.port or 6379),
+        "DB": str(int(database or 0)),
+        # Prefect's default is the name that Redis gives to those who log in with a password only.
+        "USERNAME": unquote(parts.username) if parts.username else None,
+        "PASSWORD": unquote(parts.password) if parts.password else None,
+        "SSL": "true" if parts.scheme == "rediss" else None,
+    }
+    return {f"{prefix}_{name}": value for name, value in found.items() if value is not None}
+
+
+def prefect_redis_rules(keys: Iterable[str], channels: Iterable[str], categories: Iterable[str]) -> list[str]:
+    """Return the rules of a user of Redis."""
+    return [
+        *(f"~{key}" for key in keys),
+        *(f"&{channel}" for channel in channels),
+        "-@all",
+        *(f"+@{category}" for category in categories),
+        *("-@admin", "-@dangerous", "+info"),
+    ]

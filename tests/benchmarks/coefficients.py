@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what a flow run costs on the local platform, for plugins/plugin_utils/sizing.yml.
+"""Measure what a flow run costs on the local platform, for plugins/plugin_utils/_sizing/coefficients.yml.
 
 usage, as root, on a machine that does nothing else:
     scripts/bootstrap.sh test
@@ -9,8 +9,8 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory. Then real runs go through its pool, in rounds: runs of an empty
 flow, runs with tasks, runs with log messages. What the same time costs without runs is taken off. --write puts the
-numbers into sizing.yml, between the lines that say where the measured ones begin and end; otherwise they are printed.
-CPU seconds are those of /proc and hardly change when something else uses the processors; seconds and rates do.
+numbers into coefficients.yml, between the lines that say where the measured ones begin and end; otherwise they are
+printed. CPU seconds are those of /proc and hardly change when something else uses the processors; seconds and rates do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from defaults import ROOT, VENV
 from e2e.machine import Machine, wait_for
 from e2e.runs import Flows
 
-DATA = ROOT / "plugins/plugin_utils/sizing.yml"
+DATA = ROOT / "plugins/plugin_utils/_sizing/coefficients.yml"
 FLOW = """import time
 
 from prefect import flow, get_run_logger, task
@@ -292,7 +292,7 @@ def measure(machine: Machine, results: Results, runs: int) -> None:
 
 
 def lines(results: Results) -> Iterator[str]:
-    """The measured part of sizing.yml."""
+    """The measured part of coefficients.yml."""
     for name, values in results.values.items():
         middle = statistics.median(values)
         shown = " / ".join(f"{value:.3g}" for value in (min(values), middle, max(values)))

@@ -7,9 +7,10 @@ usage, as root, on a machine that does nothing else:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/faults.py [--rate 3] [--only redis ...]
 
-A machine of tests/machines gets the local inventory. For each fault there is control-plane load (docs/loadtest.md), and
-the fault in the middle of it. Printed is a Markdown table. The backlog is calculated from the runs themselves, which
-have their expected start and their start by the server's clock, so nothing had to be asked while the server was away:
+A machine of tests/machines gets the local inventory. For each fault there is control-plane load
+(docs/load-testing.md), and the fault in the middle of it. Printed is a Markdown table. The backlog is calculated from
+the runs themselves, which have their expected start and their start by the server's clock, so nothing had to be asked
+while the server was away:
 a run waits from the one to the other. "Back" is the time from the fault until no more runs wait than at the worst
 moment before it, and that for some seconds. "Restarted" are the processes that are others a minute after the load.
 """
@@ -31,9 +32,9 @@ from benchmarks.load import add_load_options, load, print_troubles
 from benchmarks.local import add_options, deployed, machine_text
 from e2e.machine import Machine
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._load_figures import percentile
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.figures import percentile
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
 # What is done to the machine.
 KILL = "kill -9 $(systemctl show --property=MainPID --value prefect-{})"
@@ -76,7 +77,7 @@ class Outcome(NamedTuple):
 
 
 def wait_of(run: dict[str, Any]) -> Wait:
-    due, begun = (_load.timestamp(run[name]) for name in ("expected_start_time", "start_time"))
+    due, begun = (runner.timestamp(run[name]) for name in ("expected_start_time", "start_time"))
     return Wait(math.inf if due is None else due, math.inf if begun is None else begun)
 
 
@@ -139,12 +140,12 @@ def measure(machine: Machine, fault: str, options: argparse.Namespace) -> Outcom
     client = Client(f"http://{machine.ip}:{machine.port}/api", timeout=60)
     pids = machine.pids()
     found, struck, took = under_load(machine, client, fault, options)
-    tagged = client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=_load.tagged(_load.TAG))
+    tagged = client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=runner.tagged(runner.TAG))
     waits = [wait_of(run) for run in tagged]
     points = curve(waits)
     usual = [count for moment, count in points if points[0][0] + BEGIN_SECONDS <= moment < struck]
     after = [(moment, count) for moment, count in points if moment >= struck]
-    _load.remove(client)
+    runner.remove(client)
     machine.wait_until_ready()
     time.sleep(SETTLE_SECONDS)
     level = max(usual)
@@ -193,8 +194,8 @@ def main() -> None:
     add_load_options(parser, seconds=90)
     add_options(parser)
     options = parser.parse_args()
-    if options.seconds / 2 < BEGIN_SECONDS + _load.PROGRESS_SECONDS:
-        parser.error(f"--seconds: at least {2 * (BEGIN_SECONDS + _load.PROGRESS_SECONDS):g}")
+    if options.seconds / 2 < BEGIN_SECONDS + runner.PROGRESS_SECONDS:
+        parser.error(f"--seconds: at least {2 * (BEGIN_SECONDS + runner.PROGRESS_SECONDS):g}")
     with deployed(options, "faults") as machine:
         machine.wait_until_ready()
         load(Client(f"http://{machine.ip}:{machine.port}/api", timeout=60), options, rate=1, seconds=20)  # warm

@@ -31,7 +31,7 @@ from e2e.machine import MACHINE, Machine, Played, run
 # The probe run, which is over when its events have reached the database.
 PROBE = (
     "Send a flow run through every pool that has workers",
-    "Ask PostgreSQL for its clients and for the events of those runs",
+    "Read the clients and the events of the runs from PostgreSQL",
 )
 
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     KubernetesClient,
     access_from_kubeconfig,
 )

@@ -9,10 +9,10 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
 with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
-processes of the other one are stopped. Each gets control-plane load (docs/loadtest.md) at rising rates, of the requests
-that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a run is
-lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with the
-machine.
+processes of the other one are stopped. Each gets control-plane load (docs/load-testing.md) at rising rates, of the
+requests that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a
+run is lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with
+the machine.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from benchmarks.local import add_options, cpu, deployed, machine_text
 from defaults import GATEWAY_PORT
 from e2e.machine import Machine, wait_for
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 
 START_SECONDS = 5.0  # within which 95 of 100 runs have to start
 PORT_A = 4300
@@ -139,11 +139,11 @@ def add_load_options(parser: argparse.ArgumentParser, seconds: float) -> None:
 
 def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """Control-plane load, of clients as site.yml sets them; the figures of the module, whose runs are still there."""
-    given = {name: option.get("default") for name, option in _load.OPTIONS.items()}
+    given = {name: option.get("default") for name, option in runner.OPTIONS.items()}
     given |= {"auth_string": None, "drain_seconds": 60.0}
     given |= {"csrf": False, "version_check": False, "retry_codes": [500]}
     given |= {name: getattr(options, name) for name in ("seconds", "run_seconds", "workers", "logs")}
-    found: dict[str, Any] = _load.execute(client, {**given, **more})["result"]
+    found: dict[str, Any] = runner.execute(client, {**given, **more})["result"]
     return found
 
 
@@ -176,7 +176,7 @@ def measure(side: SideA | SideB, number: int, rate: float, options: argparse.Nam
     )
     print(row(step), file=sys.stderr, flush=True)
     print_troubles(found)
-    _load.remove(client)
+    runner.remove(client)
     return step
 
 
@@ -212,7 +212,7 @@ def climb(side: SideA | SideB, number: int, options: argparse.Namespace) -> Iter
     with side.running():
         client = Client(side.url, timeout=60)
         load(client, options, rate=min(options.rates), seconds=options.warm_up, **side.clients)
-        _load.remove(client)
+        runner.remove(client)
         for rate in options.rates:
             step = measure(side, number, rate, options)
             yield step

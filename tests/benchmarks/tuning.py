@@ -10,11 +10,11 @@ usage, as root, on a machine that does nothing else:
 
 A machine of tests/machines gets the local inventory: that is the base. A variant is the inventory with a few variables
 more, applied by those parts of site.yml that read them. Base and variant take turns under the same control-plane load
-(docs/loadtest.md), in the order base, variant, variant, base, ..., so that what drifts on the machine meets both and
-each change of the inventory serves two loads. Printed is a Markdown table with a row for each variant as soon as it is
-done: the median of its loads, and in brackets how many times that is the base's of the same round, again as a median;
-at the end, a table with all loads. Costs are for a run, and include what the deployment does while nothing runs. With
-three rounds, a variant takes about a quarter of an hour.
+(docs/load-testing.md), in the order base, variant, variant, base, ..., so that what drifts on the machine meets both
+and each change of the inventory serves two loads. Printed is a Markdown table with a row for each variant as soon as
+it is done: the median of its loads, and in brackets how many times that is the base's of the same round, again as a
+median; at the end, a table with all loads. Costs are for a run, and include what the deployment does while nothing
+runs. With three rounds, a variant takes about a quarter of an hour.
 
 Not here: `prefect_separate_observer`, which only a cluster has, and the number of uvicorn's workers in a process, for
 which the collection starts more processes instead. Real workers have nothing to do in a control-plane load; what their
@@ -38,8 +38,8 @@ from benchmarks.local import REDIS, add_options, deployed, difference, machine_t
 from defaults import ROOT
 from e2e.machine import Machine, wait_for
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client, PrefectError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 
 OVERRIDE = "tuning"  # the name of our file in the inventory
 BASE = "base"
@@ -325,7 +325,7 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
     client = Client(f"http://{machine.ip}:{machine.port}/api", timeout=60)
     if options.warm_up and not warm:
         load(client, options, **{**given, "seconds": options.warm_up})
-    _load.remove(client)
+    runner.remove(client)
     catch_up(machine)
     # Every load begins with the same: no dead rows, and a page's first change after it goes to the WAL as a whole.
     machine.sql("VACUUM ANALYZE;\nCHECKPOINT;\n")
@@ -351,7 +351,7 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
     sample = Sample(name, number, side, figures, counts["completed"], counts["lost"], found["requests"]["failed"])
     print(sample_row(sample), file=sys.stderr, flush=True)
     print_troubles(found)
-    _load.remove(client)
+    runner.remove(client)
     return sample
 
 

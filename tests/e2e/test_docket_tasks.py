@@ -16,7 +16,8 @@ from e2e.machine import Machine, wait_for
 
 PORT = 7399
 PYTHON = f"{VENV}/bin/python"
-RELEASE = ROOT / "roles/prefect_server/files/release_tasks.py"
+# The script as the role installs it: after the text of the client.
+RELEASE = [ROOT / "roles/prefect_common/files/redis_client.py", ROOT / "roles/prefect_server/files/release_tasks.py"]
 # Real workers of Docket, as the background services are, on another machine whose clock is so many seconds off.
 WORKER = """
 import asyncio, os, sys
@@ -56,7 +57,7 @@ def machine(converged: Converged) -> Iterator[Machine]:
     machine = converged.machine
     machine.sh(f"redis-server --port {PORT} --bind 127.0.0.1 --save '' --daemonize yes --pidfile /run/tasks.pid")
     machine.sh("mkdir -p /srv/tasks; cat > /srv/tasks/worker.py", input=WORKER)
-    machine.sh("cat > /srv/tasks/release.py", input=RELEASE.read_text())
+    machine.sh("cat > /srv/tasks/release.py", input="".join(path.read_text() for path in RELEASE))
     try:
         yield machine
     finally:

@@ -115,11 +115,11 @@ def torn(stubborn: Machine) -> Machine:
     stubborn.override("teardown", {**DELETE, "prefect_teardown_runs": "end", "prefect_teardown_runs_seconds": 3})
     # Each repetition gets further, and is killed again.
     for task, seconds in (
-        ("Wait for the flow runs, or end them", 1),
-        ("Stop and remove the processes, those that use a service before the service", 2),
-        ("Stop and remove the processes, those that use a service before the service", 5),
-        ("Remove what this instance has made", 0.2),
-        ("Remove what this instance has made", 0.8),
+        ("Wait for the flow runs or end them", 1),
+        ("Stop and remove the processes, clients before services", 2),
+        ("Stop and remove the processes, clients before services", 5),
+        ("Remove the files and accounts of this instance", 0.2),
+        ("Remove the files and accounts of this instance", 0.8),
     ):
         stubborn.interrupt("teardown", task, seconds)
     wait_for(lambda: "AnsiballZ" not in stubborn.sh("ps -eo args", check=False), 60)

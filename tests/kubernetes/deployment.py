@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     KubernetesClient,
     access_from_kubeconfig,
 )

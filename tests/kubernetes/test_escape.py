@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ApiError,
     KubernetesClient,
     KubernetesError,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from defaults import API_PORT, DATABASE_PORT, PGBOUNCER_PORT, REDIS_PORT
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import KubernetesClient
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import KubernetesClient
 
 from .conftest import POOLS, Installed
 from .deployment import NETWORKING, Deployment, wait_for

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import quantity
 
 from .conftest import Installed, Note
 from .deployment import BATCH, Deployment, Run, wait_for

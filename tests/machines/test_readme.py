@@ -16,7 +16,7 @@ from defaults import GATEWAY_PORT
 from rendering import host_processes
 
 MACHINE = Path(__file__).with_name("machine")
-# What is promised is in docs/measurements.md; a busy machine may take this long.
+# What is promised is in docs/benchmark-local.md; a busy machine may take this long.
 MOST_SECONDS = 900
 MOST_TASKS = 40  # of an unchanged run
 

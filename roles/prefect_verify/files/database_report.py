@@ -1,4 +1,4 @@
-"""Print what PostgreSQL knows about a deployment, as JSON: see database.sql, which asks the same.
+"""Print what PostgreSQL knows about a deployment, as JSON.
 
 Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL. The arguments are the ids of flow runs;
 events are written in batches, a few seconds after they happen, so it waits a while for those of one of them.
@@ -6,13 +6,14 @@ events are written in batches, a few seconds after they happen, so it waits a wh
 
 import asyncio
 import json
-import os
-import ssl
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import sqlalchemy
-from sqlalchemy.ext.asyncio import create_async_engine
+
+if TYPE_CHECKING:
+    from database_client import database_engine  # whose text stands before this one
 
 QUERY = """
 SELECT
@@ -26,21 +27,10 @@ SELECT
   current_setting('server_version') AS postgresql
 """
 PATIENCE = 15
-TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_"
-
-
-def connect_args() -> dict:
-    """What Prefect makes of the same variables."""
-    if os.environ.get(f"{TLS}ENABLED") != "true":
-        return {}
-    context = ssl.create_default_context(cafile=os.environ.get(f"{TLS}CA_FILE"))
-    context.check_hostname = os.environ[f"{TLS}CHECK_HOSTNAME"] == "true"
-    return {"ssl": context}
 
 
 async def ask(runs: list) -> dict:
-    engine = create_async_engine(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"], connect_args=connect_args())
-    async with engine.connect() as connection:
+    async with database_engine().connect() as connection:
         deadline = time.monotonic() + PATIENCE
         while True:
             row = (await connection.execute(sqlalchemy.text(QUERY), {"runs": runs})).one()

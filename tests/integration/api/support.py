@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import NOTHING
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import NOTHING
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"

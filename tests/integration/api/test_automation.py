@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import AUTOMATION
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kind import ensure
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import client as client_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import ensure
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.automation import AUTOMATION
 
 from .support import Api, Fault, ModuleFailure
 
@@ -339,7 +339,7 @@ def test_runs_at_the_same_time_leave_one(api: Api, name: str) -> None:
 
 
 def test_a_document_reads_a_page_per_request(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_client, "PAGE", 20)
+    monkeypatch.setattr(client_module, "PAGE", 20)
     there = around(api)
     pause = [{"type": "pause-work-pool", "work_pool": there["work_pool"]}]
     document = {"automations": [{"name": f"{name} {n}", "trigger": EVENT, "actions": pause} for n in range(41)]}

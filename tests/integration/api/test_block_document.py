@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block_document import BLOCK_DOCUMENT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect import client as client_module
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
 
 from .support import HERE, ROOT, Api, Fault, ModuleFailure, warnings_of
 
@@ -408,7 +408,7 @@ def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, n
 def test_a_document_of_blocks_in_one_request_per_page(
     api: Api, slug: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_client, "PAGE", 40)
+    monkeypatch.setattr(client_module, "PAGE", 40)
     blocks = [
         {"block_type": slug, "name": f"{name}-{n}", "data": {"host": "h", "port": n, "password": f"p{n}"}}
         for n in range(45)

@@ -289,7 +289,7 @@ def test_what_only_the_server_can_refuse_is_refused_before_any_write(api: Api, n
 
 def test_the_inventory_of_the_guide(api: Api, tmp_path: Path) -> None:
     """For a server that somebody else runs: configure.yml, in check mode also with a mistake in the document."""
-    guide = (ROOT / "docs" / "from-terraform-or-the-cli.md").read_text()
+    guide = (ROOT / "docs" / "migrate-from-terraform.md").read_text()
     _before, _fence, rest = guide.partition("```yaml\n# inventory/hosts.yml\n")
     inventory = yaml.safe_load(rest.partition("```")[0])
     variables = inventory["prefect_gateway"]["vars"]

@@ -12,12 +12,21 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._automation import ACTIONS, REFERENCES, TRIGGERS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run import OPTIONS as RUN_OPTIONS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._flow_run_state import OPTIONS as STATE_OPTIONS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._schedule import DEPLOYMENT_SCHEDULE, TYPES
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._automation.model import (
+    ACTIONS,
+    REFERENCES,
+    TRIGGERS,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
+    DEPLOYMENT_SCHEDULE,
+    TYPES,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import OPTIONS as RUN_OPTIONS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run_state import (
+    OPTIONS as STATE_OPTIONS,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 from .support import HERE, ROOT, Api, Server
 
@@ -231,7 +240,7 @@ def schemas(server: Server) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", [*KINDS, WORK_QUEUE], ids=lambda kind: kind.noun)
 def test_options_cover_the_api(schemas: dict[str, Any], kind: Any) -> None:
     """A field that a newer Prefect adds is noticed here, and so is an option that an older one does not know."""
-    known = {field.api for field in kind.fields.values()}
+    known = {kind.api_name(option) for option in kind.fields}
     used: set[str] = set()
     for schema in SCHEMAS[kind.noun]:
         fields = set(schemas[schema]["properties"])

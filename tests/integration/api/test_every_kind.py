@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import KINDS as EVERY_KIND
-from ansible_collections.selfhosted.prefect.plugins.module_utils._configuration import configure
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import KINDS as EVERY_KIND
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import configure
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
 from .support import Api, Fault, ModuleFailure
 from .test_lifecycle import DOCUMENT

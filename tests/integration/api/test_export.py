@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
-from ansible_collections.selfhosted.prefect.plugins.module_utils._export import EXPORTED
-from ansible_collections.selfhosted.prefect.plugins.module_utils._purge import PURGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.export import EXPORTED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.purge import PURGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
 
 from .conftest import NAMED
 from .support import Api, ModuleFailure, Proxy, Server, warnings_of

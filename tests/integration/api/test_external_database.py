@@ -61,9 +61,9 @@ def test_an_administrator_need_not_be_a_superuser(database: PostgreSQL, tmp_path
 
     tasks = [
         "Create the role",
-        "Let the administrator act for the role",
+        "Grant the role to the administrator",
         "Create the database",
-        "Create the extension for searching by name",
+        "Create the extension for name search",
     ]
     assert changed("--check") == tasks
     assert read(database, "postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'flows'") == []

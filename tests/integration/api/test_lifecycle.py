@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._document import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
 
 from .conftest import AUTH_STRING
 from .support import Fault, Proxy, Server, private_tls, run_module

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _load
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._load_transport import Endpoint, Meter
-from ansible_collections.selfhosted.prefect.plugins.module_utils._load_worker import Ledger, Plan, Worker
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.transport import Endpoint, Meter
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
 from .recording import Recorded, Recorder
 from .support import ModuleFailure, PostgreSQL, Server, run_module, wait_for
@@ -45,7 +45,7 @@ class Cycle(NamedTuple):
 
 def told(request: Recorded) -> str:
     """A request without what is different in every run."""
-    path = UUID.sub("{}", request.path.removeprefix("/api").partition("?")[0]).replace(_load.NAME, "{}")
+    path = UUID.sub("{}", request.path.removeprefix("/api").partition("?")[0]).replace(runner.NAME, "{}")
     body = request.body
     if request.path.endswith("/set_state"):
         return f"{request.method} {path} {body['state']['type']} {body['state']['name']}"
@@ -136,11 +136,11 @@ def real(prefect: Server, asks: bool, tmp_path_factory: pytest.TempPathFactory) 
     """What a worker of this Prefect asks for, and the processes that it starts for a run."""
     home: Path = tmp_path_factory.mktemp("worker")
     client = client_of(prefect)
-    deployment = _load.prepare(client)
+    deployment = runner.prepare(client)
     of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
     environment = {**prefect.environment, "PREFECT_API_URL": of_worker.url, "PREFECT_WORKER_QUERY_SECONDS": "5"}
     environment |= {f"PREFECT_CLIENT_{name}_ENABLED": str(asks) for name in ("CSRF_SUPPORT", "SERVER_VERSION_CHECK")}
-    command = [f"{prefect.venv}/bin/prefect", "worker", "start", "--name=real", f"--pool={_load.NAME}"]
+    command = [f"{prefect.venv}/bin/prefect", "worker", "start", "--name=real", f"--pool={runner.NAME}"]
     command += ["--type=process", "--install-policy=never", "--no-create-pool-if-not-found"]
     log = home / "worker.log"
 
@@ -165,11 +165,13 @@ def real(prefect: Server, asks: bool, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def synthetic(prefect: Server, real: Cycle, asks: bool) -> Cycle:
     client = client_of(prefect)
-    deployment = _load.prepare(client)
+    deployment = runner.prepare(client)
     of_worker, of_run = Recorder(prefect.port), Recorder(prefect.port)
 
     async def work() -> None:
-        plan = Plan(_load.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks)
+        plan = WorkerSettings(
+            runner.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks
+        )
         ledger = Ledger()
         worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None, asks), Meter(), plan, ledger)
         worker.runs_endpoint = Endpoint(Client(of_run.url).address, None, asks)
@@ -248,8 +250,8 @@ def test_a_load_is_counted_and_removed(prefect: Server) -> None:
     assert load(options(prefect, state="absent")) == removed
     assert load(options(prefect, state="absent")) == {"changed": False, "removed_runs": 0}
     client = client_of(prefect)
-    assert client.get("work_pools", _load.NAME, missing_ok=True) is None
-    assert client.get("flows", "name", _load.NAME, missing_ok=True) is None
+    assert client.get("work_pools", runner.NAME, missing_ok=True) is None
+    assert client.get("flows", "name", runner.NAME, missing_ok=True) is None
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["the file is gone", "nobody has looked"])

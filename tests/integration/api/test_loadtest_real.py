@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._load import WATCH_SECONDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.runner import WATCH_SECONDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
 from .support import ModuleFailure, Server, run_module, wait_for
 

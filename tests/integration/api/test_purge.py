@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._block import BLOCK_TYPE, BUILTIN
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import BLOCK_TYPE, BUILTIN
 
 from .support import Api, ModuleFailure
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import queues_after
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import queues_after
 
 from .support import Api, ModuleFailure
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from environment_files import ODD
 
-from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._text import environment_file
 
 from .conftest import Host, group_of, server, wait_for
 
@@ -428,6 +428,18 @@ def test_what_a_killed_supervisord_leaves_running_is_replaced(host: Host) -> Non
     host.sh("rm /run/it/supervisor/supervisor.sock")
     assert host.applied(group)["started"] == ["one", "two"]
     assert len(host.sh("grep -lsa 'super[v]isord' /proc/[0-9]*/cmdline").split()) == 1
+
+
+def test_one_that_a_boot_has_just_started_is_waited_for(host: Host) -> None:
+    """Whoever runs a playbook right after a boot finds a process that is not ready yet, and nothing to change."""
+    process = server("one", 21001, ready={"http": "http://127.0.0.1:21001/", "timeout": 60})
+    process["command"] = ["/bin/sh", "-c", 'sleep 8; exec "$@"', "sh", *process["command"]]
+    group = group_of(process)
+    host.apply(group)
+    host.sh(f"kill -9 {host.get(21001)['pid']}")  # its manager starts it again
+    assert wait_for(lambda: what(host.apply(group, check=True)) == NOTHING)
+    assert what(host.apply(group)) == NOTHING
+    assert host.get(21001)["pid"]
 
 
 def test_limits_and_directories_are_as_asked_for(host: Host) -> None:

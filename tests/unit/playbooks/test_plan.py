@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.sizing import sizing
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.plan import sizing
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKLOAD = """prefect_workload:

@@ -17,11 +17,15 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from cryptography import x509
 from rendering import ROOT, played
 
-from ansible_collections.selfhosted.prefect.plugins.filter.authority_problems import authority_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.certificate_names import certificate_names
-from ansible_collections.selfhosted.prefect.plugins.filter.certificate_problems import certificate_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.certificates_due import certificates_due
-from ansible_collections.selfhosted.prefect.plugins.filter.subject_alternative_names import subject_alternative_names
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.due import certificates_due
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.names import (
+    certificate_names,
+    subject_alternative_names,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.problems import (
+    authority_problems,
+    certificate_problems,
+)
 
 HOST = "localhost"  # of inventories/local
 NAMES = ["127.0.0.1", "::1", "prefect.example.com"]
@@ -104,7 +108,7 @@ def test_clients_refuse_another_name(place: Path) -> None:
 def test_what_is_good_is_not_made_again(place: Path, tmp_path: Path) -> None:
     before = texts(place)
     assert certificates_due({HOST: NAMES}, str(place), 30) == []
-    assert "Make the keys of hosts" not in execute(tmp_path, place)
+    assert "Create the keys of the hosts" not in execute(tmp_path, place)
     assert texts(place) == before
 
 

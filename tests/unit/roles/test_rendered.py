@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from rendering import ROOT, evaluated, template
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_facts import _resource, _reviews, quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import _resource, _reviews, quantity
 
 VERBS = ["get", "list", "create", "patch", "delete"]
 LABEL = "selfhosted.prefect/runs-of"
@@ -30,7 +30,7 @@ def peer(namespace: str, **labels: str) -> dict[str, Any]:
     }
 
 
-PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect.deployment_problems"
+PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect._deployment_problems"
 
 
 def test_a_secret_that_was_forgotten_is_refused() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rendering import evaluated, template
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _names as names
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks import names
 
 INSTANCE = "i" * 31
 ACCOUNTS = {"prefect_user": INSTANCE, "prefect_worker_user": "flows"}
@@ -98,7 +98,7 @@ def test_every_object_has_a_valid_name(role: str) -> None:
             assert len(value) <= 63, (kind, name, value)
             assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", value), (kind, name, value)
         if kind in ("Deployment", "StatefulSet", "DaemonSet", "Cluster"):
-            assert name in known, "give it a place in plugin_utils/_names.py"
+            assert name in known, "give it a place in plugin_utils/_checks/names.py"
         if kind == "Job":
             assert len(name) == len(f"{INSTANCE}-migrate-0123456789")
 
@@ -135,7 +135,7 @@ def test_every_process_has_a_valid_name(role: str) -> None:
     for unit in units:
         assert names.UNIT.broken_by(unit) == ""
         assert len(f"{unit}.service".encode()) < 255
-        assert unit in known, "give it a place in plugin_utils/_names.py"
+        assert unit in known, "give it a place in plugin_utils/_checks/names.py"
 
 
 def test_the_longest_is_the_longest() -> None:

@@ -16,11 +16,13 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._limits import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
     GLOBAL_CONCURRENCY_LIMIT,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.tag_concurrency_limit import (
     TAG_CONCURRENCY_LIMIT,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._work_pool import WORK_POOL
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())

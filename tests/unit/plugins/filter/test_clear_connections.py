@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.filter.clear_connections import clear_connections
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.clear_connections import clear_connections
 
 SPREAD: dict[str, Any] = {
     "prefect_platform": "host",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -16,13 +17,14 @@ from typing import Any
 import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
-from test_checks import HEALTHY
+from test_checks import EXPECTED_PODS, HEALTHY
 from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
 
 ROOT = Path(__file__).resolve().parents[4]
-FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("[!_]*.py"))
+PLUGINS = ROOT / "plugins" / "filter"
+FILTERS = sorted(path.stem for path in PLUGINS.glob("*.yml"))
 # What the examples take from the inventory and from the roles.
 VARIABLES: dict[str, Any] = {
     "prefect_api_hosts": ["localhost"],
@@ -32,8 +34,9 @@ VARIABLES: dict[str, Any] = {
     "prefect_server_replicas": 3,
     "prefect_work_pools": [{"name": "default", "type": "process", "workers": {"min": 2}}],
     "prefect_host": {**HOST, "version": "11"},
-    "readings": HEALTHY,
+    "reading": HEALTHY,
     "expected": EXPECTED_DEPLOYMENT,
+    "cluster_expected": EXPECTED_PODS,
     "variables": {**SPREAD, **GOOD},
     "load": LOAD,
     "report": report(),
@@ -41,38 +44,52 @@ VARIABLES: dict[str, Any] = {
 }
 # What each example has to show; for those that are not here it is enough that they run.
 EXPECTED: dict[str, list[Any]] = {
-    "checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
-    "deployment_checks": [[]],
-    "deployment_problems": ["All assertions passed"],
-    "host_names": [["app1", "prefect.example.com"]],
-    "node_problems": [["prefect_workload.nodes.count"]],
-    "phase_seconds": ["database 3.5, server 20.0, 23.5 in all"],
+    "_checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
+    "_deployment_checks": [[]],
+    "_dns_rule": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}],
+    "_expected_workloads": [10],
+    "_deployment_problems": ["All assertions passed"],
+    "_host_names": [["app1", "prefect.example.com"]],
+    "_node_problems": [["prefect_workload.nodes.count"]],
+    "_phase_seconds": ["database 3.5, server 20.0, 23.5 in all"],
     "address_of": ["127.0.0.1", ["127.0.0.1"]],
     "postgresql_url": ["postgresql+asyncpg://prefect:p%40ss%3Aw%2Frd@10.0.0.5:5432/prefect"],
     "quoted_for": ['requirepass "p@ss \\"word\\""'],
     "redis_database": ["redis://10.0.0.6:6379/1"],
-    "prefect_redis_settings": [
+    "_redis_settings": [
         {
             "PREFECT_REDIS_MESSAGING_DB": "0",
             "PREFECT_REDIS_MESSAGING_HOST": "10.0.0.6",
             "PREFECT_REDIS_MESSAGING_PORT": "6379",
         }
     ],
+    "_redis_rules": ["~prefect:* &prefect:* -@all +@string +@hash -@admin -@dangerous +info"],
     "redis_url": ["redis://:p%40ss%3Aw%2Frd@10.0.0.6:6379/0"],
     "services_environment": [
         {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}
     ],
+    "_services_deployments": [{"late.runs": "prefect-services-late-runs", "services": "prefect-services"}],
     "sizing": ["208, 300"],
     "spread": [[1, 2, 3]],
-    "without_containers": [{"spec": {"nodeSelector": {"pool": "prefect"}}}],
-    "without_keys": [[{"name": "default", "type": "process"}]],
+    "_without_containers": [{"spec": {"nodeSelector": {"pool": "prefect"}}}],
     "workers_of": [2],
     "workload_problems": ["All assertions passed"],
 }
 
 
 def documented(name: str) -> Any:
-    return importlib.import_module(f"ansible_collections.selfhosted.prefect.plugins.filter.{name}")
+    return yaml.safe_load((PLUGINS / f"{name}.yml").read_text())
+
+
+def provided() -> dict[str, Any]:
+    """All filters of the collection, by their names."""
+    found: dict[str, Any] = {}
+    for path in PLUGINS.glob("*.py"):
+        module = importlib.import_module(f"ansible_collections.selfhosted.prefect.plugins.filter.{path.stem}")
+        filters = module.FilterModule().filters()
+        assert not found.keys() & filters.keys()
+        found.update(filters)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +98,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     directory = tmp_path_factory.mktemp("examples")
     tasks = []
     for name in FILTERS:
-        for task in yaml.safe_load(documented(name).EXAMPLES):
+        for task in yaml.safe_load(documented(name)["EXAMPLES"]):
             tasks.append({**task, "name": name})
             if "ansible.builtin.copy" in task:
                 task["ansible.builtin.copy"]["dest"] = str(directory / name)
@@ -118,9 +135,9 @@ def test_the_examples_run(name: str, results: dict[str, list[Any]]) -> None:
 
 
 def test_the_examples_of_checks_find_what_is_wrong(results: dict[str, list[Any]]) -> None:
-    (machine,) = shown(results["machine_problems"][0])
+    (machine,) = shown(results["_machine_problems"][0])
     assert machine["option"] == "ansible_host"
-    options = {problem["option"] for problem in shown(results["unknown_variables"][0])}
+    options = {problem["option"] for problem in shown(results["_unknown_variables"][0])}
     assert {"prefect_host", "prefect_redis_url"} <= options
 
 
@@ -132,6 +149,32 @@ def test_the_example_of_an_environment_file_is_one(results: dict[str, list[Any]]
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_is_documented_as_it_is(name: str) -> None:
-    module = documented(name)
-    assert yaml.safe_load(module.DOCUMENTATION)["name"] == name
-    assert list(module.FilterModule().filters()) == [name]
+    assert documented(name)["DOCUMENTATION"]["name"] == name
+    assert documented(name)["RETURN"].keys() == {"_value"}
+
+
+def test_every_filter_is_documented() -> None:
+    assert sorted(provided()) == FILTERS
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_options_are_those_of_the_function(name: str) -> None:
+    """The first of the function's parameters is what the filter is applied to."""
+    parameters = list(inspect.signature(provided()[name].target()).parameters)[1:]
+    options = documented(name)["DOCUMENTATION"]["options"]
+    assert sorted(parameters) == sorted(options.keys() - {"_input"})
+
+
+def test_a_task_compiles_no_code_but_that_of_its_filter() -> None:
+    """Ansible imports all filter files in each task's process: see plugin_utils/_deferred.py."""
+    code = (
+        "import sys\n"
+        "from ansible.plugins.loader import filter_loader, init_plugin_loader\n"
+        "init_plugin_loader()\n"
+        "filter_loader.get('selfhosted.prefect.endpoint').j2_function('fd00::5', 80)\n"
+        "print(*(name for name in sys.modules if 'selfhosted.prefect.plugins.' in name and '_utils._' in name))"
+    )
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".plugin_utils.")[2] for name in done.stdout.split()}
+    assert loaded == {"_addresses", "_deferred", "_urls"}

@@ -13,14 +13,25 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.selfhosted.prefect.plugins.filter.admission_policies import admission_policies
-from ansible_collections.selfhosted.prefect.plugins.filter.cluster_problems import cluster_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
-from ansible_collections.selfhosted.prefect.plugins.filter.manifests import CHECKSUM, manifests
-from ansible_collections.selfhosted.prefect.plugins.filter.run_namespaces import run_namespaces
-from ansible_collections.selfhosted.prefect.plugins.filter.secret_data import secret_data
-from ansible_collections.selfhosted.prefect.plugins.filter.without_containers import without_containers
-from ansible_collections.selfhosted.prefect.plugins.filter.worker_deployments import worker_deployments
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.cluster_problems import cluster_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.admission_policies import (
+    admission_policies,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.manifests import (
+    CHECKSUM,
+    dns_rule,
+    manifests,
+    secret_data,
+    without_containers,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import (
+    kubernetes_pools,
+    run_namespaces,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.worker_deployments import (
+    services_deployments,
+    worker_deployments,
+)
 
 SHARED = {"instance": "prefect", "image_pull_policy": "IfNotPresent", "image_pull_secrets": ["registry"]}
 
@@ -670,3 +681,23 @@ def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
 
 def test_external_services_need_no_volumes() -> None:
     assert cluster_problems({**CLUSTER, "default_storage_class": ""}, {**NEEDS, "volumes": False}) == []
+
+
+def test_each_group_of_background_services_has_a_deployment() -> None:
+    groups = [{"name": "services"}, {"name": "late.runs_a"}, {"name": "services-b"}]
+    assert services_deployments(groups, "prefect") == {
+        "services": "prefect-services",
+        "late.runs_a": "prefect-services-late-runs-a",
+        "services-b": "prefect-services-services-b",
+    }
+
+
+def test_names_are_asked_for_by_both_protocols() -> None:
+    assert dns_rule([53, 5353]) == {
+        "ports": [
+            {"port": 53, "protocol": "UDP"},
+            {"port": 53, "protocol": "TCP"},
+            {"port": 5353, "protocol": "UDP"},
+            {"port": 5353, "protocol": "TCP"},
+        ]
+    }

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _load_page, _load_report
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._loadtest import page as page_module
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._loadtest import report as report_module
 
 SPREAD = {"p50": 0.5, "p95": 1.25, "p99": 2.0, "most": 3.0}
 LOAD: dict[str, Any] = {
@@ -108,7 +109,7 @@ AFTER: dict[str, Any] = {
 
 
 def report(before: dict[str, Any] | None = None, after: dict[str, Any] | None = None) -> dict[str, Any]:
-    return _load_report.report(LOAD, {"one": [before or BEFORE, after or AFTER]})
+    return report_module.report(LOAD, {"one": [before or BEFORE, after or AFTER]})
 
 
 def test_cpu_is_what_was_used_in_between() -> None:
@@ -141,14 +142,14 @@ def test_redis_is_told() -> None:
 def test_machines_are_put_together() -> None:
     """Processes of all of them; the database is known to one."""
     other = [{"moment": moment, "processes": [process("worker", 3, cpu)]} for moment, cpu in ((999, 0.0), (1099, 10.0))]
-    found = _load_report.report(LOAD, {"other": other, "one": [BEFORE, AFTER], "silent": []})
+    found = report_module.report(LOAD, {"other": other, "one": [BEFORE, AFTER], "silent": []})
     assert [(each["host"], each["name"]) for each in found["processes"]] == [
         ("one", "api-1"),
         ("one", "api-2"),
         ("other", "worker"),
     ]
     assert found["postgresql"]["transactions_per_run"] == 50.0
-    assert "worker on other" in _load_report.as_text(found)
+    assert "worker on other" in report_module.as_text(found)
 
 
 def pods(cpu: float, transactions: int) -> dict[str, Any]:
@@ -174,8 +175,8 @@ def pods(cpu: float, transactions: int) -> dict[str, Any]:
 
 
 def test_pods_are_told_as_machines_are() -> None:
-    readings = [_load_report.reading(pods(0.0, 10)), _load_report.reading(pods(50.0, 1010))]
-    found = _load_report.report(LOAD, {"cluster": readings})
+    readings = [report_module.reading(pods(0.0, 10)), report_module.reading(pods(50.0, 1010))]
+    found = report_module.report(LOAD, {"cluster": readings})
     used = [(each["name"], each["host"], each["cores"]) for each in found["processes"]]
     assert used == [("prefect-api-7d9c-x", "n1", 1.0), ("prefect-worker-kubernetes-6b8f5c9d7-abcde", "n2", 1.0)]
     assert found["postgresql"]["transactions_per_run"] == 50.0
@@ -184,39 +185,57 @@ def test_pods_are_told_as_machines_are() -> None:
         ("pooler-1", 2000),
     ]
     assert found["redis"] == {}
-    text = _load_report.as_text(found)
+    text = report_module.as_text(found)
     assert "PgBouncer on pooler-1" in text
     assert "1,200 times another worker was faster, for 100 runs" in text
     assert text.count("not read               Redis, in services: no") == 1
     # Long names push all figures to the right.
     lines = [line for line in text.splitlines() if line.startswith(("process ", "prefect-"))]
     assert len({len(line) for line in lines}) == 1
-    assert "Redis, in services: no" in _load_page.page(found)
-    drawn = next(svg(_load_page.bars([(lines[2][:60], 1.0, "x")])).iter("rect"))
-    assert float(drawn.attrib["x"]) + float(drawn.attrib["width"]) <= _load_page.WIDTH - 100
+    assert "Redis, in services: no" in page_module.page(found)
+    drawn = next(svg(page_module.bars([(lines[2][:60], 1.0, "x")])).iter("rect"))
+    assert float(drawn.attrib["x"]) + float(drawn.attrib["width"]) <= page_module.WIDTH - 100
+
+
+def side_by_side(**ended: Any) -> dict[str, Any]:
+    """What the program has printed that runs others."""
+    return {"rc": 0, "stdout": json.dumps(ended)}
 
 
 def test_a_machine_tells_what_could_not_be_read() -> None:
     results = {
         "processes": {"processes": [process("api-1", 1, 2.0)]},
         "pooler": {"msg": "unable to connect to database:\nconnection refused"},
-        "database": {"query_result": [database(transactions=5)]},
-        "statements": {"skipped": True, "skip_reason": "Conditional result was False"},
-        "redis": {"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no", "msg": "no"},
+        "server": side_by_side(
+            PostgreSQL={"rc": 0, "stdout": json.dumps({"database": database(transactions=5), "statements": None})},
+            Redis={"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no"},
+        ),
     }
-    found = _load_report.machine_reading(results)
+    found = report_module.machine_reading(results)
     assert found["database"] == database(transactions=5)
     assert (found["pooler"], found["statements"], found["redis"]) == ([], None, {})
     assert found["unread"] == ["PgBouncer: connection refused", "Redis: redis.exceptions.ConnectionError: no"]
-    redis = {"rc": 0, "stdout": '{"used_memory": 1}'}
-    assert _load_report.machine_reading({"redis": redis})["redis"] == {"used_memory": 1}
-    assert _load_report.machine_reading({name: {} for name in results})["unread"] == []
+    redis = side_by_side(Redis={"rc": 0, "stdout": '{"used_memory": 1}'})
+    assert report_module.machine_reading({"server": redis})["redis"] == {"used_memory": 1}
+    assert report_module.machine_reading({name: {} for name in results})["unread"] == []
+    # A host without the background services, and one where the programs could not be started.
+    assert report_module.machine_reading({"server": {"skipped": True}})["unread"] == []
+    unread = report_module.machine_reading({"server": {"failed": True, "msg": "no python"}})["unread"]
+    assert unread == ["PostgreSQL: no python", "Redis: no python"]
+
+
+def test_statements_that_could_not_be_read_are_said() -> None:
+    why = "the statements of PostgreSQL: pg_stat_statements must be loaded"
+    printed = json.dumps({"database": database(transactions=5), "statements": None, "unread": [why]})
+    found = report_module.machine_reading({"server": side_by_side(PostgreSQL={"rc": 0, "stdout": printed})})
+    assert (found["database"], found["statements"]) == (database(transactions=5), None)
+    assert found["unread"] == [why]
 
 
 def test_a_cluster_that_could_not_be_read_is_said() -> None:
-    assert _load_report.reading({}) == {}
-    reading = _load_report.reading({"msg": "there is no kubeconfig", "changed": False})
-    found = _load_report.report(LOAD, {"cluster": [{"moment": 1, **reading}, {"moment": 2, **reading}]})
+    assert report_module.reading({}) == {}
+    reading = report_module.reading({"msg": "there is no kubeconfig", "changed": False})
+    found = report_module.report(LOAD, {"cluster": [{"moment": 1, **reading}, {"moment": 2, **reading}]})
     assert found["unread"] == ["pods: there is no kubeconfig"]
     assert found["processes"] == []
 
@@ -240,14 +259,14 @@ def test_statements_are_those_of_the_test() -> None:
         {"query": "SELECT 2", "calls": 2, "seconds": 2.0, "began_anew": False},
         {"query": "SELECT 3", "calls": 1, "seconds": 0.05, "began_anew": False},
     ]
-    assert "SELECT 2" in _load_report.as_text(report(less, more))
+    assert "SELECT 2" in report_module.as_text(report(less, more))
     # Statistics that were reset, or a statement that made room for others and came back.
     anew = report(more, less)
     assert anew["statements"] == [
         {"query": "SELECT 2", "calls": 1, "seconds": 0.005, "began_anew": True},
     ]
-    assert re.search(rf"SELECT 2 +1 +0.01  {_load_report.ANEW}", _load_report.as_text(anew))
-    assert f"SELECT 2; {_load_report.ANEW}" in _load_page.page(anew)
+    assert re.search(rf"SELECT 2 +1 +0.01  {report_module.ANEW}", report_module.as_text(anew))
+    assert f"SELECT 2; {report_module.ANEW}" in page_module.page(anew)
 
 
 RESTARTED: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
@@ -274,15 +293,15 @@ def test_counters_that_began_anew_count_from_zero(part: str) -> None:
     (told,) = found[part] if isinstance(found[part], list) else [found[part]]
     assert {name: told[name] for name in expected} == expected
     assert told["began_anew"]
-    assert re.search(f"^{text}; {_load_report.ANEW}$", _load_report.as_text(found), re.M)
-    assert _load_page.page(found).count(_load_report.ANEW) == 1
-    assert _load_report.ANEW not in _load_report.as_text(report())
+    assert re.search(f"^{text}; {report_module.ANEW}$", report_module.as_text(found), re.M)
+    assert page_module.page(found).count(report_module.ANEW) == 1
+    assert report_module.ANEW not in report_module.as_text(report())
 
 
 def test_a_pooler_that_has_done_nothing_since_its_restart_is_told() -> None:
     found = report(after={**AFTER, "pooler": [pooler(0, 0)]})
     assert found["pgbouncer"][0]["wait_milliseconds_per_transaction"] is None
-    assert f"- ms of waiting per transaction, 0 of them; {_load_report.ANEW}" in _load_report.as_text(found)
+    assert f"- ms of waiting per transaction, 0 of them; {report_module.ANEW}" in report_module.as_text(found)
 
 
 def test_the_log_of_another_server_is_not_compared() -> None:
@@ -290,7 +309,7 @@ def test_the_log_of_another_server_is_not_compared() -> None:
     found = report(after={**AFTER, "database": database(transactions=5500, wal_bytes=9e5)})
     assert found["postgresql"]["wal_bytes_per_run"] is None
     assert found["postgresql"]["began_anew"]
-    assert "- KiB of WAL per run" in _load_report.as_text(found)
+    assert "- KiB of WAL per run" in report_module.as_text(found)
 
 
 COUNTS = st.fixed_dictionaries({name: st.integers(0, 10**12) for name in ("a", "b")})
@@ -298,40 +317,40 @@ COUNTS = st.fixed_dictionaries({name: st.integers(0, 10**12) for name in ("a", "
 
 @given(COUNTS, COUNTS)
 def test_nothing_was_counted_backwards(before: dict[str, int], after: dict[str, int]) -> None:
-    counted, anew = _load_report._counted(before, after, "a", "b")
+    counted, anew = report_module._counted(before, after, "a", "b")
     assert min(counted) >= 0
     assert anew == any(after[name] < before[name] for name in before)
 
 
 def test_what_cannot_be_read_is_said() -> None:
-    assert _load_report.NO_STATEMENTS in _load_report.as_text(report())
+    assert report_module.NO_STATEMENTS in report_module.as_text(report())
     nothing = report({"moment": 0}, {"moment": 100})
     assert (nothing["processes"], nothing["postgresql"], nothing["pgbouncer"], nothing["redis"]) == ([], {}, [], {})
-    text = _load_report.as_text(nothing)
+    text = report_module.as_text(nothing)
     assert "PostgreSQL" not in text
     assert "Redis" not in text
-    _load_page.page(nothing)
+    page_module.page(nothing)
 
 
 def test_runs_that_were_never_submitted_are_seen() -> None:
     refusal = "POST /deployments/{}/create_flow_run: 409 <no> parameter"
     found = report()
-    assert "first refusal" not in _load_report.as_text(found)
+    assert "first refusal" not in report_module.as_text(found)
     found = {
         **found,
         "runs": {**found["runs"], "lost": 0, "not_submitted": 7},
         "requests": {**found["requests"], "first_refusal": refusal},
     }
-    text = _load_report.as_text(found)
+    text = report_module.as_text(found)
     assert "100 submitted, 7 not submitted, 100 started" in text
     assert f"first refusal          {refusal}\n" in text
-    page = _load_page.page(found)
+    page = page_module.page(found)
     assert "<span>not submitted</span><b class=bad>7</b>" in page
     assert "409 &lt;no&gt; parameter" in page
 
 
 def test_the_summary_has_the_figures() -> None:
-    text = _load_report.as_text(report())
+    text = report_module.as_text(report())
     assert "100 submitted, 0 not submitted, 100 started, 99 completed, 0 failed, 1 lost, 0 duplicated" in text
     assert "p50 0.5 s, p95 1.25 s, p99 2 s" in text
     assert "MISSED  p95_start_seconds: 1.25, asked for 1" in text
@@ -365,7 +384,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
-    text = _load_page.page(report())
+    text = page_module.page(report())
     page = Page(text)
     assert page.open == []
     assert page.loads == []
@@ -378,8 +397,8 @@ def test_the_page_is_whole_and_needs_nothing_else() -> None:
     assert "<b class=bad>1</b>" in text
 
 
-def curve(*values: float | None) -> _load_page.Curve:
-    return _load_page.Curve("one", [(float(number), value) for number, value in enumerate(values)])
+def curve(*values: float | None) -> page_module.Curve:
+    return page_module.Curve("one", [(float(number), value) for number, value in enumerate(values)])
 
 
 def svg(text: str) -> ElementTree.Element:
@@ -387,30 +406,30 @@ def svg(text: str) -> ElementTree.Element:
 
 
 def test_a_curve_has_a_gap_where_nothing_was_seen() -> None:
-    paths = svg(_load_page.plot([curve(1, 2, None, 3, 4)], "s")).findall("path")
+    paths = svg(page_module.plot([curve(1, 2, None, 3, 4)], "s")).findall("path")
     assert len(paths) == 2
 
 
 def test_a_single_point_can_be_seen() -> None:
-    (path,) = svg(_load_page.plot([curve(None, 2, None)], "s")).findall("path")
+    (path,) = svg(page_module.plot([curve(None, 2, None)], "s")).findall("path")
     assert path.attrib["d"].endswith("h2")
 
 
 @given(st.lists(st.floats(0, 1e7) | st.none(), max_size=30))
 def test_curves_stay_inside_their_plot(values: list[float | None]) -> None:
-    for path in svg(_load_page.plot([curve(*values)], "s")).findall("path"):
+    for path in svg(page_module.plot([curve(*values)], "s")).findall("path"):
         for pair in path.attrib["d"].removesuffix("h2").replace("M", "L").split("L")[1:]:
             x, y = (float(number) for number in pair.split())
-            assert _load_page.LEFT - 0.1 <= x <= _load_page.WIDTH
-            assert _load_page.TOP - 0.1 <= y <= _load_page.HEIGHT - _load_page.BOTTOM + 0.1
+            assert page_module.LEFT - 0.1 <= x <= page_module.WIDTH
+            assert page_module.TOP - 0.1 <= y <= page_module.HEIGHT - page_module.BOTTOM + 0.1
 
 
 @given(st.floats(0, 1e9))
 def test_an_axis_is_round_and_long_enough(most: float) -> None:
-    values = _load_page.ticks(most)
+    values = page_module.ticks(most)
     assert values[0] == 0
     assert values[-1] >= most * (1 - 1e-6)
-    assert 2 <= len(values) <= 2 * _load_page.TICKS + 1
+    assert 2 <= len(values) <= 2 * page_module.TICKS + 1
     steps = {round((later - earlier) / values[1], 6) for earlier, later in zip(values, values[1:], strict=False)}
     assert steps == {1.0}
 
@@ -420,13 +439,13 @@ def test_an_axis_is_round_and_long_enough(most: float) -> None:
     [(None, "-"), (0, "0"), (1234567, "1,234,567"), (0.01234, "0.0123"), ("x", "x"), (5000.4, "5,000")],
 )
 def test_numbers_are_readable(value: Any, expected: str) -> None:
-    assert _load_report.shown(value) == expected
+    assert report_module.shown(value) == expected
 
 
 def test_the_report_is_not_changed_by_its_readers() -> None:
     found = report()
     copied = copy.deepcopy(found)
-    _load_page.page(found)
-    _load_report.as_text(found)
+    page_module.page(found)
+    report_module.as_text(found)
     assert found == copied
     assert not math.isnan(found["processes"][0]["cores"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.selfhosted.prefect.plugins.filter.merged_configuration import merged_configuration
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._configuration import merged_configuration
 
 
 def test_items_are_merged_by_their_natural_key() -> None:

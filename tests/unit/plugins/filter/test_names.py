@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_problems import GOOD as ALL
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import process_name
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _names as names
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._name_problems import name_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks import names
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_problems import name_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import process_name
 
 GOOD: dict[str, Any] = {
     "prefect_instance": "prefect",

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.path_problems import path_problems
-from ansible_collections.selfhosted.prefect.plugins.module_utils._paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.path_problems import path_problems
 
 ROOT = Path(__file__).resolve().parents[4]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
@@ -117,12 +117,12 @@ def test_states_of_who_is_not_root(tmp_path: Path) -> None:
         directory.chmod(0o711)
     tmp_path.chmod(0o711)
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); from _paths import state_of\n"
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from paths import state_of\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(*(state_of(f'{sys.argv[2]}/{name}', name in ('text', 'new'))"
         " for name in ('secret', 'text', 'new', 'closed/any')))"
     )
-    command = [sys.executable, "-B", "-c", code, str(ROOT / "plugins/module_utils"), str(place)]
+    command = [sys.executable, "-B", "-c", code, str(ROOT / "plugins/module_utils/_host"), str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     for path in (place, place / "closed"):
         path.chmod(0o700)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_notes import deployment_notes
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.machine_problems import machine_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.unknown_variables import unknown_variables
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficient
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_notes import deployment_notes
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.machine_problems import machine_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.unknown_variables import unknown_variables
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
 
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
@@ -287,8 +287,8 @@ def test_a_good_deployment_has_no_problem() -> None:
 def test_the_preflight_hands_over_all_that_is_looked_at() -> None:
     role = Path(__file__).resolve().parents[4] / "roles" / "prefect_preflight"
     variables = yaml.safe_load((role / "vars" / "main.yml").read_text())
-    handed_over = {*variables["__prefect_preflight_names"], *variables["__prefect_preflight_adapted"]}
-    assert handed_over == set(GOOD)
+    names = {*variables["__prefect_preflight_names"], *variables["__prefect_preflight_adapted"]}
+    assert names == set(GOOD)
 
 
 def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
@@ -477,7 +477,7 @@ def test_memory_that_a_machine_does_not_have() -> None:
         {"option": "prefect_server_replicas", "what": "API processes", "count": 2, "process": "api"},
         {"option": "prefect_work_pools", "what": "workers", "count": 0, "process": "worker"},
     ]
-    processes = round(2 * coefficient("api_memory_mb"))
+    processes = round(2 * coefficients.value("api_memory_mb"))
 
     def found(mb: int) -> list[dict[str, str]]:
         facts = {**HOST, "memory_mb": mb}

@@ -11,10 +11,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.services_environment import services_environment
-from ansible_collections.selfhosted.prefect.plugins.filter.spread import spread
-from ansible_collections.selfhosted.prefect.plugins.filter.without_keys import without_keys
-from ansible_collections.selfhosted.prefect.plugins.filter.workers_of import workers_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._services import services_environment
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import spread, workers_of
 
 HOSTS = st.lists(st.text("abc", min_size=1), min_size=1, max_size=8, unique=True)
 TOGGLES = {"scheduler": "SCHEDULER", "triggers": "TRIGGERS", "event_logger": "EVENT_LOGGER", "db_vacuum": "DB_VACUUM"}
@@ -125,9 +123,3 @@ def test_every_worker_has_a_process_name_of_its_own(names: list[str]) -> None:
     processes = [worker["process"] for worker in workers]
     assert len(set(processes)) == 2 * len(names)
     assert all(re.fullmatch(r"worker-([a-z0-9]+-)+[12]", process) for process in processes)
-
-
-def test_without_keys() -> None:
-    pools: list[dict[str, Any]] = [{"name": "a", "workers": {"min": 1}}, {"name": "b"}]
-    assert without_keys(pools, ["workers", "pre_pull"]) == [{"name": "a"}, {"name": "b"}]
-    assert pools[0]["workers"] == {"min": 1}

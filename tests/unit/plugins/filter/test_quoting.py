@@ -16,8 +16,7 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.environment_file import environment_file
-from ansible_collections.selfhosted.prefect.plugins.filter.quoted_for import quoted_for
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._text import environment_file, quoted_for
 
 LINE = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\n\r\0"))
 HARD = "@:/#%' \"$\\ `id` ${HOME} $(id) \\n \\x41 ; # \t é 日本"

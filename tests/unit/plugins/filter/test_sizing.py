@@ -16,14 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_problems import GOOD
 
-from ansible_collections.selfhosted.prefect.plugins.filter.deployment_problems import deployment_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.kubernetes_pools import kubernetes_pools
-from ansible_collections.selfhosted.prefect.plugins.filter.node_problems import node_problems
-from ansible_collections.selfhosted.prefect.plugins.filter.sizing import DOCUMENTATION, sizing
-from ansible_collections.selfhosted.prefect.plugins.filter.workload_problems import workload_problems
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils import _sizing
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._connections import connection_budget
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workload import DICTIONARIES, LISTS, OPTIONS
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import deployment_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.node_problems import node_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import kubernetes_pools
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.plan import sizing
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import (
+    DICTIONARIES,
+    LISTS,
+    OPTIONS,
+    workload_problems,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 # The workload of the public support thread whose answers the plan has to reproduce.
@@ -64,7 +68,7 @@ def test_the_answers_of_the_thread() -> None:
     values, variables = plan["numbers"], plan["variables"]
     assert round(values["running"]) == 208
     assert values["concurrency_limit"] == 300
-    assert (values["services_groups"], values["api_replicas"]) == (1, 3)
+    assert (values["services_groups"], values["server_replicas"]) == (1, 3)
     assert values["prefect_cores"] == 4
     assert (values["workers_min"], values["workers_max"]) == (20, 80)
     assert (values["database_cpu"], values["database_memory_gb"]) == (8, 32)
@@ -77,7 +81,7 @@ def test_the_answers_of_the_thread() -> None:
 
 
 def test_every_number_has_its_reasons() -> None:
-    data = _sizing.load_data()
+    data = coefficients.load()
     for row in sizing(THREAD)["rows"]:
         assert row["formula"]
         assert row["unit"]
@@ -106,7 +110,7 @@ def test_one_job_per_run_is_weighed_against_a_process_pool_and_batches() -> None
     [
         pytest.param(
             {"runs_per_hour": 60, "run_seconds": 20, "run_memory_mb": 300},
-            {"concurrency_limit": 10, "api_replicas": 2, "services_groups": 1, "workers_min": 2, "workers_max": 2}
+            {"concurrency_limit": 10, "server_replicas": 2, "services_groups": 1, "workers_min": 2, "workers_max": 2}
             | {"pgbouncer_pool_size": 10, "max_connections": 40, "database_memory_gb": 2, "redis_memory_mb": 512},
             set(),
             id="small",
@@ -267,7 +271,7 @@ def test_many_pools_need_the_room_of_all_their_limits(kind: str) -> None:
 )
 def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas: int, enough: bool) -> None:
     plan = sizing({**THREAD, "runs_per_hour": runs_per_hour})
-    assert (plan["numbers"]["api_replicas"], ended(plan)) == (replicas, not enough)
+    assert (plan["numbers"]["server_replicas"], ended(plan)) == (replicas, not enough)
 
 
 def test_the_rate_where_a_deployment_ends() -> None:
@@ -412,7 +416,7 @@ def test_what_is_stored_is_written_to_the_wal_before(workload: dict[str, Any]) -
 def test_no_number_is_negative(workload: dict[str, Any]) -> None:
     plan = sizing(workload)
     assert [row for row in plan["rows"] if row["value"] < 0] == []
-    for name in ("concurrency_limit", "api_replicas", "services_groups", "workers_min", "pgbouncer_pool_size"):
+    for name in ("concurrency_limit", "server_replicas", "services_groups", "workers_min", "pgbouncer_pool_size"):
         assert plan["numbers"][name] >= 1
 
 
@@ -434,9 +438,9 @@ def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
     # With one API process away the others still carry the load, and their connections are enough; or it is told.
     if ended(plan):
         return
-    left = values["api_replicas"] - 1
+    left = values["server_replicas"] - 1
     assert left >= values["api_cores"]
-    assert values["api_cores"] <= 0.6 * values["api_replicas"] * (1 + 1e-9)
+    assert values["api_cores"] <= 0.6 * values["server_replicas"] * (1 + 1e-9)
     assert left * 15 >= values["busy_connections"] * (1 - 1e-9)
 
 
@@ -513,7 +517,9 @@ def test_the_roles_know_the_same_options() -> None:
     assert set(mine) == set(OPTIONS)
     for name, numbers in {**LISTS, **DICTIONARIES}.items():
         assert set(mine[name]["options"]) - {"name"} == set(numbers)
-    documented = yaml.safe_load(DOCUMENTATION)["options"]["_input"]["suboptions"]
+    documented = yaml.safe_load((ROOT / "plugins/filter/sizing.yml").read_text())["DOCUMENTATION"]["options"]["_input"][
+        "suboptions"
+    ]
     assert {name: set(option.get("suboptions", {})) for name, option in documented.items()} == {
         name: set(option.get("options", {})) for name, option in mine.items()
     }
@@ -523,7 +529,7 @@ def test_the_roles_know_the_same_options() -> None:
 
 
 def test_every_coefficient_says_where_it_is_from() -> None:
-    data = _sizing.load_data()
+    data = coefficients.load()
     for name, coefficient in data["coefficients"].items():
         assert set(coefficient) <= {"value", "unit", "source", "spread", "note"}, name
         assert coefficient["value"] >= 0, name
@@ -536,13 +542,13 @@ def test_every_coefficient_says_where_it_is_from() -> None:
 
 
 def test_every_coefficient_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, coefficient = set(), _sizing.coefficient
+    read, coefficient = set(), coefficients.value
 
     def note(name: str) -> float:
         read.add(name)
         return coefficient(name)
 
-    monkeypatch.setattr(_sizing, "coefficient", note)
+    monkeypatch.setattr(coefficients, "value", note)
     for kind in ("process", "kubernetes"):
         sizing({**THREAD, "pool_type": kind, "logs_per_run": 100, "events_per_run": 100})
-    assert read == set(_sizing.load_data()["coefficients"])
+    assert read == set(coefficients.load()["coefficients"])

@@ -14,15 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.filter.address_of import address_of
-from ansible_collections.selfhosted.prefect.plugins.filter.endpoint import endpoint
-from ansible_collections.selfhosted.prefect.plugins.filter.masked_url import masked_url
-from ansible_collections.selfhosted.prefect.plugins.filter.postgresql_url import postgresql_url
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_ca import redis_ca
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_database import redis_database
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_ports import redis_ports
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_settings import redis_settings
-from ansible_collections.selfhosted.prefect.plugins.filter.redis_url import redis_url
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import address_of
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import (
+    redis_ca,
+    redis_database,
+    redis_ports,
+    redis_rules,
+    redis_settings,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._urls import (
+    endpoint,
+    masked_url,
+    postgresql_url,
+    redis_url,
+)
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
@@ -239,3 +244,11 @@ def test_what_verify_says_masks_its_urls() -> None:
     named = re.findall(r"\{[{%][^}]*\bprefect_\w*_url\b[^}]*[%}]\}", summary)
     assert len(named) >= 2
     assert [each for each in named if "selfhosted.prefect.masked_url" not in each] == []
+
+
+@pytest.mark.parametrize("channels", [["a:*", "b"], []])
+def test_a_user_of_redis_may_do_what_is_listed_and_administer_nothing(channels: list[str]) -> None:
+    *listed, admin, dangerous, info = redis_rules(["a:*", "c"], channels, ["string"])
+    assert listed == ["~a:*", "~c", *(f"&{channel}" for channel in channels), "-@all", "+@string"]
+    # What stands last counts.
+    assert (admin, dangerous, info) == ("-@admin", "-@dangerous", "+info")

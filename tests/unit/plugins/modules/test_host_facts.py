@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._process_render import MANAGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
 from ansible_collections.selfhosted.prefect.plugins.modules import host_facts
 
 DEBIAN = """\

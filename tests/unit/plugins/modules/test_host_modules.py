@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._user_processes import (
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import (
     descendants,
     signal_all,
     user_processes,

@@ -13,8 +13,8 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_client import KubernetesError
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes_objects import Change
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import KubernetesError
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import Change
 from ansible_collections.selfhosted.prefect.plugins.modules import kubernetes_objects
 
 PASSWORD, TOKEN, PIN = "correct-horse", "battery-staple", "1234"

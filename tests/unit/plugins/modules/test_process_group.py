@@ -16,10 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_files as files
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_manager as manager
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_plan as plan
-from ansible_collections.selfhosted.prefect.plugins.module_utils import _process_render as render
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import files, manager, render
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_plan as plan
 from ansible_collections.selfhosted.prefect.plugins.modules import process_group
 
 HARD = "@:/#%' \"$\\ `x` ${HOME} $(id) %n ; # \t tab\nline"

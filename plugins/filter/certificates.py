@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates."""
+
+from __future__ import annotations
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._deferred import Deferred
+
+
+class FilterModule:
+    """Ansible looks the filters up here. Each is documented in the YAML file of its name."""
+
+    def filters(self) -> dict[str, Deferred]:
+        """Return the filters under their names."""
+        return {
+            "_authority_problems": Deferred("_certificates.problems", "authority_problems"),
+            "_certificate_names": Deferred("_certificates.names", "certificate_names"),
+            "_certificate_problems": Deferred("_certificates.problems", "certificate_problems"),
+            "_certificates_due": Deferred("_certificates.due", "certificates_due"),
+            "_subject_alternative_names": Deferred("_certificates.names", "subject_alternative_names"),
+        }

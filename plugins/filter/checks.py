@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks before and after a deployment."""
+
+from __future__ import annotations
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._deferred import Deferred
+
+
+class FilterModule:
+    """Ansible looks the filters up here. Each is documented in the YAML file of its name."""
+
+    def filters(self) -> dict[str, Deferred]:
+        """Return the filters under their names."""
+        return {
+            "_checks_as_text": Deferred("_checks.report", "checks_as_text"),
+            "_clear_connections": Deferred("_checks.clear_connections", "clear_connections"),
+            "_cluster_problems": Deferred("_checks.cluster_problems", "cluster_problems"),
+            "_deployment_checks": Deferred("_checks.verification", "verdicts"),
+            "_deployment_notes": Deferred("_checks.deployment_notes", "deployment_notes"),
+            "_deployment_problems": Deferred("_checks.deployment_problems", "deployment_problems"),
+            "_expected_workloads": Deferred("_checks.verification", "expected_workloads"),
+            "_machine_problems": Deferred("_checks.machine_problems", "machine_problems"),
+            "_node_problems": Deferred("_checks.node_problems", "node_problems"),
+            "_path_problems": Deferred("_checks.path_problems", "path_problems"),
+            "_registered_results": Deferred("_checks.readings", "registered_results"),
+            "_unknown_variables": Deferred("_checks.unknown_variables", "unknown_variables"),
+        }

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a program to its end as an account, without a shell and with an environment that nobody else sees."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import launch
+
+TIMED_OUT = 124
+KILLED_AFTER = 10  # seconds that it has to end once it is told to
+HIDDEN = "********"
+# Shorter values are words such as `true` or a port, and not worth an illegible message.
+SECRET_LENGTH = 8
+# Where something is has to be legible in what says that it is not there.
+_PLACE = re.compile(r"_(HOST|HOME|DIRECTORY|FILE)$")
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|AUTH")
+_LOGIN = re.compile(r"[A-Za-z0-9+.-]+://([^/?#]*)@")
+
+
+class Ended(NamedTuple):
+    """How a program has ended, and what it has written."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def secret_values(variables: Mapping[str, str]) -> set[str]:
+    """Values that are shown to nobody: all but short ones, plain numbers and the places of things."""
+    found: set[str] = set()
+    for name, value in variables.items():
+        login = _LOGIN.match(value)
+        if login:
+            password = login.group(1).partition(":")[2]
+            found.update((password, unquote(password)))
+        if not _PLACE.search(name) and (not value.isdigit() or _SECRET.search(name)):
+            found.add(value)
+    return {value for value in found if len(value) >= SECRET_LENGTH}
+
+
+def masked(text: str, secrets: set[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+@contextlib.contextmanager
+def locked(path: str | None) -> Iterator[tuple[int, ...]]:
+    """Hold a lock, which the program inherits: one that outlives whoever started it keeps the next one waiting."""
+    if path is None:
+        yield ()
+        return
+    problem = launch.weakness(os.path.dirname(path))
+    if problem:
+        raise launch.Refused(f"lock: {path}: {problem}, so root makes no file there")
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+def run_as(
+    description: Mapping[str, Any],
+    variables: Mapping[str, str],
+    stdin: str = "",
+    timeout: float | None = None,
+    lock: str | None = None,
+) -> Ended:
+    """Run the command of a description as `launch` would, and wait for its end."""
+    account = launch.account_of(description["user"], description.get("group"))
+    with locked(lock) as descriptors:
+        process = subprocess.Popen(
+            # By then, root is given up.
+            ["/usr/bin/setpriv", "--no-new-privs", "--", *description["command"]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(variables),
+            cwd=description.get("working_directory") or "/",
+            user=account.uid,
+            group=account.gid,
+            extra_groups=os.getgrouplist(account.name, account.gid),
+            umask=0o022,
+            pass_fds=descriptors,
+            start_new_session=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            stdout, stderr = end(process)
+            return Ended(TIMED_OUT, stdout, stderr)
+        return Ended(process.returncode, stdout, stderr)
+
+
+def end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Stop a program and all of its session, and return what it has written."""
+    for number, seconds in ((signal.SIGTERM, KILLED_AFTER), (signal.SIGKILL, KILLED_AFTER)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=seconds)
+    return "", ""

@@ -1,0 +1,537 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring one group of files and processes about: look, plan, and unless in check mode, act."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import http.client
+import inspect
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import account, files, launch, liveness, render
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_plan as plan
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager import (
+    Launcher,
+    ManagerError,
+    Supervisord,
+    Systemd,
+    alive,
+    definition_file,
+    run,
+)
+
+# Of a process that ends again and again while it is waited for, the wait is over after so many lives.
+LIVES = 5
+DONE = {plan.START: "started", plan.RESTART: "restarted", plan.RELOAD: "reloaded", plan.PENDING: "pending_restart"}
+
+
+class Failed(Exception):
+    """The group is not as it should be; `result` has what was done until then."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class Site(NamedTuple):
+    """Where an instance lives on this machine."""
+
+    instance: str
+    manager: str
+    state_dir: str
+    config_dir: str
+    run_dir: str
+    log_dir: str
+    supervisord: str
+    python: str
+
+
+class Group:
+    def __init__(self, site: Site, params: dict[str, Any]) -> None:
+        self.site = site
+        self.params = params
+        self.name: str = params["group"]
+        present = params["state"] == "present"
+        self.launcher = Launcher(site.python, f"{site.state_dir}/launch.py")
+        self.manager: Systemd | Supervisord = (
+            Systemd(site.instance)
+            if site.manager == "systemd"
+            else Supervisord(
+                site.instance, site.supervisord, site.config_dir, site.run_dir, site.log_dir, self.launcher
+            )
+        )
+        self.processes: dict[str, dict[str, Any]] = (
+            {process["name"]: process for process in params["processes"]} if present else {}
+        )
+        self.given = [entry["path"] for entry in params["files"]]
+        self.directories: list[dict[str, Any]] = params["directories"] if present else []
+        self.wanted = {entry["path"]: entry for entry in self._wanted_files()} if present else {}
+        if self.processes:
+            self.wanted.update((entry["path"], entry) for entry in self.manager.shared_files())
+        self.result: dict[str, Any] = {
+            "changed": False,
+            "files_changed": [],
+            "started": [],
+            "restarted": [],
+            "reloaded": [],
+            "removed": [],
+            "pending_restart": [],
+            "manager": self.manager.name,
+            "processes": {},
+        }
+        self.diff: list[dict[str, str]] = []
+        self._refuse_what_others_can_change()
+        self._look()
+        self._plan()
+
+    # What there should be ------------------------------------------------------------------------------------------
+
+    def unit(self, process: str) -> str:
+        return render.unit_name(self.site.instance, process)
+
+    def _wanted_files(self) -> list[dict[str, Any]]:
+        wanted = list(self.params["files"])
+        for name, process in self.processes.items():
+            wanted += self.manager.files(self.unit(name), process)
+            if process["liveness"]:
+                wanted += self._liveness_files(name, process)
+        return wanted
+
+    def _liveness_files(self, name: str, process: dict[str, Any]) -> list[dict[str, Any]]:
+        """A check, and what its command runs as: the account of the process, with its environment."""
+        base = f"{self.site.config_dir}/liveness.d/{name}"
+        check, described, command = process["liveness"], [], None
+        if not check["http"]:
+            text = render.render_description({**process, "command": check["command"]}, None)
+            described = [definition_file(f"{base}.launch", text)]
+            command = self.launcher.command(f"{base}.launch")
+        text = render.render_liveness(self.unit(name), check, self.manager.socket_path, command)
+        return [*described, definition_file(f"{base}.json", text)]
+
+    def owned(self) -> set[str]:
+        """Files that go when the group goes."""
+        return set(self.wanted) - {entry["path"] for entry in self.manager.shared_files()}
+
+    # What there is -------------------------------------------------------------------------------------------------
+
+    def record_path(self, process: str) -> str:
+        return f"{self.site.state_dir}/{process}.json"
+
+    def group_path(self, group: str) -> str:
+        return f"{self.site.state_dir}/groups/{group}.json"
+
+    def _look(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {}
+        for path in glob.glob(glob.escape(self.site.state_dir) + "/*.json"):
+            self.records[os.path.basename(path)[: -len(".json")]] = files.read_json(path)
+        recorded: set[str] = set()
+        elsewhere: set[str] = set()
+        for path in glob.glob(glob.escape(self.site.state_dir) + "/groups/*.json"):
+            owned = files.read_json(path).get("files", [])
+            (recorded if path == self.group_path(self.name) else elsewhere).update(owned)
+        self.recorded_files = recorded
+        if self.params["state"] == "absent":
+            recorded = recorded | set(self.given)
+        self.stale_files = sorted(
+            path for path in recorded - set(self.wanted) - elsewhere if files.status(path, follow=False)
+        )
+        # A process that has moved to another group belongs to that one.
+        self.stale = sorted(
+            name
+            for name, record in self.records.items()
+            if record.get("group") == self.name and name not in self.processes
+        )
+        self.pids = self.manager.status([self.unit(name) for name in self.processes])
+
+    def _refuse_what_others_can_change(self) -> None:
+        """What root reads or executes for a process is root's, with every directory above it."""
+        for name, process in self.processes.items():
+            file, program = process["environment_file"], process["command"][0]
+            problem = None
+            if file:
+                # One of this task is written anew where it differs.
+                problem = first_weakness(os.path.dirname(file) if file in self.given else file)
+                if problem:
+                    raise ValueError(
+                        f"process {name}: environment_file: {file}: {problem}, so root does not read it. Keep it where "
+                        "root owns the file and every directory above it, with a mode that lets nobody else write."
+                    )
+            if process["user"] in ("root", "0"):
+                problem = first_weakness(program)
+                if problem:
+                    raise ValueError(f"process {name}: command: {program}: {problem}, so root does not execute it.")
+
+    # What is to be done --------------------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        for entry in self.directories:
+            changes = files.attributes(entry)
+            if not files.is_directory(entry["path"]):
+                self._differs({"before": "", "after": "directory\n"}, entry["path"])
+            elif changes:
+                before, after = zip(*(change.split(" -> ") for change in changes.values()))
+                self._differs({"before": " ".join(before) + "\n", "after": " ".join(after) + "\n"}, entry["path"])
+        for entry in self.wanted.values():
+            difference = files.difference(entry)
+            if difference:
+                self.diff.append(difference)
+                self.result["files_changed"].append(entry["path"])
+        for path in self.stale_files:
+            self._differs({"before": files.HIDDEN + "\n", "after": ""}, path)
+        digests = {path: files.digest(entry["content"]) for path, entry in self.wanted.items()}
+        for process in self.processes.values():
+            for path in plan.restart_paths(process, self.given) + process["reload_on"]:
+                if path not in digests:
+                    digests[path] = files.digest(files.read(path))
+        given = self.wanted.keys() & set(self.given)  # none if the group is to go
+        self._distrust({path for path in given if files.digest(files.read(path)) not in (None, digests[path])})
+        self.inputs = {
+            name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
+            for name, process in self.processes.items()
+        }
+        only = self.params["only"]
+        self.actions: dict[str, str] = {}
+        for name in self.processes:
+            action = plan.action(
+                self.pids[self.unit(name)] > 0,
+                self.records.get(name, {}),
+                self.inputs[name],
+                only is None or name in only,
+                self.params["defer_restarts"],
+            )
+            if action:
+                self.actions[name] = action
+                self.result[DONE[action]].append(name)
+        self.to_enable = self.manager.to_enable([self.unit(name) for name in self.processes])
+        self.result["removed"] = self.stale
+        acting = [f"{name}: {DONE[action]}\n" for name, action in self.actions.items() if action != plan.PENDING]
+        acting += [f"{name}: removed\n" for name in self.stale]
+        acting += [f"{unit}: enabled\n" for unit in self.to_enable]
+        if acting:
+            self.diff.append(
+                {"before_header": "processes", "after_header": "processes", "before": "", "after": "".join(acting)}
+            )
+        self.result["changed"] = bool(self.result["files_changed"] or acting)
+
+    def _distrust(self, altered: set[str]) -> None:
+        """A process that has started since a file was changed by somebody else runs with that, and not as recorded."""
+        for name, process in self.processes.items():
+            pid = self.pids[self.unit(name)]
+            if not pid or name not in self.records:
+                continue
+            with contextlib.suppress(OSError):  # it has just ended
+                started = time.time() - liveness.age_of(pid)
+                found = {path: files.status(path) for path in altered}
+                read = {path for path, status in found.items() if status and status.st_mtime < started}
+                for key in plan.outdated(process, self.given, read):
+                    self.records[name].pop(key, None)
+
+    def _differs(self, difference: dict[str, str], path: str) -> None:
+        self.diff.append({"before_header": path, "after_header": path, **difference})
+        self.result["files_changed"].append(path)
+
+    def watchdog(self) -> Group | None:
+        """The group of the process that makes the `liveness` checks, as it should be after this group."""
+        if self.name == "liveness":
+            return None
+        directory = f"{self.site.config_dir}/liveness.d"
+        checks = set(glob.glob(glob.escape(directory) + "/*.json")) - set(self.stale_files)
+        checks.update(path for path in self.wanted if os.path.dirname(path) == directory and path.endswith(".json"))
+        program = f"{self.site.state_dir}/liveness.py"
+        if not checks and not os.path.exists(self.group_path("liveness")):
+            return None
+        process = {
+            "name": "liveness",
+            "command": [self.site.python, "-I", "-S", program, directory],
+            "user": "root",
+            "environment": {},
+            "success_exit_status": ["SIGTERM"],
+            "stop_signal": "TERM",
+            "stop_seconds": 10,
+            "kill_mode": "control-group",
+            "hardening": "basic",
+            "writable_paths": [],
+            "capabilities": [],
+            "service_settings": {},
+            "restart_token": "",
+            "reload_on": [],
+            "after": [],
+            "start_seconds": 1,
+            "description": f"Kills processes of {self.site.instance} that no longer answer",
+        }
+        for option in (
+            "group",
+            "working_directory",
+            "environment_file",
+            "limit_nofile",
+            "memory_limit",
+            "oom_score_adjust",
+            "runtime_directory",
+            "runtime_directory_mode",
+            "restart_on",
+            "ready",
+            "liveness",
+            "reload_command",
+        ):
+            process[option] = None
+        return Group(
+            self.site,
+            {
+                "group": "liveness",
+                "state": "present" if checks else "absent",
+                "directories": [],
+                # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+                "files": [
+                    {**definition_file(program, inspect.getsource(liveness), 0o600), "sensitive": True},
+                    # Supervisord's processes need it, too, and have it.
+                    *([self.launcher.file()] if isinstance(self.manager, Systemd) else []),
+                ],
+                "processes": [process],
+                "rolling": True,
+                "only": None,
+                "defer_restarts": False,
+            },
+        )
+
+    # Doing it ------------------------------------------------------------------------------------------------------
+
+    def run(self, check_mode: bool) -> dict[str, Any]:
+        watchdog = self.watchdog()
+        stale_files = set(self.stale_files + (watchdog.stale_files if watchdog else []))
+        leftovers = [] if self.processes else self.manager.leftovers(stale_files)
+        for path in leftovers:
+            self._differs({"before": files.HIDDEN + "\n", "after": ""}, path)
+        self.result["changed"] = self.result["changed"] or bool(leftovers)
+        try:
+            if not check_mode:
+                self.act()
+                if watchdog:
+                    watchdog.act()
+                if leftovers:
+                    self.manager.finish()
+        except (ManagerError, OSError, ValueError) as error:
+            raise Failed(f"group {self.name}: {error}", {"processes": self.vital_signs()}) from error
+        return self.outcome(watchdog)
+
+    def outcome(self, watchdog: Group | None) -> dict[str, Any]:
+        result = dict(self.result)
+        diff = list(self.diff)
+        if watchdog:
+            result["changed"] = result["changed"] or watchdog.result["changed"]
+            for key in ("files_changed", "started", "restarted", "removed"):
+                result[key] = result[key] + [name for name in watchdog.result[key] if name not in result[key]]
+            diff += [entry for entry in watchdog.diff if entry not in diff]
+        result["processes"] = self.vital_signs()
+        result["diff"] = diff
+        return result
+
+    def vital_signs(self) -> dict[str, Any]:
+        try:
+            pids = self.manager.status([self.unit(name) for name in self.processes])
+        except (ManagerError, OSError):
+            pids = {}
+        return {name: {"unit": self.unit(name), **vital_signs(pids.get(self.unit(name), 0))} for name in self.processes}
+
+    def _check_accounts(self) -> None:
+        for name, process in self.processes.items():
+            for kind, found in (("user", files.user_id), ("group", files.group_id)):
+                if found(process[kind]) is None:
+                    raise ValueError(f"process {name}: there is no {kind} {process[kind]!r} on this machine")
+
+    def act(self) -> None:
+        """In an order that lets the next run finish what this one could not."""
+        self._check_accounts()
+        if self.processes or self.wanted:  # a group to remove may have left nothing
+            files.make_private_directory(self.site.state_dir)
+        if self.result["changed"]:
+            # First of all: whatever is put in place now is known, and can be pruned, from here on.
+            files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})
+        for name in self.processes:
+            files.write_json(self.record_path(name), {**self.records.get(name, {}), "group": self.name})
+        for entry in self.directories:
+            files.make_directory(entry)
+        written = [entry["path"] for entry in self.wanted.values() if files.difference(entry)]
+        for path in written:
+            files.write(self.wanted[path])
+        for name in self.stale:
+            self.manager.remove(self.unit(name))
+        for path in self.stale_files:
+            files.remove(path)
+        definitions = any(
+            entry["path"] in written + self.stale_files
+            for name, process in self.processes.items()
+            for entry in self.manager.files(self.unit(name), process)
+        )
+        self.manager.prepare([self.unit(name) for name in self.processes], definitions or bool(self.stale))
+        for name in self.stale:
+            files.remove(self.record_path(name))
+        self._start()
+        self._restart()
+        self._wait_for_started_by_others()
+        if not self.processes and not self.wanted:
+            files.remove(self.group_path(self.name))
+        elif self.recorded_files - self.owned():
+            files.write_json(self.group_path(self.name), {"files": sorted(self.owned())})
+
+    def _start(self) -> None:
+        waiting: list[str] = []
+        for name, process in self.processes.items():
+            if self.actions.get(name) != plan.START:
+                continue
+            for other in [other for other in waiting if other in process["after"]]:
+                self._wait_ready(other)
+                waiting.remove(other)
+            self._manage(name, self.manager.start)
+            waiting.append(name)
+        for name in waiting:
+            self._wait_ready(name)
+
+    def _restart(self) -> None:
+        waiting: list[str] = []
+        for name, process in self.processes.items():
+            action = self.actions.get(name)
+            if action == plan.RESTART:
+                self._manage(name, self.manager.restart)
+            elif action == plan.RELOAD and process["reload_command"]:
+                self._manage(name, lambda unit, command=process["reload_command"]: run(*command))
+            elif action == plan.RELOAD:
+                pid = self.pids[self.unit(name)]
+                os.kill(pid, signal.Signals["SIG" + process["reload_signal"]])
+            else:
+                continue
+            if self.params["rolling"]:
+                self._wait_ready(name)
+            else:
+                waiting.append(name)
+        for name in waiting:
+            self._wait_ready(name)
+
+    def _wait_for_started_by_others(self) -> None:
+        """A boot, or a supervisor that was killed, has started processes a moment ago. What follows uses them."""
+        for name, process in self.processes.items():
+            pid = self.pids.get(self.unit(name), 0)
+            if name not in self.actions and pid and is_young(pid, process):
+                self._wait_ready(name)
+
+    def _manage(self, name: str, function: Any) -> None:
+        try:
+            function(self.unit(name))
+        except ManagerError as error:
+            raise ManagerError(f"process {name}: {error}\n{self._log(name)}") from error
+
+    def _wait_ready(self, name: str) -> None:
+        process, unit = self.processes[name], self.unit(name)
+        seconds = process["ready"]["timeout"] if process["ready"] else 60
+        deadline = time.monotonic() + seconds
+        lives: list[int] = []
+        problem: str | None = "it does not run"
+        while True:
+            pid = self.manager.status([unit])[unit]
+            if pid and pid not in lives:
+                lives.append(pid)
+            problem = unready(process, pid)
+            if not problem:
+                # What answered may have been something else: it counts only if the process is there before and after.
+                if self.manager.status([unit])[unit] == pid:
+                    break
+                continue
+            if time.monotonic() > deadline:
+                raise ManagerError(f"process {name} is not ready after {seconds} s: {problem}.\n{self._log(name)}")
+            if len(lives) >= LIVES:
+                raise ManagerError(f"process {name} ends again and again: {problem}.\n{self._log(name)}")
+            time.sleep(0.1)
+        files.write_json(self.record_path(name), {"group": self.name, **self.inputs[name]})
+
+    def _log(self, name: str) -> str:
+        secrets = [entry["content"].decode("utf-8", "replace") for entry in self.params["files"] if entry["sensitive"]]
+        environment_file = self.processes[name]["environment_file"]
+        if environment_file:
+            secrets.append((files.read(environment_file) or b"").decode("utf-8", "replace"))
+        log = plan.masked(self.manager.log(self.unit(name)), secrets).strip()
+        if isinstance(self.manager, Systemd):
+            where = f"journalctl -u {self.unit(name)}"
+        else:
+            where = f"{self.site.log_dir}/{self.unit(name)}.log"
+        return f"Correct what its log names ({where}) and run again. The last lines:\n{log or '(nothing)'}"
+
+
+def first_weakness(path: str) -> str | None:
+    """Who else could change a file, or where it is going to be."""
+    while True:
+        try:
+            return launch.weakness(path)
+        except (FileNotFoundError, NotADirectoryError):
+            path = os.path.dirname(path)
+
+
+def is_young(pid: int, process: dict[str, Any]) -> bool:
+    """Whether a process may not be ready yet without anything being wrong."""
+    try:
+        return liveness.age_of(pid) < (process["ready"]["timeout"] if process["ready"] else process["start_seconds"])
+    except OSError:
+        return True  # it has just ended, and starts again
+
+
+def unready(process: dict[str, Any], pid: int) -> str | None:
+    """Why a process is not ready, None if it is."""
+    if not pid or not alive(pid):
+        return "it does not run"
+    ready = process["ready"]
+    try:
+        if not ready:
+            return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
+        if ready["http"]:
+            status = http_status(ready["http"])
+            return None if status < 400 else f"{ready['http']} answers HTTP {status}"
+        if ready["tcp"]:
+            host, port = ready["tcp"].rsplit(":", 1)
+            socket.create_connection((host.strip("[]"), int(port)), 5).close()
+            return None
+        # As the process itself: what it runs is no business of root's.
+        description = {**process, "command": ready["command"], "working_directory": None}
+        variables = launch.variables_of(process, launch.account_of(process["user"], process["group"]))
+        ended = account.run_as(description, variables, timeout=30)
+    except (OSError, subprocess.SubprocessError, launch.Refused) as error:
+        return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
+    return None if ended.rc == 0 else f"`{ready['command'][0]}` ends with {ended.rc}"
+
+
+def http_status(url: str) -> int:
+    """As the watchdog asks, and also with TLS. Whether a certificate is valid says nothing about being ready."""
+    if url.startswith("http://"):
+        return liveness.http_status(url, 5)
+    parts = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=5, context=context)
+    try:
+        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        return connection.getresponse().status
+    except http.client.HTTPException as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
+
+
+def vital_signs(pid: int) -> dict[str, Any]:
+    signs = {"running": False, "pid": 0, "uptime_seconds": 0, "rss_bytes": 0}
+    if not pid:
+        return signs
+    try:
+        with open(f"/proc/{pid}/statm") as statm:
+            pages = int(statm.read().split()[1])
+        age = int(liveness.age_of(pid))
+    except (OSError, IndexError):
+        return signs
+    return {"running": True, "pid": pid, "uptime_seconds": age, "rss_bytes": pages * os.sysconf("SC_PAGE_SIZE")}

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Objects that nobody describes any more: found, spared or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
+    ApiError,
+    KubernetesError,
+    Manifest,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.group import ObjectGroup
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
+    CLUSTER,
+    KINDS,
+    LAST,
+    Change,
+    is_somebodys,
+    title,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.refusals import advice_on
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
+
+# Something of every instance whose pods, or whose runs, are in a namespace.
+_TRACES = (
+    ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("rbac.authorization.k8s.io/v1", "Role"), ("v1", "Secret"),
+)  # fmt: skip
+# What somebody else may have put into a namespace and would miss. Their pods belong to one of these, or to a run.
+_OTHERS = (
+    ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "CronJob"),
+    ("v1", "PersistentVolumeClaim"), ("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Service"),
+)  # fmt: skip
+# Never pruned: it may hold what others have put there.
+_NAMESPACE = ("v1", "Namespace")
+
+
+class Pruning(ObjectGroup):
+    """Deleting objects that nobody describes any more."""
+
+    def prune(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> list[Change]:
+        """Delete what an earlier run has made and this one does not list."""
+        wanted = {self._key(manifest) for manifest in manifests}
+        extra = [found for found in self.owned(namespaces) if self._key(found) not in wanted]
+        if self.keep_databases:
+            self.kept = [found for found in extra if found["kind"] == "Cluster"]
+        return self.client.together(self.delete, [found for found in extra if found not in self.kept])
+
+    def refuse_to_lose_databases(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> None:
+        """Raise if a database would be deleted whose operator deletes the volumes with it."""
+        wanted = {self._key(manifest) for manifest in manifests}
+        for found in self.owned(namespaces, [CLUSTER]):
+            if self._key(found) not in wanted:
+                metadata = found["metadata"]
+                where = f"-n {metadata['namespace']} clusters.postgresql.cnpg.io {metadata['name']}"
+                raise KubernetesError(
+                    f"{title(found)} is no longer in the inventory. It is not deleted, because CloudNativePG would "
+                    "delete its volumes, and with them all data. Either take it back into the inventory "
+                    "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg); or keep it and look after it "
+                    f"yourself: kubectl label {where} {INSTANCE_LABEL}-; or delete it, when its data is elsewhere: "
+                    f"kubectl delete {where}"
+                )
+
+    def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
+        """Delete all objects of the group, and wait until they, and their pods, are gone."""
+        owned = self.owned(namespaces, (*KINDS, _NAMESPACE))
+        found = [item for item in owned if not self._is_shared(item) and not self._holds_others(item)]
+        if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
+            # With its password and with what closes it to others.
+            self.kept, found = found, []
+        changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in LAST), found)
+        if not self.dry_run:
+            self._wait_until_gone(found, timeout)
+        return changes
+
+    def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
+        """Return the objects that carry the labels of this group, in all namespaces if the login may see those."""
+        within = {self.namespace, *namespaces}
+        kinds = [kind for kind in kinds if self.path(*kind, None)]
+
+        def read(kind: tuple[str, str]) -> list[Manifest]:
+            return self._owned_of_kind(kind, within)
+
+        # The first shows whether the login may, so that all others need not ask in vain.
+        lists = [read(kind) for kind in kinds[:1]] + self.client.together(read, kinds[1:])
+        # Endpoints and the like inherit the labels of what they were made for.
+        return [item for items in lists for item in items if not item["metadata"].get("ownerReferences")]
+
+    def _owned_of_kind(self, kind: tuple[str, str], within: set[str]) -> list[Manifest]:
+        everywhere = self.path(*kind, "") or ""
+        is_namespaced = everywhere != self.path(*kind, None)
+        if self._sees_all_namespaces or not is_namespaced:
+            try:
+                return [item for item in self._labelled_at(everywhere, kind, self._of_group()) if self._is_ours(item)]
+            except ApiError as error:
+                if error.status != 403:
+                    raise KubernetesError(advice_on(error)) from error
+                if not is_namespaced:
+                    # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
+                    return []
+                if kind == KINDS[0]:  # what is asked first; another kind may be closed by itself, as Secrets are
+                    self._sees_all_namespaces = False
+        paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
+        try:
+            found = [item for path in paths for item in self._listed(path, kind, self._of_group())]
+        except ApiError as error:
+            raise KubernetesError(advice_on(error)) from error
+        return [item for item in found if self._is_ours(item)]
+
+    def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether an object is a namespace in which another instance runs, or has its Jobs."""
+        if manifest["kind"] != "Namespace":
+            return False
+        paths = [path for path in (self.path(*kind, manifest["metadata"]["name"]) for kind in _TRACES) if path]
+        query = {"labelSelector": INSTANCE_LABEL}  # of whichever instance
+        answers = self.client.together(lambda path: self.client.json("GET", path, query), paths)
+        return any(not self._is_ours(item) for answer in answers for item in answer["items"])
+
+    def _holds_others(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether an object is a namespace with something in it that is not of this collection, nor of a run."""
+        if manifest["kind"] != "Namespace":
+            return False
+        namespace = manifest["metadata"]["name"]
+
+        def others(kind: tuple[str, str]) -> list[str]:
+            path = self.path(*kind, namespace)
+            items = self.client.json("GET", path, {})["items"] if path else []
+            return [f"{kind[1]} {item['metadata']['name']}" for item in items if is_somebodys(item)]
+
+        found = [name for names in self.client.together(others, _OTHERS) for name in names]
+        if found:
+            more = ", ..." if len(found) > 5 else ""
+            self.client.warnings.add(f"{title(manifest)} was left: it also holds {', '.join(found[:5])}{more}.")
+        return bool(found)
+
+    @staticmethod
+    def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        metadata = manifest["metadata"]
+        api_group = manifest["apiVersion"].rpartition("/")[0]
+        return api_group, manifest["kind"], metadata.get("namespace") or "", metadata["name"]

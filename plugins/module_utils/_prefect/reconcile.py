@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Pure functions that compare what is with what is wanted. No I/O, no Ansible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class ChangeSet(NamedTuple):
+    action: str | None  # create, update, delete, or None: nothing to do
+    before: dict[str, Any]
+    after: dict[str, Any]
+    changes: dict[str, Any]  # the options to write, with their new values
+
+    @property
+    def changed(self) -> bool:
+        return self.action is not None
+
+
+def plan(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], fresh: Mapping[str, Any]) -> ChangeSet:
+    """What leads from current (None: absent) to wanted; fresh is what a new object has where nothing is wanted."""
+    if current is None:
+        return ChangeSet("create", {}, {**fresh, **wanted}, dict(wanted))
+    changes = {name: value for name, value in wanted.items() if not same(current.get(name), value)}
+    return ChangeSet("update" if changes else None, dict(current), {**current, **changes}, changes)
+
+
+def plan_absent(current: Mapping[str, Any] | None) -> ChangeSet:
+    return ChangeSet(None if current is None else "delete", dict(current or {}), {}, {})
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality as JSON sees it: 1 and 1.0 are one number, but 1 and true are not one value."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same(left[name], right[name]) for name in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right))
+    return bool(left == right)
+
+
+def merge(base: Any, patch: Any) -> Any:
+    """Patch on top of base: mappings merge, null removes a key, lists of named objects merge by name, else replace."""
+    if isinstance(base, Mapping) and isinstance(patch, Mapping):
+        merged = {name: value for name, value in base.items() if name not in patch or patch[name] is not None}
+        for name, value in patch.items():
+            if value is not None:
+                merged[name] = merge(merged.get(name), value)
+        return merged
+    if isinstance(patch, Mapping):
+        return merge({}, patch)
+    if _named(base) and _named(patch):
+        changes = {item["name"]: item for item in patch}
+        known = [item["name"] for item in base]
+        return [merge(item, changes.get(item["name"], {})) for item in base] + [
+            merge({}, item) for item in patch if item["name"] not in known
+        ]
+    return patch
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(isinstance(i, Mapping) and "name" in i for i in value)
+
+
+def difference(before: Any, after: Any) -> tuple[Any, Any]:
+    """Both sides without what they have in common: of mappings only the keys whose values differ.
+
+    Lists of queues and of schedules, which are known by their names, are compared one by one.
+    """
+    for key in ("name", "slug"):
+        if _keyed(before, key) and _keyed(after, key):
+            named = [
+                {item[key]: {name: part for name, part in item.items() if name != key} for item in side}
+                for side in (before, after)
+            ]
+            if not same(*named):  # else they differ in their order
+                return difference(*named)
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return before, after
+    left: dict[str, Any] = {}
+    right: dict[str, Any] = {}
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in after:
+            left[name] = before[name]
+        elif name not in before:
+            right[name] = after[name]
+        elif not same(before[name], after[name]):
+            left[name], right[name] = difference(before[name], after[name])
+    return left, right
+
+
+def _keyed(value: Any, key: str) -> bool:
+    """Whether it is a list of mappings that are told apart by a key."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        return False
+    names = [item.get(key) for item in value]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)

@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""What is wrong with certificates and with their authority."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.reading import (
+    AVAILABLE,
+    certificate_faults,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+
+_OPTIONS = {part: f"prefect_tls_{part}" for part in ("certificate", "key", "authority")}
+_REMEDIES = {
+    "certificate": "Name a certificate of that authority, with those that lead to it, for the addresses of this host.",
+    "key": "Name the private key of the certificate, without a passphrase. The file may be encrypted by Ansible Vault.",
+    "authority": "Name the file with the certificate of the authority.",
+}
+
+
+def certificate_problems(
+    files: Mapping[str, str], names: Sequence[str], options: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Return what stands against using a certificate."""
+    options = options or _OPTIONS
+    missing = [part for part in _OPTIONS if not files[part]]
+    if missing:
+        return [
+            problem(options[part], "There is no such file, it cannot be read, or it is empty.", _REMEDIES[part])
+            for part in missing
+        ]
+    if not AVAILABLE:
+        return [
+            problem("prefect_tls", "The control host lacks cryptography 42.", "Install it with pip, beside Ansible.")
+        ]
+    faults = certificate_faults(files["certificate"], files["authority"], names, key=files["key"])
+    return [problem(options[part], f"What it names {fault}.", _REMEDIES[part]) for part, fault in faults]
+
+
+_OPTION = "prefect_tls_directory"
+
+
+def _writable(place: Path) -> bool:
+    there = next(path for path in (place, *place.parents) if path.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def authority_problems(due: Sequence[str], directory: str) -> list[Problem]:
+    """Return what stands against making C(due)."""
+    place = Path(directory)
+    if not due:
+        return []
+    found = []
+    if (place / "authority.crt").exists() and not (place / "authority.key").exists():
+        found.append(
+            problem(
+                _OPTION,
+                f"{', '.join(due)} needs a new certificate, and {place}/authority.key is missing.",
+                "Put it back. If it is lost, remove authority.crt, too: the next run makes another authority.",
+            )
+        )
+    if not _writable(place):
+        found.append(
+            problem(_OPTION, f"{place} cannot be written on the control host.", "Set it to a directory that can.")
+        )
+    return found

@@ -1,0 +1,450 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""What is wrong with an inventory, before any machine is touched."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_problems import name_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import GROUP
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import RESOURCES, exceeds
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, worker_count
+
+OLDEST_POSTGRESQL = 14
+_REDIS_USER = re.compile(r"[A-Za-z0-9._-]+")
+_FORBIDDEN_IN_NAMES = "/%&<>"
+_OWNED_BY_OTHERS = ("tag:", "deployment:")
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
+_SECRETS = (
+    "prefect_database_password",
+    "prefect_pgbouncer_stats_password",
+    "prefect_redis_password",
+    "prefect_api_auth_string",
+)
+
+
+def _version(v: Mapping[str, Any]) -> Iterator[Problem]:
+    version, known = str(v["prefect_version"]), [str(entry) for entry in v["prefect_known_versions"]]
+    if version not in known:
+        yield problem(
+            "prefect_version",
+            f"{version} is not a version that this collection knows how to deploy.",
+            f"Set it to one of: {', '.join(known)}.",
+        )
+
+
+def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
+    """Return how many workers a pool may get: machines have a fixed number."""
+    return most_workers(pool) if v["prefect_platform"] == "kubernetes" else worker_count(pool)
+
+
+def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for group in ("api", "services", "gateway", "pgbouncer"):
+        if not v[f"prefect_{group}_hosts"]:
+            yield problem(
+                f"prefect_{group}_hosts",
+                f"No machine carries the component {group}.",
+                f"Put at least one machine into the inventory group prefect_{group}.",
+            )
+    if not v["prefect_database_host"]:
+        yield problem(
+            "prefect_database_host",
+            "There is no database: the group prefect_postgres is empty.",
+            "Put a machine into prefect_postgres, or set prefect_database_host to a PostgreSQL that others run.",
+        )
+    if v["prefect_postgres_hosts"][1:]:
+        yield problem(
+            "prefect_postgres_hosts",
+            "More than one machine is in prefect_postgres, and this role does not replicate.",
+            "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
+        )
+    if any(_most_workers(v, pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
+        yield problem(
+            "prefect_worker_hosts",
+            "prefect_work_pools asks for workers, but no machine runs any.",
+            "Put a machine into prefect_workers, or set workers.min of the pools to 0, and workers.max, too.",
+        )
+    if v["prefect_postgres_hosts"] and int(v["prefect_postgres_version"]) < OLDEST_POSTGRESQL:
+        yield problem(
+            "prefect_postgres_version",
+            f"PostgreSQL {v['prefect_postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
+            "Set it to 14 or newer.",
+        )
+
+
+def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
+    url = str(v["prefect_redis_url"])
+    if not url:
+        yield problem(
+            "prefect_redis_url",
+            f"{v['prefect_server_replicas']} API processes and separate background services need Redis: "
+            "without it events, leases and scheduled work are lost silently.",
+            "Put a machine into the inventory group prefect_redis, or set prefect_redis_url.",
+        )
+        return
+    scheme = redis_parts(url).scheme if "://" in url else ""
+    if "cluster" in scheme:
+        yield problem(
+            "prefect_redis_url",
+            f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
+            "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel:// or rediss+sentinel://).",
+        )
+    elif scheme not in _REDIS_SCHEMES:
+        yield problem(
+            "prefect_redis_url",
+            f"{scheme or 'no scheme'}:// is not a Redis URL.",
+            f"Start it with one of: {', '.join(name + '://' for name in _REDIS_SCHEMES)}.",
+        )
+    elif "sentinel" not in scheme and not _has_good_port(url):
+        yield problem(
+            "prefect_redis_url",
+            "What stands between the host and the database is not a port, perhaps because the password is not encoded.",
+            "Make the URL with the filter selfhosted.prefect.redis_url, which encodes it.",
+        )
+    elif v["prefect_redis_ca"]:
+        yield from _redis_ca(str(v["prefect_redis_ca"]), url)
+
+
+def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
+    if v["prefect_database_ca"]:
+        yield from _pem("prefect_database_ca", str(v["prefect_database_ca"]))
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # whose text may be a part of the password
+        return False
+
+
+def _redis_ca(authority: str, url: str) -> Iterator[Problem]:
+    option = "prefect_redis_ca"
+    if not url.startswith("rediss"):
+        yield problem(
+            option,
+            f"It is for TLS, and prefect_redis_url begins with {url.partition(':')[0]}://, which is none.",
+            "Begin that with rediss:// or rediss+sentinel://, or leave the authority out.",
+        )
+    if "ssl_ca_certs=" in url.partition("?")[2]:
+        yield problem(
+            option, "prefect_redis_url names an authority, too, with ssl_ca_certs.", "Leave one of the two out."
+        )
+    yield from _pem(option, authority)
+
+
+def _pem(option: str, text: str) -> Iterator[Problem]:
+    if "-----BEGIN" not in text:
+        yield problem(
+            option,
+            "It is not PEM text.",
+            "Give it the text of the certificate, for example with lookup('ansible.builtin.file', 'authority.crt').",
+        )
+
+
+def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
+    required = [("prefect_database_password", True), ("prefect_pgbouncer_stats_password", True)]
+    required.append(("prefect_redis_password", bool(v["prefect_redis_hosts"])))
+    for option, needed in required:
+        if needed and not v[option]:
+            yield problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
+    if not _REDIS_USER.fullmatch(str(v["prefect_redis_user"])) or v["prefect_redis_user"] == "default":
+        yield problem(
+            "prefect_redis_user",
+            f"{v['prefect_redis_user']!r} is no name for a user of its own.",
+            "Use letters, digits, dots, underscores and dashes, and not 'default', which Redis lets in no more.",
+        )
+    for option in _SECRETS:
+        if any(character in str(v[option]) for character in "\n\r\0"):
+            yield problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
+    login = str(v["prefect_api_auth_string"])
+    if login and not all(login.partition(":")):
+        yield problem(
+            "prefect_api_auth_string",
+            "It is not of the form user:password.",
+            "Write a user name, a colon and a password. The password may contain colons.",
+        )
+    # A URL with a place for a password, and nothing there.
+    if not v["prefect_redis_hosts"] and redis_parts(str(v["prefect_redis_url"])).login.endswith(":"):
+        yield problem(
+            "prefect_redis_password",
+            "prefect_redis_url has a password in it, which is empty.",
+            "Set the password, or take the part before the @ out of the URL of a Redis that asks for none.",
+        )
+    yield from _anonymous(v)
+
+
+def _anonymous(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """A forgotten login is empty, as one that nobody wants."""
+    if v["prefect_api_auth_string"] or v["prefect_api_allow_anonymous"]:
+        return
+    where = _in_cluster(v) if v["prefect_platform"] == "kubernetes" else _on_hosts(v)
+    if where:
+        yield problem(
+            "prefect_api_auth_string",
+            f"It is empty, and the API is reached {where}: whoever reaches it can run commands.",
+            "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_allow_anonymous "
+            "to true if nobody has to log in.",
+        )
+
+
+def _in_cluster(v: Mapping[str, Any]) -> str:
+    """Say from where the API is reached."""
+    if v["prefect_gateway_host"]:
+        return f"under {v['prefect_gateway_host']} (prefect_gateway_host)"
+    kind = v["prefect_gateway_service_type"]
+    if kind == "ClusterIP":
+        return "from the cluster's pods"
+    how = {"LoadBalancer": "through a load balancer", "NodePort": "on a port of every node"}.get(kind, "from outside")
+    return f"{how} (prefect_gateway_service_type)"
+
+
+def _on_hosts(v: Mapping[str, Any]) -> str:
+    others = sorted({str(address) for address in v["prefect_api_addresses"] if not is_loopback(str(address))})
+    return f"at {', '.join(others)} (prefect_address, prefect_gateway_bind)" if others else ""
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only programs of the machine itself reach what listens there."""
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for option, least in (
+        ("prefect_server_replicas", 1),
+        ("prefect_pgbouncer_pool_size", 1),
+        ("prefect_server_api_pool_size", 1),
+        ("prefect_server_services_pool_size", 1),
+        ("prefect_server_api_max_overflow", 0),
+        ("prefect_server_services_max_overflow", 0),
+    ):
+        if int(v[option]) < least:
+            why = " Prefect reads -1 as no limit at all." if option.endswith("max_overflow") else ""
+            yield problem(option, f"{v[option]} is less than {least}.{why}", f"Set it to {least} or more.")
+    budget = connection_budget(v)
+    available = int(v["prefect_database_max_connections"])
+    if budget["sum"] > available:
+        parts = ", ".join(f"{name} {count}" for name, count in budget.items() if name != "sum")
+        yield problem(
+            "prefect_database_max_connections",
+            f"The processes can open {budget['sum']} connections ({parts}), but PostgreSQL allows {available}.",
+            f"Raise it to {budget['sum']} or more, or lower prefect_pgbouncer_pool_size, "
+            "prefect_server_services_pool_size or prefect_server_services_max_overflow.",
+        )
+
+
+def _duplicates(values: Iterable[Any]) -> list[Any]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
+    groups, known = v["prefect_services_groups"], v["prefect_background_services"]
+    option = "prefect_services_groups"
+    if not groups:
+        yield problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
+        return
+    for name in (group["name"] for group in groups):
+        if not GROUP.fullmatch(str(name)):
+            yield problem(
+                f"{option}[].name",
+                f"{name!r} cannot be part of the name of a process.",
+                "Use lower-case letters, digits, dots, underscores and dashes, with a letter or a digit at both ends.",
+            )
+    for name in _duplicates(group["name"] for group in groups):
+        yield problem(option, f"Two groups are called {name!r}.", "Give every group its own name.")
+    listed = [service for group in groups for service in group.get("services") or []]
+    for service in sorted(set(listed) - set(known)):
+        yield problem(
+            f"{option}[].services", f"{service!r} is no background service.", f"Use names from: {', '.join(known)}."
+        )
+    for service in _duplicates(listed):
+        yield problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in one of them.")
+    open_groups = [group["name"] for group in groups if not group.get("services")]
+    if len(open_groups) > 1:
+        yield problem(
+            f"{option}[].services",
+            f"The groups {', '.join(open_groups)} all lack a list of services and would run the same ones.",
+            "Leave the list out in one group only; it runs what the others do not list.",
+        )
+    missing = sorted(set(known) - set(listed) - {"event_logger"})
+    if not open_groups and missing:
+        yield problem(
+            f"{option}[].services",
+            f"No group runs {', '.join(missing)}.",
+            "Add them to a group, or leave the list out in one group, which then runs all the others do not list.",
+        )
+
+
+def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
+    name = str(pool["name"])
+    if name.lower().startswith("prefect"):
+        yield problem(f"{where}.name", f"{name!r} begins with 'prefect', which the server refuses.", "Rename the pool.")
+    yield from _name_characters(f"{where}.name", name)
+    yield from _limit(f"{where}.concurrency_limit", pool.get("concurrency_limit"))
+    workers = pool.get("workers") or {}
+    for bound in ("min", "max", "limit"):
+        yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
+    if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
+        yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+    if pool.get("type") == "kubernetes":
+        yield from _job(f"{where}.job", pool.get("job") or {})
+    scaling = workers.get("autoscaling") or {}
+    if scaling.get("prometheus") and scaling.get("metric") != "backlog":
+        yield problem(
+            f"{where}.workers.autoscaling.prometheus",
+            "It tells the backlog, and that is not what the workers follow.",
+            "Set the metric to backlog, or leave prometheus out.",
+        )
+    queues = pool.get("queues") or []
+    for queue in queues:
+        queue_where = f"{where}.queues[{queue['name']}]"
+        yield from _name_characters(f"{queue_where}.name", str(queue["name"]))
+        yield from _limit(f"{queue_where}.concurrency_limit", queue.get("concurrency_limit"))
+        if queue.get("priority") is not None and int(queue["priority"]) < 1:
+            yield problem(
+                f"{queue_where}.priority", f"{queue['priority']} is less than 1.", "1 is the highest priority."
+            )
+    for queue_name in _duplicates(queue["name"] for queue in queues):
+        yield problem(f"{where}.queues", f"Two queues are called {queue_name!r}.", "Give every queue its own name.")
+    priorities = [queue["priority"] for queue in queues if queue.get("priority") is not None]
+    for priority in _duplicates(priorities):
+        yield problem(f"{where}.queues", f"Two queues have the priority {priority}.", "Give every queue its own.")
+    if 0 < len(priorities) < len(queues):
+        yield problem(
+            f"{where}.queues",
+            "Some queues have a priority and some have none.",
+            "Give every queue one, or none: then their order decides.",
+        )
+
+
+def _job(where: str, job: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in RESOURCES:
+        request, limit = job.get(f"{name}_request"), job.get(f"{name}_limit")
+        if exceeds(request, limit):
+            yield problem(
+                f"{where}.{name}_limit",
+                f"{limit} is less than {name}_request, {request}: Kubernetes refuses the pod of every run.",
+                f"Raise it to {request} or more, or lower {name}_request.",
+            )
+
+
+def _name_characters(option: str, name: str) -> Iterator[Problem]:
+    found = "".join(character for character in _FORBIDDEN_IN_NAMES if character in name)
+    if name.strip() and (not name.isprintable() or name != name.strip()):
+        yield problem(
+            option,
+            f"{name!r} has a character in it that nobody sees.",
+            "Use a name without line breaks, tabs and other control characters, and without spaces at its ends.",
+        )
+    elif found or not name.strip():
+        yield problem(
+            option,
+            f"{name!r} contains {' '.join(found)}, which the server refuses." if found else "It is empty.",
+            f"Use a name without any of {' '.join(_FORBIDDEN_IN_NAMES)}.",
+        )
+
+
+def _limit(option: str, value: Any) -> Iterator[Problem]:
+    if value is not None and int(value) < 0:
+        yield problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
+
+
+def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Whoever may start a Job in a namespace reads every Secret there."""
+    if v["prefect_platform"] != "kubernetes":
+        return
+    for pool in v["prefect_work_pools"]:
+        if "cluster_role" in (pool.get("workers") or {}):
+            yield problem(
+                f"prefect_work_pools[{pool['name']}].workers.cluster_role",
+                "Whoever may start Jobs everywhere may use every ServiceAccount and read every Secret of the cluster.",
+                "Take it out, and list the namespaces that runs may choose in workers.namespaces.",
+            )
+    if v["prefect_namespace"] in v["prefect_run_namespaces"] and not v["prefect_allow_shared_namespace"]:
+        yield problem(
+            "prefect_jobs_namespace",
+            f"Flow code would be in {v['prefect_namespace']}, where the Secrets of the server are, and read them.",
+            "Give it, and job.namespace and workers.namespaces of each pool, another one than prefect_namespace; or "
+            "set prefect_allow_shared_namespace to true if all flow code is trusted with them.",
+        )
+
+
+def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for pool in v["prefect_work_pools"]:
+        where = f"prefect_work_pools[{pool['name']}]"
+        yield from _pool(where, pool)
+        scaling = (pool.get("workers") or {}).get("autoscaling") or {}
+        if _most_workers(v, pool) > worker_count(pool) == 0 and (scaling.get("metric") or "cpu") == "cpu":
+            yield problem(
+                f"{where}.workers.min",
+                "Workers that follow their CPU never become more than none.",
+                "Set it to 1 or more, or workers.autoscaling.metric to backlog, which needs KEDA.",
+            )
+    for name in _duplicates(pool["name"] for pool in v["prefect_work_pools"]):
+        yield problem("prefect_work_pools", f"Two pools are called {name!r}.", "Give every pool its own name.")
+    for limit in v["prefect_global_concurrency_limits"]:
+        where = f"prefect_global_concurrency_limits[{limit['name']}]"
+        yield from _name_characters(f"{where}.name", str(limit["name"]))
+        if str(limit["name"]).startswith(_OWNED_BY_OTHERS):
+            yield problem(
+                f"{where}.name",
+                f"Names with {' or '.join(_OWNED_BY_OTHERS)} at their beginning belong to the server.",
+                "Rename it, or use prefect_tag_concurrency_limits for the limit of a tag.",
+            )
+        yield from _limit(f"{where}.limit", limit.get("limit"))
+        if float(limit.get("slot_decay_per_second") or 0) < 0:
+            yield problem(f"{where}.slot_decay_per_second", "It is negative.", "Use 0 or more slots per second.")
+    for name in _duplicates(limit["name"] for limit in v["prefect_global_concurrency_limits"]):
+        yield problem("prefect_global_concurrency_limits", f"Two limits are called {name!r}.", "Keep one of them.")
+    for limit in v["prefect_tag_concurrency_limits"]:
+        where = f"prefect_tag_concurrency_limits[{limit['tag']}]"
+        yield from _name_characters(f"{where}.tag", str(limit["tag"]))
+        yield from _limit(f"{where}.concurrency_limit", limit.get("concurrency_limit"))
+    for tag in _duplicates(limit["tag"] for limit in v["prefect_tag_concurrency_limits"]):
+        yield problem("prefect_tag_concurrency_limits", f"Two limits are for the tag {tag!r}.", "Keep one of them.")
+
+
+def _tls(v: Mapping[str, Any]) -> Iterator[Problem]:
+    if v["prefect_tls"] != "none" and v["prefect_platform"] == "kubernetes":
+        yield problem(
+            "prefect_tls",
+            "It encrypts what hosts send to one another, and here the network of the cluster is between the pods.",
+            "Leave it at none, and have that network encrypt (WireGuard of Cilium or Calico), or a service mesh.",
+        )
+    if int(v["prefect_tls_renew_days"]) >= int(v["prefect_tls_days"]):
+        yield problem(
+            "prefect_tls_renew_days",
+            f"A certificate that is good for {v['prefect_tls_days']} days would be due as soon as it is made.",
+            "Set it to less than prefect_tls_days.",
+        )
+
+
+def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the variables of a deployment."""
+    checks = (
+        _version,
+        name_problems,
+        _topology,
+        _database,
+        _redis,
+        _secrets,
+        _numbers,
+        _services,
+        _namespaces,
+        _api_objects,
+        _tls,
+    )
+    return [found for check in checks for found in check(variables)]

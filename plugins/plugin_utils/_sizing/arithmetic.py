@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Rounding, random arrivals, and numbers as text."""
+
+from __future__ import annotations
+
+import math
+
+HOUR, DAY = 3600, 86400
+MB, GB = 1e6, 1e9
+
+
+def up_to(number: float, step: float = 1) -> int:
+    """The next multiple of the step. What floating-point arithmetic adds in the last digits does not count."""
+    return int(math.ceil(round(number / step, 9)) * step)
+
+
+def power_of_two(number: float, least: int) -> int:
+    return int(max(least, 2 ** math.ceil(round(math.log2(max(number, 1)), 9))))
+
+
+def two_digits(number: float) -> float:
+    """The number, rounded down, because workers come in whole ones."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return math.floor(number / step) * step
+
+
+def busiest(mean: float) -> float:
+    """How many are there at once when the mean is so many and they arrive at random.
+
+    With random arrivals the number in a system is Poisson distributed, whatever the distribution of the time they
+    stay; three standard deviations above the mean are exceeded in about one moment of a thousand.
+    """
+    return mean + 3 * math.sqrt(mean)
+
+
+def show(number: float) -> str:
+    """Three digits that count, and no exponent."""
+    if number == int(number):
+        return str(int(number))
+    digits = max(0, 2 - math.floor(math.log10(abs(number))))
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:.0f}"

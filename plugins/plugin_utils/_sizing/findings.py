@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""What a plan warns of, and what in it cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import HOUR, show, two_digits
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.nodes import no_room, request_of_a_run
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import WORKLOAD
+
+
+def _saturated(p: CapacityPlan) -> Iterator[Problem]:
+    """Where a further process does not help, or there can be none."""
+    rate, room = p.v["runs_per_second"], p.v["api_room"]
+    option = f"{WORKLOAD}.runs_per_hour"
+    if round(room, 9) < 1:
+        carried = rate * room
+        yield problem(
+            option,
+            f"{show(rate)} runs/s are more than one deployment carries: {p.v['server_replicas']} API processes end at "
+            f"about {show(carried)}, and more are not planned because each costs something of every run itself.",
+            "Divide the load among several instances, each with "
+            f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
+            "work in one run.",
+        )
+    for part, title, remedy in (
+        ("pgbouncer", "PgBouncer", "Put more machines into prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
+        ("redis", "Redis", "Divide the load among several instances."),
+    ):
+        cores = p.v[f"{part}_cores"]
+        if cores > p.c("utilisation"):
+            yield problem(
+                option,
+                f"{title} uses one core at the most, and the load keeps {show(cores)} of it busy; "
+                f"{p.text('utilisation')} is much.",
+                remedy,
+            )
+
+
+def _beyond(p: CapacityPlan) -> Iterator[Problem]:
+    """Runs that write much more than those which were measured."""
+    for name, what, known in (
+        ("events_per_run", "events", "only as a part of a task"),
+        ("logs_per_run", "log messages", "only with the bytes that they take"),
+    ):
+        given, measured = p.w[name] or 0, p.c(name)
+        if given > measured * p.c("trusted_per_run"):
+            yield problem(
+                f"{WORKLOAD}.{name}",
+                f"{show(given)} {what} of a run are more than {p.text('trusted_per_run')} times the {show(measured)} "
+                f"that a measured one had; what further ones cost is in the plan {known}.",
+                "Send fewer, or try the plan with such flows before you rely on it.",
+            )
+
+
+def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]:
+    w, rate = p.w, p.v["runs_per_second"]
+    if advice:
+        process, batch = advice["process"], advice["batching"]
+        yield problem(
+            f"{WORKLOAD}.pool_type",
+            f"The objects of {show(rate)} Jobs a second keep {show(p.v['control_plane_cores'])} cores of a Kubernetes "
+            f"control plane busy, and {p.text('utilisation')} is much.",
+            f"If its API server throttles: batch {batch['micro_flows_per_run']} micro-flows into a run "
+            f"({show(batch['jobs_per_second'])} Jobs/s), or use a process pool: {process['workers_min']} workers on "
+            f"{show(process['worker_cores'])} cores and {show(process['worker_machines_memory_mb'] / 1024)} GiB.",
+        )
+    if p.v["starting"] > p.v["running"]:
+        yield problem(
+            f"{WORKLOAD}.run_seconds",
+            f"A run takes {show(w['run_seconds'])} s and its start longer: most slots hold runs that do not run yet.",
+            "Do several units of work in one run.",
+        )
+    for limit in w["rate_limits"]:
+        needed = rate * limit["calls_per_run"]
+        if needed > limit["per_second"]:
+            most = limit["per_second"] * HOUR / limit["calls_per_run"] / w["peak_factor"]
+            yield problem(
+                f"{WORKLOAD}.rate_limits[{limit['name']}]",
+                f"The runs make {show(needed)} calls/s, but only {show(limit['per_second'])} are allowed: the target "
+                "cannot be reached.",
+                f"With this limit {show(most)} runs an hour are possible; lower runs_per_hour, or the calls of a run.",
+            )
+    growth = p.v["stored_runs_gb_per_day"]
+    if w["keep_runs_days"] is None and growth >= p.c("noticeable_gb_per_day"):
+        yield problem(
+            f"{WORKLOAD}.keep_runs_days",
+            f"Runs are kept for ever, and the database grows by {show(growth)} GB a day.",
+            "Set it to the days after which runs may be deleted.",
+        )
+    given = w["database"]
+    for name, needed, unit in (
+        ("cpu", p.v["database_cpu"], "vCPU"),
+        ("memory_mb", p.v["database_memory_gb"] * 1024, "MiB"),
+        ("disk_gb", p.v["database_disk_gb"], "GB"),
+        ("max_connections", p.v["max_connections"], "connections"),
+    ):
+        if given[name] is not None and given[name] < needed:
+            yield problem(
+                f"{WORKLOAD}.database.{name}",
+                f"The database has {show(given[name])} {unit}, and the plan needs {show(needed)}.",
+                "Give it more, or lower keep_runs_days." if name == "disk_gb" else "Give it more.",
+            )
+    yield from _saturated(p)
+    yield from _beyond(p)
+    if p.v["services_cores"] > p.v["services_groups"] * p.c("utilisation"):
+        yield problem(
+            f"{WORKLOAD}.runs_per_hour",
+            f"The background services need {show(p.v['services_cores'])} cores, which is more than "
+            f"{p.v['services_groups']} processes give: events will lag behind.",
+            "Divide the load among several instances.",
+        )
+    if w["run_memory_mb"] < p.c("run_memory_mb"):
+        yield problem(
+            f"{WORKLOAD}.run_memory_mb",
+            f"A run that only imports Prefect uses {p.text('run_memory_mb')} MiB already.",
+            "Set it to that and what your flow needs.",
+        )
+    if rate > p.c("measured_runs_per_second") * p.c("trusted_extrapolation"):
+        yield problem(
+            f"{WORKLOAD}.runs_per_hour",
+            f"{show(rate)} runs/s are more than {p.text('trusted_extrapolation')} times what the coefficients were "
+            f"measured with ({p.text('measured_runs_per_second')} runs/s).",
+            "Try the plan with a load test before you rely on it.",
+        )
+    p.used.clear()
+
+
+def problems_of(p: CapacityPlan) -> Iterator[Problem]:
+    """What cannot work: the sums of pods, cores and memory on the nodes. The preflight adds up the real pools."""
+    nodes = p.w["nodes"]
+    if p.kubernetes and p.v["runs_per_node"] < 1:
+        yield problem(
+            f"{WORKLOAD}.nodes",
+            no_room(nodes, request_of_a_run(p.w)),
+            "Use larger nodes, or lower run_cpu or run_memory_mb.",
+        )
+    elif p.kubernetes and nodes["count"] and nodes["count"] < p.v["nodes"] - p.c("spare_nodes"):
+        yield problem(
+            f"{WORKLOAD}.nodes.count",
+            f"{p.v['concurrency_limit']} runs at once do not fit on {nodes['count']} nodes.",
+            f"Use {p.v['nodes']} nodes, larger ones, or lower what a run requests.",
+        )

@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""API processes, background services, PgBouncer and Redis, and the connections between them."""
+
+from __future__ import annotations
+
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithmetic import (
+    busiest,
+    power_of_two,
+    show,
+    up_to,
+)
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
+
+
+def plan_database_load(p: CapacityPlan) -> None:
+    rate = p.v["runs_per_second"]
+    each, text = p.per_run("transactions")
+    transactions = p.add(
+        "Connections",
+        "transactions_per_second",
+        rate * each + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
+        "tx/s",
+        f"{show(rate)} runs/s × {text} + {p.v['workers_min']} workers × {p.text('transactions_per_second_per_worker')}",
+        "each connected worker costs some, because the server looks for its clean-ups once a second",
+    )
+    p.add(
+        "Connections",
+        "busy_connections",
+        busiest(transactions * p.c("transaction_seconds_at_most")),
+        "connections",
+        f"L + 3√L with L = {show(transactions)} tx/s × {p.text('transaction_seconds_at_most')} s",
+        "Little's law again: what is open at once in a bad moment",
+    )
+
+
+def _api_cores(p: CapacityPlan, processes: float, workers: int) -> float:
+    """Cores that so many API processes take together. What was measured was measured with a number of them."""
+    further = p.c("api_cpu_seconds_per_run_and_further_process") * (processes - p.c("measured_api_processes"))
+    each, _text = p.per_run("api_cpu_seconds")
+    return float(p.v["runs_per_second"] * (each + further) + workers * p.c("api_cores_per_worker"))
+
+
+def _api_room(p: CapacityPlan, processes: int) -> float:
+    """How many times the load so many API processes carry, not too busy as a rule and while one restarts."""
+    cores = _api_cores(p, processes, p.v["workers_min"])
+    left = processes - p.c("spare_replicas")
+    connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    return float(
+        min(
+            processes * p.c("utilisation") / cores,
+            processes / _api_cores(p, processes, p.v["workers_max"]),
+            left / cores,
+            left * connections / p.v["busy_connections"],
+        )
+    )
+
+
+def _api_processes(p: CapacityPlan) -> int:
+    """The smallest number that carries the load; what none does is warned of, with the rate that they carry."""
+    most = int(p.c("api_processes_most"))
+    found = next((number for number in range(1, most + 1) if round(_api_room(p, number), 9) >= 1), most)
+    p.v["api_room"] = _api_room(p, found)
+    p.used.clear()
+    return found
+
+
+def plan_server(p: CapacityPlan) -> None:
+    rate, polls = p.v["runs_per_second"], p.v["polls_per_second"]
+    each, text = p.per_run("api_requests")
+    p.add(
+        "Server",
+        "api_requests_per_second",
+        rate * each + polls * p.c("api_requests_per_poll"),
+        "requests/s",
+        f"{show(rate)} runs/s × {text} + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
+        "websocket connections count as one",
+    )
+    processes = _api_processes(p)
+    further = p.text("api_cpu_seconds_per_run_and_further_process")
+    _each, text = p.per_run(
+        "api_cpu_seconds", f" + {further} × ({processes} - {p.text('measured_api_processes')}) processes"
+    )
+    cores = p.add(
+        "Server",
+        "api_cores",
+        _api_cores(p, processes, p.v["workers_min"]),
+        "cores",
+        f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('api_cores_per_worker')}",
+        "of all API processes; one uses one core at the most, and a further one costs something of every run itself. "
+        "On a crowded machine a run takes several times as much",
+    )
+    most = _api_cores(p, processes, p.v["workers_max"])
+    p.used.clear()
+    connections = p.c("api_pool_size") + p.c("api_max_overflow")
+    p.add(
+        "Server",
+        "server_replicas",
+        processes,
+        "processes",
+        f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
+        f"{p.text('utilisation')} of a core (here {show(cores / processes)}), with all workers for at most one "
+        f"({show(most / processes)}), and without {p.text('spare_replicas')} of which the others have {show(cores)} "
+        f"cores and {show(p.v['busy_connections'])} busy connections / {show(connections)}",
+        "not too busy as a rule, and able to carry the load while one restarts",
+    )
+    memory = p.add(
+        "Server",
+        "api_memory_mb",
+        up_to(p.c("api_memory_mb"), 64),
+        "MiB",
+        f"{p.text('api_memory_mb')}, up to the next 64",
+        "of each API process",
+    )
+    each, text = p.per_run("services_cpu_seconds")
+    cores = p.add(
+        "Server",
+        "services_cores",
+        p.c("services_idle_cores") + rate * each,
+        "cores",
+        f"{p.text('services_idle_cores')} + {show(rate)} runs/s × {text} CPU s",
+        "of all background services together",
+    )
+    groups = 1 if cores <= p.c("utilisation") else len(coefficients.load()["services_groups"])
+    p.add(
+        "Server",
+        "services_groups",
+        groups,
+        "processes",
+        f"1 up to {p.text('utilisation')} cores, else {len(coefficients.load()['services_groups'])}",
+        "one process uses one core at the most, so the services are divided when that is too little",
+    )
+    p.v["server_memory_mb"] = p.v["server_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
+    p.add(
+        "Server",
+        "server_memory_mb",
+        p.v["server_memory_mb"],
+        "MiB",
+        f"{p.v['server_replicas']} × {memory} + {groups} × {up_to(p.c('services_memory_mb'), 64)}",
+        "of API processes and background services together",
+    )
+
+
+def plan_connections(p: CapacityPlan) -> None:
+    total = max(p.c("pgbouncer_pool_least"), p.v["busy_connections"])
+    per_machine = total / max(1, p.pgbouncers - 1)
+    pool = p.add(
+        "Connections",
+        "pgbouncer_pool_size",
+        up_to(per_machine, p.c("pgbouncer_pool_step")),
+        "connections",
+        f"the larger of {show(p.v['busy_connections'])} and {p.text('pgbouncer_pool_least')}, "
+        + (f"over {p.pgbouncers - 1} of {p.pgbouncers} machines, " if p.pgbouncers > 1 else "")
+        + f"up to the next {p.text('pgbouncer_pool_step')}",
+        "what each PgBouncer may hold to PostgreSQL; with several, one may be away",
+    )
+    budget = connection_budget(
+        {
+            "prefect_pgbouncer_replicas": p.pgbouncers,
+            "prefect_pgbouncer_pool_size": pool,
+            "prefect_services_groups": range(p.v["services_groups"]),
+            "prefect_server_services_pool_size": p.c("services_pool_size"),
+            "prefect_server_services_max_overflow": p.c("services_max_overflow"),
+        }
+    )
+    parts = " + ".join(f"{count} {name}" for name, count in budget.items() if name != "sum")
+    p.add(
+        "Connections",
+        "max_connections",
+        up_to(budget["sum"], 10),
+        "connections",
+        f"{parts} = {budget['sum']}, up to the next 10",
+        "PostgreSQL's max_connections; the preflight checks this sum with what is really set",
+    )
+
+
+def plan_redis(p: CapacityPlan) -> None:
+    w, rate = p.w, p.v["runs_per_second"]
+    events = p.c("events_per_run") + w["tasks_per_run"] * p.c("events_per_task") + w["events_per_run"]
+    backlog = rate * events * p.c("redis_bytes_per_event") * p.c("outage_seconds") / 2**20
+    p.add(
+        "Redis",
+        "redis_memory_mb",
+        power_of_two(p.c("redis_idle_mb") + backlog, int(p.c("redis_memory_least_mb"))),
+        "MiB",
+        f"{p.text('redis_idle_mb')} + {show(rate)} runs/s × {show(events)} events × "
+        f"{p.text('redis_bytes_per_event')} bytes × {p.text('outage_seconds')} s, at least "
+        f"{p.text('redis_memory_least_mb')}, up to the next power of two",
+        "maxmemory: events wait here while the background services are away, and Redis refuses them when it is full",
+    )
+
+
+def plan_processors(p: CapacityPlan) -> None:
+    rate = p.v["runs_per_second"]
+    for section, part, count in (("Connections", "pgbouncer", p.pgbouncers), ("Redis", "redis", 1)):
+        each, text = p.per_run(f"{part}_cpu_seconds")
+        p.add(
+            section,
+            f"{part}_cores",
+            rate * each / count,
+            "cores",
+            f"{show(rate)} runs/s × {text} CPU s" + (f" / {count} machines" if count > 1 else ""),
+            f"of {'each PgBouncer' if part == 'pgbouncer' else 'Redis'}, which uses one core at the most",
+        )
+    parts = ("pgbouncer_cpu_seconds", "redis_cpu_seconds", "gateway_cpu_seconds")
+    busy = {
+        "API": p.v["api_cores"],
+        "background services": p.v["services_cores"],
+        "PostgreSQL": p.v["database_busy_cores"],
+        "PgBouncer, Redis and gateway": rate * sum(p.per_run(part)[0] for part in parts),
+    }
+    p.add(
+        "Server",
+        "prefect_cores",
+        up_to(sum(busy.values()) / p.c("utilisation")),
+        "cores",
+        f"({' + '.join(f'{show(cores)} {name}' for name, cores in busy.items())}) / {p.text('utilisation')}",
+        "of all machines together that carry Prefect itself, without workers and runs, and with nearly empty tables",
+    )

@@ -1,0 +1,21 @@
+"""Run several Python programs at the same time and print how each has ended, as JSON.
+
+The argument is a JSON object: for each name, the program's text and its arguments.
+"""
+
+import json
+import subprocess
+import sys
+
+OPTIONS = ["-I"] if sys.flags.isolated else []  # as this program was started itself
+running = {
+    name: subprocess.Popen(
+        [sys.executable, *OPTIONS, "-c", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for name, words in json.loads(sys.argv[1]).items()
+}
+ended = {}
+for name, process in running.items():
+    output, errors = process.communicate()
+    ended[name] = {"rc": process.returncode, "stdout": output, "stderr": errors}
+print(json.dumps(ended))

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files around the code (hooks, workflows, owners, templates) name what exists, and pin what they use."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import run
+import yaml
+
+ROOT = Path(run.__file__).parent.parent
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+TARGETS = re.findall(r"^([a-z0-9.%-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+STAGES = [stage.name for stage in run.STAGES]
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def jobs(path: Path) -> list[dict[str, Any]]:
+    return list(load(path)["jobs"].values())
+
+
+def scripts(path: Path) -> str:
+    return "\n".join(step["run"] for job in jobs(path) for step in job["steps"] if "run" in step)
+
+
+def make_targets(text: str) -> list[str]:
+    """The targets that commands call. Of make core-${{ matrix.core }}, it is core-."""
+    return [re.sub(r"\$\{\{.*", "", words) for words in re.findall(r"^make +(.*)$", text, re.MULTILINE)]
+
+
+# Hooks
+
+
+def hooks() -> list[dict[str, Any]]:
+    (repository,) = load(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"  # the lock file has the versions, and no second place has them
+    return list(repository["hooks"])
+
+
+def test_pre_commit_accepts_its_configuration() -> None:
+    program = Path(sys.executable).parent / "pre-commit"
+    subprocess.run([program, "validate-config", ROOT / ".pre-commit-config.yaml"], check=True)
+
+
+@pytest.mark.parametrize("hook", hooks(), ids=lambda hook: str(hook["id"]))
+def test_a_hook_runs_what_make_runs(hook: dict[str, Any]) -> None:
+    program, *words = shlex.split(hook["entry"])
+    (lint,) = (stage for stage in run.STAGES if stage.name == "lint")
+    if program == "make":
+        assert words == ["lint"]
+    elif program.startswith(".venv/bin/"):
+        assert program.removeprefix(".venv/bin/") in {command.line.split()[0] for command in lint.commands}
+    else:
+        assert (ROOT / program).is_file()
+
+
+def test_the_environment_is_made_before_a_hook_uses_it() -> None:
+    first, *others = hooks()
+    assert first["entry"] == "scripts/bootstrap.sh test"
+    assert set(first["stages"]) >= {stage for hook in others for stage in hook.get("stages", ["pre-commit"])}
+
+
+# Workflows
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_to_a_commit(workflow: Path) -> None:
+    used = re.findall(r"uses: *(.*)", workflow.read_text())
+    assert used
+    assert [action for action in used if not PINNED.fullmatch(action)] == []
+
+
+def test_an_action_has_the_same_version_everywhere() -> None:
+    used = {action for workflow in WORKFLOWS for action in re.findall(r"uses: *(.*)", workflow.read_text())}
+    names = [action.partition("@")[0] for action in used]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_what_a_workflow_calls_exists(workflow: Path) -> None:
+    text = scripts(workflow)
+    known = {*TARGETS, "core-", ""}  # "" is a whole target from a matrix
+    assert [words for words in make_targets(text) if words.partition(" ")[0] not in known] == []
+    paths = re.findall(r"(?<![\w/.])(\.ci/\S+|scripts/\S+)", text)
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_has_limits(workflow: Path) -> None:
+    assert "permissions" in load(workflow)
+    for job in jobs(workflow):
+        assert job["timeout-minutes"] <= 180
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_expression_stands_in_a_script(workflow: Path) -> None:
+    """Its value would be parsed by the shell. Values of a matrix are our own."""
+    assert [
+        text for text in re.findall(r"\$\{\{(.*?)\}\}", scripts(workflow)) if not text.strip().startswith("matrix.")
+    ] == []
+
+
+def test_every_stage_runs_in_whole_every_night() -> None:
+    (job,) = jobs(GITHUB / "workflows" / "nightly.yml")
+    assert job["strategy"]["matrix"]["stage"] == STAGES
+
+
+def test_nodes_of_kind_are_three_minors_by_digest() -> None:
+    (job,) = jobs(GITHUB / "workflows" / "weekly.yml")
+    rows = job["strategy"]["matrix"]["include"]
+    minors = [int(row["kubernetes"].removeprefix("1.")) for row in rows]
+    assert minors == list(range(minors[0], minors[0] - 3, -1))
+    for row in rows:
+        version = re.escape(row["kubernetes"])
+        assert re.fullmatch(rf"kindest/node:v{version}\.\d+@sha256:[0-9a-f]{{64}}", row["node"])
+
+
+def test_kind_has_the_newest_minor_that_the_test_cluster_has() -> None:
+    (job,) = jobs(GITHUB / "workflows" / "weekly.yml")
+    newest = job["strategy"]["matrix"]["include"][0]["kubernetes"]
+    programs = (ROOT / "tests" / "cluster" / "binaries" / "go.mod").read_text()
+    assert re.search(rf"k8s\.io/kubernetes v{re.escape(newest)}\.", programs)
+
+
+def test_releases_are_checked_before_they_are_published() -> None:
+    text = scripts(GITHUB / "workflows" / "release.yml")
+    order = [text.index(words) for words in ("make build", "make importer", "collection publish", "gh release")]
+    assert order == sorted(order)
+
+
+# Owners, templates, environments
+
+
+def owned() -> list[str]:
+    lines = (GITHUB / "CODEOWNERS").read_text().splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern in owned() if pattern != "*"])
+def test_what_has_an_owner_exists(pattern: str) -> None:
+    path = ROOT / pattern.strip("/")
+    assert path.is_dir() if pattern.endswith("/") else path.is_file()
+
+
+@pytest.mark.parametrize("form", ["bug_report", "feature_request"])
+def test_an_issue_form_is_one(form: str) -> None:
+    content = load(GITHUB / "ISSUE_TEMPLATE" / f"{form}.yml")
+    assert content.keys() >= {"name", "description", "body"}
+    named = [field["id"] for field in content["body"] if field["type"] != "markdown"]
+    assert named
+    assert sorted(named) == sorted(set(named))
+    for field in content["body"]:
+        assert field["type"] in {"markdown", "input", "textarea", "dropdown", "checkboxes"}
+        assert "label" in field["attributes"] or field["type"] == "markdown"
+
+
+def test_links_to_the_repository_are_those_of_galaxy() -> None:
+    repository = load(ROOT / "galaxy.yml")["repository"]
+    for path in (GITHUB / "ISSUE_TEMPLATE" / "config.yml", ROOT / "SECURITY.md"):
+        assert f"{repository}/security/advisories/new" in path.read_text()
+
+
+def test_the_development_container_is_the_one_of_continuous_integration() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    images = {job["container"]["image"] for workflow in WORKFLOWS for job in jobs(workflow) if "container" in job}
+    assert images == {container["image"]}
+    assert (ROOT / container["postCreateCommand"].split()[0]).is_file()
+
+
+def test_dependabot_is_given_what_it_can_update() -> None:
+    content = load(GITHUB / "dependabot.yml")
+    assert [update["package-ecosystem"] for update in content["updates"]] == ["github-actions"]
