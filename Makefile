@@ -5,7 +5,7 @@
 ARGS ?=
 STAGES = sanity lint docs unit package contract molecule machines e2e security kubernetes
 
-.PHONY: help site test test-all $(STAGES) build importer lock clean
+.PHONY: help site test test-quick test-all $(STAGES) build importer lock clean
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -16,6 +16,10 @@ site: ## deploy everything on this machine (inventories/local) and run a flow th
 test: ## what every change has to pass, of each stage below, then one line that sums it up
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py
+
+test-quick: ## for a first contribution, without root: lint, unit, and the modules on one Prefect server
+	@scripts/bootstrap.sh test
+	@.venv/bin/python tests/run.py --rootless
 
 test-all: ## all of every stage, for a release: hours
 	@scripts/bootstrap.sh test
@@ -36,7 +40,7 @@ $(STAGES):
 	@scripts/bootstrap.sh test
 	@.venv/bin/python tests/run.py $@ -- $(ARGS)
 
-core-2.%: ## another ansible-core in .venv, for example: make core-2.21 sanity unit
+core-2.%: ## another ansible-core in .venv, for example: make core-2.18 sanity unit
 	@scripts/bootstrap.sh test
 	.venv/bin/uv pip install --quiet --python .venv --no-deps 'ansible-core~=2.$*.0'
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the test stages and sum them up in one line.
 
-usage: .venv/bin/python tests/run.py [--all | --first | STAGE ...] [-- words to add to each command]
+usage: .venv/bin/python tests/run.py [--all | --rootless | STAGE ...] [-- words to add to each command]
 
-Without --all, --first or names, what runs of each stage is quick enough for every change. With --first, what needs no root
-and finds most mistakes in five minutes.
+Without an option or names, what runs of each stage is quick enough for every change. --rootless is for a first
+contribution: what needs no root and takes less than five minutes.
 
 Every command runs, whether or not an earlier one failed. Its output goes to tests/output/<stage>/<command>.log
 and is shown if it failed, or while it runs if it is the only one. A command counts as many tests as its
@@ -235,6 +235,14 @@ STAGES = (
     ),
 )
 
+EVERY_KIND = Command("every-kind", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api/test_every_kind.py", count_junit)
+UNPRIVILEGED = Command("pytest", "pytest tests/unit -m 'not root' --junitxml={report}/pytest.xml", count_junit)
+ROOTLESS = (
+    next(stage for stage in STAGES if stage.name == "lint"),
+    Stage("unit", (UNPRIVILEGED,)),
+    Stage("contract", (EVERY_KIND,)),
+)
+
 
 def missing(stage: Stage) -> str:
     """What the stage lacks; as root, programs are installed instead."""
@@ -384,16 +392,18 @@ def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, 
 def main(arguments: list[str]) -> int:
     names = list(itertools.takewhile(lambda word: word != "--", arguments))
     extra = arguments[len(names) + 1 :]
-    everything = names == ["--all"]
-    if everything:
-        names = []
     known = {stage.name: stage for stage in STAGES}
-    if unknown := set(names) - set(known):
+    if names == ["--all"]:
+        chosen = list(STAGES)
+    elif names == ["--rootless"]:
+        chosen = list(ROOTLESS)
+    elif unknown := set(names) - set(known):
         print(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    chosen = [known[name] for name in names] or list(STAGES)
-    if not names and not everything:
-        chosen = [replace(stage, commands=stage.commands if stage.quick is None else stage.quick) for stage in chosen]
+    elif names:
+        chosen = [known[name] for name in names]
+    else:
+        chosen = [replace(stage, commands=stage.commands if stage.quick is None else stage.quick) for stage in STAGES]
         chosen = [stage for stage in chosen if stage.commands]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
     # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.

@@ -37,8 +37,15 @@ def test_make_has_a_target_for_each_stage_and_no_other() -> None:
     command = ["make", "--no-print-directory", "help"]  # the tests themselves run under make
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = [line.split()[0] for line in listed.splitlines()]
-    others = {"help", "site", "test", "test-all", "core-2.%", "build", "importer", "lock", "clean"}
+    others = {"help", "site", "test", "test-quick", "test-all", "core-2.%", "build", "importer", "lock", "clean"}
     assert [target for target in targets if target not in others] == [stage.name for stage in run.STAGES]
+
+
+def test_without_root_its_own_stages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = run.Stage("small", (run.Command("here", "touch {report}/ran"),))
+    monkeypatch.setattr(run, "ROOTLESS", (stage,))
+    assert drive([], tmp_path, monkeypatch, "--rootless") == 0
+    assert (tmp_path / "small" / "here" / "ran").exists()
 
 
 def test_junit_cases_are_counted(tmp_path: Path) -> None:

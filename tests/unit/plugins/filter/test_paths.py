@@ -187,8 +187,8 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
             {},
             ("/no.yml on the machine that runs the playbooks", "name another"),
         ),
-        ({"prefect_plan_file": "/etc"}, {}, ("/etc on the machine that runs", "Name a file")),
-        ({"prefect_loadtest_directory": "/etc/passwd"}, {}, ("is a file, and not a directory", "Name a directory")),
+        ({"prefect_plan_file": "/tmp"}, {}, ("/tmp on the machine that runs", "Name a file")),
+        ({"prefect_loadtest_directory": __file__}, {}, ("is a file, and not a directory", "Name a directory")),
     ],
 )
 def test_problems_of_a_path(values: dict[str, Any], states: dict[str, str] | None, words: tuple[str, str]) -> None:

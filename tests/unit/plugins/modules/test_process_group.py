@@ -283,6 +283,7 @@ def traps(tmp_path: Path) -> Path:
     ],
     ids=["read", "status", "is_directory", "write", "difference", "own", "make", "remove"],
 )
+@pytest.mark.root
 def test_root_follows_no_link_that_somebody_else_can_have_made(traps: Path, trap: str, action: Any) -> None:
     with pytest.raises(files.UnsafeError, match=f"{trap}.* is a symbolic link to {traps}/precious.* remove it"):
         action(str(traps / trap))
@@ -292,12 +293,14 @@ def test_root_follows_no_link_that_somebody_else_can_have_made(traps: Path, trap
         assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (0, 0o044 if path.is_file() else 0)
 
 
+@pytest.mark.root
 def test_a_link_is_removed_and_not_what_it_leads_to(traps: Path) -> None:
     files.remove(str(traps / "theirs" / "file"))
     assert not (traps / "theirs" / "file").is_symlink()
     assert (traps / "precious" / "file").exists()
 
 
+@pytest.mark.root
 def test_what_is_in_a_directory_of_others_is_still_theirs(traps: Path) -> None:
     """As PostgreSQL's account owns the directory of its configuration."""
     files.make_directory({"path": f"{traps}/theirs/more", "owner": "65534", "group": "65534", "mode": 0o750})
@@ -307,6 +310,7 @@ def test_what_is_in_a_directory_of_others_is_still_theirs(traps: Path) -> None:
 
 
 @pytest.mark.parametrize("action", [files.make_directory, files.write])
+@pytest.mark.root
 def test_a_link_that_comes_meanwhile_is_not_followed(traps: Path, monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
     """Another account exchanges a directory for a link, just after root has looked at it."""
     directory = traps / "theirs" / "soon"
@@ -327,6 +331,7 @@ def test_a_link_that_comes_meanwhile_is_not_followed(traps: Path, monkeypatch: p
     assert os.listdir(traps / "precious") == ["file"]
 
 
+@pytest.mark.root
 def test_a_pipe_keeps_nobody_waiting(traps: Path) -> None:
     os.mkfifo(traps / "theirs" / "pipe")
     with pytest.raises(ValueError, match="theirs/pipe: it is not a regular file"):

@@ -84,6 +84,7 @@ def test_the_environment_is_that_of_the_account_the_description_and_the_file(tmp
     }
 
 
+@pytest.mark.root
 def test_root_is_given_up(tmp_path: Path) -> None:
     status = ["/bin/grep", "-E", "^(Uid|Gid|Groups|NoNewPrivs):", "/proc/self/status"]
     for hardening in (True, False):
@@ -139,6 +140,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.root
 def test_an_environment_file_that_others_can_change_is_not_read(
     tmp_path: Path, environment: Path, change: Callable[[Path], None], message: str
 ) -> None:
@@ -155,6 +157,7 @@ def test_an_environment_file_that_others_can_change_is_not_read(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.root
 def test_a_way_through_links_of_roots_is_trusted(tmp_path: Path, environment: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert launch.weakness(str(tmp_path / "link" / environment.name)) is None
@@ -172,6 +175,7 @@ def run(*command: str, variables: dict[str, str] | None = None, **more: Any) -> 
     return account.run_as({"command": list(command), "user": "nobody"}, variables or {}, **more)
 
 
+@pytest.mark.root
 def test_a_program_runs_as_the_account_and_sees_what_it_is_given() -> None:
     ended = run(
         "/bin/sh", "-c", 'id -un; id -Gn; cat; printf "%s\\n" "$A" >&2; exit 3', variables={"A": HARD}, stdin="typed\n"
@@ -179,6 +183,7 @@ def test_a_program_runs_as_the_account_and_sees_what_it_is_given() -> None:
     assert ended == (3, "nobody\nnogroup\ntyped\n", HARD + "\n")
 
 
+@pytest.mark.root
 def test_a_program_that_takes_too_long_is_ended_with_what_it_has_started() -> None:
     begun = time.monotonic()
     ended = run("/bin/sh", "-c", "echo begun; sleep 4711 & wait", timeout=0.5)
@@ -187,6 +192,7 @@ def test_a_program_that_takes_too_long_is_ended_with_what_it_has_started() -> No
     assert subprocess.run(["pgrep", "-f", "^sleep 4711$"], check=False).returncode == 1
 
 
+@pytest.mark.root
 def test_one_program_at_a_time_has_the_lock(tmp_path: Path) -> None:
     lock = str(tmp_path / "lock")
     ends: list[tuple[float, float]] = []
