@@ -53,7 +53,7 @@ def problems(client: redis.Redis) -> Iterator[str]:
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
 if url.startswith("redis"):  # memory:// is the other one
     try:
-        client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)  # pylint: disable=used-before-assignment
         found = list(problems(client))
     except redis.RedisError as error:
         found = []

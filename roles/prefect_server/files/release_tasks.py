@@ -83,7 +83,7 @@ def release_all(client: redis.Redis) -> None:
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
 if url.startswith("redis"):  # memory:// is the other one
     try:
-        client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)  # pylint: disable=used-before-assignment
         wait_for(client, float((sys.argv[1:] or ["0"])[0]))
         release_all(client)
     except redis.RedisError as error:

@@ -30,7 +30,7 @@ PATIENCE = 15
 
 
 async def ask(runs: list) -> dict:
-    async with database_engine().connect() as connection:
+    async with database_engine().connect() as connection:  # pylint: disable=used-before-assignment
         deadline = time.monotonic() + PATIENCE
         while True:
             row = (await connection.execute(sqlalchemy.text(QUERY), {"runs": runs})).one()

@@ -21,7 +21,7 @@ def database_of(url: str, database: int) -> redis.Redis:
     address, _mark, query = url.partition("?")
     kept = 4 if "+sentinel" in address else 3
     path = "/".join([*address.rstrip("/").split("/")[:kept], str(database)])
-    return connect(f"{path}?{query}", decode_responses=True)
+    return connect(f"{path}?{query}", decode_responses=True)  # pylint: disable=used-before-assignment
 
 
 def streams(client: redis.Redis) -> dict:
