@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def ask(figures: str, statements: str) -> dict:
-    async with database_engine().connect() as connection:
+    async with database_engine().connect() as connection:  # pylint: disable=used-before-assignment
         database = dict((await connection.exec_driver_sql(figures)).one()._mapping)
         counted, unread = None, []
         if database["counts_statements"]:

@@ -15,5 +15,5 @@ NAMES = ("used_memory", "used_memory_peak", "connected_clients", "total_commands
 
 
 if __name__ == "__main__":
-    info = connect(os.environ["PREFECT_SERVER_DOCKET_URL"]).info()
+    info = connect(os.environ["PREFECT_SERVER_DOCKET_URL"]).info()  # pylint: disable=used-before-assignment
     print(json.dumps({name: info[name] for name in NAMES}))
