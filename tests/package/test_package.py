@@ -46,7 +46,7 @@ def test_every_module_is_documented_from_the_installed_collection(installed: dic
 
 def test_every_role_has_an_argument_specification(installed: dict[str, str]) -> None:
     listed = json.loads(run(installed, "ansible-doc", "--list", "--json", "--type", "role", "selfhosted.prefect"))
-    roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir()}
+    roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "meta").is_dir()}
     assert {name.rsplit(".", 1)[1] for name in listed} == roles
 
 
