@@ -337,6 +337,8 @@ def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[
     patches.append(mock.patch.object(warnings, "_global_warnings", type(warnings._global_warnings)()))
     if hasattr(basic, "_ANSIBLE_PROFILE"):  # since ansible-core 2.19
         patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))  # type: ignore[arg-type]
+        # This process has loaded Ansible's own plugins, too, where a warning is shown at once and not returned.
+        patches.append(mock.patch("ansible.module_utils._internal.is_controller", False))
     with contextlib.ExitStack() as stack:
         for patch in patches:
             stack.enter_context(patch)
