@@ -26,7 +26,8 @@ SELECT
   (SELECT version_num FROM alembic_version) AS revision,
   current_setting('server_version') AS postgresql
 """
-PATIENCE = 15
+# Seconds. Events are written in batches, and right after a restart of Redis fifteen seconds were not always enough.
+PATIENCE = 30
 
 
 async def ask(runs: list) -> dict:
