@@ -42,6 +42,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PROBES = ("/api/health", "/api/ready")
 # Below /admin, these are known to hold no setting. What a newer Prefect adds there is masked.
 HARMLESS = ("/admin/version", "/admin/storage")
+PORT = re.compile(r"[0-9]{1,5}")
 DURATION = re.compile(r"-?P[0-9DTHMSWY.]+")
 MASK = "********"
 STATE = "selfhosted.prefect"  # what the guards tell each other in a request's scope
@@ -140,7 +141,9 @@ def is_address(name: str) -> bool:
 
 def is_own_name(host: str, names: Iterable[str]) -> bool:
     """Whether a Host header is one of the names. ".example.com" stands for all names below it."""
-    name = host_and_port(host)[0]
+    name, port = host_and_port(host)
+    if port and not PORT.fullmatch(port):
+        return False
     if is_address(name):
         return True
     return any(own in (name, "*") or (own.startswith(".") and name.endswith(own)) for own in names)

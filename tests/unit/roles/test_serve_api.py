@@ -208,6 +208,10 @@ def test_the_docket_url_without_a_login(url: str, expected: str) -> None:
         ("127.0.0.1.evil.example:4200", 421),
         ("notlocalhost", 421),
         ("xsvc", 421),
+        ("localhost:4200/health?", 421),
+        ("localhost:x", 421),
+        ("127.0.0.1:123456", 421),
+        ("[::1]:4200#", 421),
     ],
 )
 @pytest.mark.parametrize("kind", ["http", "websocket"])
