@@ -331,11 +331,14 @@ def test_a_database_that_does_not_answer_changes_no_number_of_workers() -> None:
 
 
 def test_the_preflight_asks_for_all_that_is_granted() -> None:
-    path = ROOT / "roles" / "prefect_worker" / "templates" / "kubernetes.yml.j2"
-    expressions = {"objects": template(str(path)), "permissions": "__prefect_preflight_permissions.namespaced"}
+    permissions = {"permissions": "__prefect_preflight_permissions.namespaced"}
     pool = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
     variables = {"prefect_work_pools": [pool], "prefect_separate_observer": True}
-    found = evaluated("development", "prefect_preflight", expressions, **variables)
+    # Each in its own role, because a lookup finds the files of the role.
+    found = {
+        **evaluated("development", "prefect_preflight", permissions, **variables),
+        **evaluated("development", "prefect_worker", {"objects": template("kubernetes.yml.j2")}, **variables),
+    }
     namespaces = ["prefect", "flows"]
     # Verbs that are asked for by default.
     asked = _reviews(namespaces, {"namespaced": [{"verbs": VERBS, **entry} for entry in found["permissions"]]})
@@ -511,6 +514,7 @@ def test_flow_code_is_beside_no_secret_of_the_server() -> None:
     assert placed["here"] == {
         "prefect-worker-jobs",
         "prefect-worker-jobs-backlog",
+        "prefect-job-worker-scripts",
         "prefect-observer",
         trigger,
     }

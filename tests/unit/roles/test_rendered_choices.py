@@ -203,6 +203,38 @@ def test_what_leaves_the_cluster_is_chosen() -> None:
     assert egress(objects, "prefect-worker-closed") == [api]
 
 
+def test_workers_of_kubernetes_pools_start_guarded() -> None:
+    pools = [
+        {"name": "jobs", "type": "kubernetes", "workers": {"min": 1}},
+        {"name": "processes", "type": "process", "workers": {"min": 1}},
+    ]
+    objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", prefect_work_pools=pools)
+    pods = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in objects if item["kind"] == "Deployment"
+    }
+    guarded, plain = pods["prefect-worker-jobs"], pods["prefect-worker-processes"]
+    assert guarded["containers"][0]["args"][:4] == ["python", "/scripts/start_worker.py", "worker", "start"]
+    assert plain["containers"][0]["args"][:3] == ["prefect", "worker", "start"]
+    (scripts,) = (item for item in objects if item["metadata"]["name"] == "prefect-job-worker-scripts")
+    assert "start_worker.py" in scripts["data"]
+    assert "namespace" not in scripts["metadata"], "beside the server"
+    volume = {"name": "scripts", "configMap": {"name": "prefect-job-worker-scripts"}}
+    assert volume in guarded["volumes"]
+    assert volume not in plain["volumes"]
+
+
+def test_what_background_services_send_does_not_reach_the_metadata_service() -> None:
+    objects = rendered("production", "prefect_server", "kubernetes_services.yml.j2")
+    (rule,) = egress(objects, "prefect-services")
+    blocks = [entry["ipBlock"] for entry in rule["to"] if "ipBlock" in entry]
+    assert blocks == [
+        {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]},
+        {"cidr": "::/0", "except": ["fd00:ec2::254/128"]},
+    ]
+    assert {"namespaceSelector": {}} in rule["to"], "some networks apply addresses to no pod"
+    assert "ports" not in rule
+
+
 def test_where_runs_may_send_is_chosen() -> None:
     store: dict[str, Any] = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]}
     here, elsewhere, _anywhere, closed = pools = [

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What start_worker.py keeps from job configurations, in the real Prefect."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from defaults import ROOT
+
+from .conftest import VERSIONS
+from .support import installed_prefect
+
+FILE = ROOT / "roles/prefect_worker/files/start_worker.py"
+# Connects to Kubernetes for a job configuration, as the worker does for each flow run.
+PROGRAM = """
+import asyncio, importlib.util, json, sys, types
+
+file, guarded, kubeconfig = sys.argv[1], sys.argv[2] == "True", json.loads(sys.argv[3])
+spec = importlib.util.spec_from_file_location("start_worker", file)
+start_worker = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(start_worker)
+if guarded:
+    start_worker.guard_clusters()
+from prefect_kubernetes.credentials import KubernetesClusterConfig
+from prefect_kubernetes.worker import KubernetesWorker
+
+given = KubernetesClusterConfig(config=kubeconfig, context_name="c") if kubeconfig else None
+
+
+async def connect():
+    worker = KubernetesWorker.__new__(KubernetesWorker)
+    async with worker._get_configured_kubernetes_client(types.SimpleNamespace(cluster_config=given)) as client:
+        return client.configuration.host
+
+
+try:
+    print(asyncio.run(connect()))
+except Exception as error:
+    print(repr(error))
+"""
+
+
+def connected(version: str, guarded: bool, home: Path, kubeconfig: dict[str, object] | None) -> str:
+    own = home / "own"
+    server = {"name": "own", "cluster": {"server": "https://own.example:6443"}}
+    context = {"name": "own", "context": {"cluster": "own", "user": "own"}}
+    user = {"name": "own", "user": {"token": "t"}}
+    own.write_text(json.dumps({"current-context": "own", "clusters": [server], "contexts": [context], "users": [user]}))
+    arguments = ["-c", PROGRAM, str(FILE), str(guarded), json.dumps(kubeconfig)]
+    ended = subprocess.run(
+        [str(installed_prefect(version) / "bin/python"), *arguments],
+        env={**os.environ, "PREFECT_HOME": str(home), "HOME": str(home), "KUBECONFIG": str(own)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def with_command(mark: Path) -> dict[str, object]:
+    """A kubeconfig whose login comes from a command."""
+    command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [str(mark)]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"exec": {**command, "interactiveMode": "Never"}}}],
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_kubeconfig_of_a_client_executes_nothing(version: str, tmp_path: Path) -> None:
+    mark = tmp_path / "open"
+    connected(version, False, tmp_path, with_command(mark))
+    assert mark.exists(), "without the guard, the attack succeeds"
+    mark = tmp_path / "guarded"
+    assert "cluster_config is not allowed" in connected(version, True, tmp_path, with_command(mark))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_cluster_of_the_worker_itself_is_used(version: str, tmp_path: Path) -> None:
+    assert connected(version, True, tmp_path, None).strip() == "https://own.example:6443"
