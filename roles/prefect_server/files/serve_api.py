@@ -1,4 +1,4 @@
-"""Serve Prefect's API and UI as `prefect server start --no-services` does, with three rules more.
+"""Serve Prefect's API and UI as `prefect server start --no-services` does, with four rules more.
 
 usage: serve_api.py --host ADDRESS --port PORT [--certificate FILE --key FILE] [--name HOST_NAME]...
 
@@ -8,6 +8,7 @@ usage: serve_api.py --host ADDRESS --port PORT [--certificate FILE --key FILE] [
 2. It answers for its own names only. A page in a browser can have its name resolved to this address (DNS rebinding),
    but then it sends that name. Addresses, localhost and the name of this machine are always its own.
 3. Pages of other origins change nothing, and open no websocket, unless PREFECT_SERVER_CORS_ALLOWED_ORIGINS lists them.
+4. Templates of automations reach no attribute of anything: it checks their syntax, and never renders them.
 
 What it cannot guard it does not serve: it ends when Prefect's application is not built as it expects.
 """
@@ -329,6 +330,13 @@ def guarded(app: Any, needles: list[bytes], names: list[str], origins: list[str]
     return RequestGuard(app, needles, names, origins)
 
 
+def close_templates(environment: Any) -> None:
+    """Let templates of clients reach nothing: the background services render them, and this process never does."""
+    if not callable(getattr(environment, "is_safe_attribute", None)):
+        raise SystemExit("serve_api: Prefect renders templates of users outside a sandbox")
+    environment.is_safe_attribute = lambda _self, _obj, _attribute, _value: False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
@@ -347,6 +355,7 @@ def main() -> None:
     # Only now, because Prefect reads the environment when it is imported.
     server = importlib.import_module("prefect.server.api.server")
     settings = importlib.import_module("prefect.settings").get_current_settings()
+    close_templates(importlib.import_module("prefect.server.utilities.user_templates").UserTemplateEnvironment)
     if docket_url:
         build = server.Docket
         # Should a newer Prefect make it elsewhere, Redis lets nobody in who does not log in, and nothing is served.

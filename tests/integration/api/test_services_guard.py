@@ -30,6 +30,7 @@ if guarded:
     serve_services.guard_templates()
     serve_services.guard_webhooks()
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.server.events.actions import CallWebhook
 from prefect.server.events.schemas.events import Resource
 from prefect.server.utilities.user_templates import render_user_template
 
@@ -37,10 +38,14 @@ from prefect.server.utilities.user_templates import render_user_template
 class Automation(BaseModel):
     name: str
     nested: list[Resource]
+    actions: list[CallWebhook]
+    id: str = "a"
+    created_by: None = None
 
 
 resource = Resource({"prefect.resource.id": "prefect.flow.1", "x": "a label"})
-context = {"automation": Automation(name="nightly", nested=[resource]), "resource": resource}
+action = CallWebhook(block_document_id="00000000-0000-0000-0000-000000000000")
+context = {"automation": Automation(name="nightly", nested=[resource], actions=[action]), "resource": resource}
 found = {}
 for name, text in templates.items():
     try:
@@ -69,6 +74,11 @@ WAYS = {
     "filter": f'{{{{ (automation | attr("parse_raw"))({PICKLE}, content_type="application/pickle",'
     " allow_pickle=True) }}",
 }
+# A client of the API of the process itself, which no login and no guard is in front of.
+CLIENT = (
+    "{% set client = automation.actions[0].orchestration_client(namespace(automation=automation)) %}"
+    "{{ client.gen.asend(none) if client.gen else client }}"  # with and without a context around it
+)
 GOOD = {
     "name": "{{ automation.name }}",
     "label": '{{ resource.get("x") }} {{ resource["x"] }} {{ resource.id }}',
@@ -98,6 +108,15 @@ def test_a_template_executes_nothing(version: str, way: str, tmp_path: Path) -> 
     found = rendered(version, True, guarded_mark, {way: WAYS[way]})
     assert not guarded_mark.exists()
     assert "unsafe" in found[way] or "undefined" in found[way].lower(), found[way]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_template_gets_no_client_of_the_api(version: str, tmp_path: Path) -> None:
+    attack = {"client": CLIENT}
+    assert "OrchestrationClient object" in rendered(version, False, tmp_path / "open", attack)["client"], (
+        "the attack succeeds"
+    )
+    assert "OrchestrationClient object" not in rendered(version, True, tmp_path / "guarded", attack)["client"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -223,6 +223,25 @@ def test_workers_of_kubernetes_pools_start_guarded() -> None:
     assert volume not in plain["volumes"]
 
 
+def test_workers_of_kubernetes_pools_start_guarded_on_hosts() -> None:
+    pools = [
+        {"name": "jobs", "type": "kubernetes", "workers": {"min": 1}},
+        {"name": "processes", "type": "process", "workers": {"min": 1}},
+    ]
+    parts = ("processes", "host_files")
+    expressions = {part: f"lookup('ansible.builtin.template', '{part}.yml.j2') | from_yaml" for part in parts}
+    given = {"prefect_address": "127.0.0.1", "prefect_venv_marker": "/marker", "prefect_work_pools": pools}
+    found = evaluated("local", "prefect_worker", expressions, **given)
+    file = "/opt/prefect/start_worker.py"
+    assert file in [entry["path"] for entry in found["host_files"]]
+    by_name = {process["name"]: process for process in found["processes"]}
+    guarded, plain = by_name["worker-jobs-1"], by_name["worker-processes-1"]
+    assert guarded["command"][1:4] == [file, "worker", "start"]
+    assert guarded["restart_on"] == [file]
+    assert plain["command"][0].endswith("/bin/prefect")
+    assert plain["restart_on"] == []
+
+
 def test_what_background_services_send_does_not_reach_the_metadata_service() -> None:
     objects = rendered("production", "prefect_server", "kubernetes_services.yml.j2")
     (rule,) = egress(objects, "prefect-services")

@@ -261,3 +261,14 @@ def test_a_framework_without_the_place_for_a_guard_is_not_served() -> None:
 
     with pytest.raises(AttributeError):
         serve_api.guarded(Changed(), NEEDLES, [], [], {})
+
+
+def test_templates_reach_nothing() -> None:
+    class Environment:
+        def is_safe_attribute(self, obj: Any, attribute: str, value: Any) -> bool:
+            return True
+
+    serve_api.close_templates(Environment)
+    assert not Environment().is_safe_attribute("text", "upper", "text".upper)
+    with pytest.raises(SystemExit, match="outside a sandbox"):
+        serve_api.close_templates(object)
