@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -204,6 +205,14 @@ def matrix(
     return {place: {name for name, answer in answers.items() if answer[number]} for number, place in enumerate(places)}
 
 
+def settled(find: Callable[[], Any], expected: Any) -> Any:
+    """What is found, as soon as it is what is expected: a network applies policies some time after a pod starts."""
+    end = time.monotonic() + 60
+    while (found := find()) != expected and time.monotonic() < end:
+        time.sleep(2)
+    return found
+
+
 Everybody = dict[str, dict[str, Any]]
 
 
@@ -221,18 +230,22 @@ def test_each_part_reaches_what_it_needs_and_nothing_else(development: Deploymen
         for port in ports_of(pod)
     }
     assert {name for name, _port in places} >= {*REACHED, "worker-kubernetes", "worker-inside"}
-    found = matrix(development, everybody, places)
-    others = {(name, port): clients - {name} for (name, port), clients in found.items()}
-    assert others == {(name, port): REACHED.get(name, set()) for name, port in places}
+
+    def reached_by_others() -> dict[tuple[str, int], set[str]]:
+        found = matrix(development, everybody, places)
+        return {(name, port): clients - {name} for (name, port), clients in found.items()}
+
+    expected = {(name, port): REACHED.get(name, set()) for name, port in places}
+    assert settled(reached_by_others, expected) == expected
 
 
 def test_what_leaves_the_cluster(development: Deployment, everybody: Everybody) -> None:
     """To a pod in another namespace, which stands for all that is not the instance's."""
     address = everybody["elsewhere"]["status"]["podIP"]
     places = {port: (address, port) for port in OUTSIDE}
-    found = matrix(development, everybody, {**places, "dns": NAME_OF_API_SERVER})
-    assert found.pop("dns") == everybody.keys() - {"postgres", "redis"}
-    assert found == OUTSIDE
+    expected = {**OUTSIDE, "dns": everybody.keys() - {"postgres", "redis"}}
+    asked = {**places, "dns": NAME_OF_API_SERVER}
+    assert settled(lambda: matrix(development, everybody, asked), expected) == expected
 
 
 def test_only_the_instance_and_its_runs_reach_the_api_without_its_clients(
@@ -274,17 +287,21 @@ def test_runs_reach_the_api_alone_where_that_is_asked_for(
     if own:
         pool = {**POOLS[0], "workers": {**POOLS[0]["workers"], "runs_egress": allowed}}
         options = {"prefect_work_pools": [pool, *POOLS[1:]]}
+
+    def reached_by(pod: Mapping[str, Any]) -> set[Any]:
+        return {name for name, clients in matrix(development, {"run": pod}, places).items() if clients}
+
     development.play("workers", **options)
     try:
         assert development.play("workers", **options).changed == 0
         (finishing,) = development.submit(1, seconds=0)
         pod = request.getfixturevalue("run")
-        assert {name for name, clients in matrix(development, {"run": pod}, places).items() if clients} == expected
+        assert settled(lambda: reached_by(pod), expected) == expected
         development.wait_for_states([finishing], {"COMPLETED"})
     finally:
         development.play("workers")
     opened = inside | {("outside", port) for port in OUTSIDE}
-    assert {name for name, clients in matrix(development, {"run": pod}, places).items() if clients} == opened
+    assert settled(lambda: reached_by(pod), opened) == opened
 
 
 def test_a_run_has_the_labels(run: dict[str, Any], development: Deployment) -> None:
