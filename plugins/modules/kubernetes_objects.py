@@ -15,7 +15,7 @@ description:
   - Applies all objects of a component with server-side apply, several at a time, waits until its workloads are rolled
     out and its Jobs complete, and deletes what is no longer listed.
   - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
-    task has to list all of its group.
+    task has to list all of its group. Namespaces and ValidatingAdmissionPolicies stay until O(state=absent).
   - A namespace that is there already, and that another instance or somebody else has made, stays as it is. Any other
     object that another instance has made is refused.
   - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still

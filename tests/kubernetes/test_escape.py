@@ -27,7 +27,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL, RUNS_LABEL
 
-from .conftest import Installed
+from .conftest import NAME, Installed
 from .deployment import BATCH, Deployment, wait_for
 
 POLICY = "ValidatingAdmissionPolicy"
@@ -102,6 +102,10 @@ def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) 
     return ""
 
 
+# Of a run in the pool whose worker is attacked.
+LABELS = {RUNS_LABEL: NAME, POOL_LABEL: "kubernetes"}
+
+
 def job(**spec: Any) -> dict[str, Any]:
     """A Job as a worker starts it, with something else in the spec of its pod."""
     container = {
@@ -110,7 +114,7 @@ def job(**spec: Any) -> dict[str, Any]:
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         **spec.pop("container", {}),
     }
-    metadata = {"labels": spec.pop("labels", {})}
+    metadata = {"labels": spec.pop("labels", LABELS)}
     pod = {
         "restartPolicy": "Never",
         "securityContext": {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -146,6 +150,16 @@ def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
         "a volume of azure": volume(azureFile={"secretName": secret, "shareName": "a"}),
         "a volume of the node": volume(hostPath={"path": "/var/lib/kubelet"}),
         "a volume of nfs": volume(nfs={"server": "a", "path": "/"}),
+        "a volume of another driver": volume(csi={"driver": "secrets-store.csi.k8s.io"}),
+        "a node of its choice": job(nodeName="server"),
+        "a priority": job(priorityClassName="system-cluster-critical"),
+        "a probe of another host": job(
+            container={"readinessProbe": {"httpGet": {"host": "192.0.2.1", "port": 80, "path": "/"}}}
+        ),
+        "a hook for another host": job(
+            container={"lifecycle": {"preStop": {"tcpSocket": {"host": "192.0.2.1", "port": 80}}}}
+        ),
+        "no labels": job(labels={}),
         "the image's login": job(imagePullSecrets=[reference]),
         "a ConfigMap": job(container={"envFrom": [setting]}),
         "a ConfigMap as a volume": volume(configMap={"name": f"{instance}-worker-scripts"}),
@@ -155,14 +169,14 @@ def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
         "the processes of the node": job(hostPID=True),
         "the IPC of the node": job(hostIPC=True),
         "a privileged container": job(container={"securityContext": {"privileged": True}}),
-        "the label of the instance": job(labels={"selfhosted.prefect/instance": instance}),
-        "the label of a component": job(labels={"selfhosted.prefect/component": "api"}),
-        "the label of a workload": job(labels={"selfhosted.prefect/workload": f"{instance}-api"}),
-        "the label of the database's clients": job(labels={"selfhosted.prefect/uses-database": "true"}),
-        "the label of Redis' clients": job(labels={"selfhosted.prefect/uses-redis": "true"}),
-        "the label of another pool's runs": job(labels={POOL_LABEL: "inside"}),
-        "the label of another instance's runs": job(labels={RUNS_LABEL: "another"}),
-        "the label of the operator's database": job(labels={"cnpg.io/cluster": f"{instance}-postgres"}),
+        "the label of the instance": job(labels={**LABELS, "selfhosted.prefect/instance": instance}),
+        "the label of a component": job(labels={**LABELS, "selfhosted.prefect/component": "api"}),
+        "the label of a workload": job(labels={**LABELS, "selfhosted.prefect/workload": f"{instance}-api"}),
+        "the label of the database's clients": job(labels={**LABELS, "selfhosted.prefect/uses-database": "true"}),
+        "the label of Redis' clients": job(labels={**LABELS, "selfhosted.prefect/uses-redis": "true"}),
+        "the label of another pool's runs": job(labels={**LABELS, POOL_LABEL: "inside"}),
+        "the label of another instance's runs": job(labels={**LABELS, RUNS_LABEL: "another"}),
+        "the label of the operator's database": job(labels={**LABELS, "cnpg.io/cluster": f"{instance}-postgres"}),
     }
 
 
@@ -244,6 +258,70 @@ def test_a_worker_may_start_jobs_and_nothing_else(development: Deployment, worke
         ("GET", "/api/v1/nodes", None),
     ):
         assert refusal(worker, method, path, body), (method, path)
+
+
+@pytest.fixture
+def jobs(development: Deployment, installed: Installed) -> Iterator[dict[str, str]]:
+    """Paths of Jobs in the namespace of flow code that never start, by whose they are."""
+    path = f"{BATCH}/namespaces/{development.jobs_namespace}/jobs"
+    owners = {
+        "own": LABELS,
+        "another pool's": {**LABELS, POOL_LABEL: "inside"},
+        "another instance's": {**LABELS, RUNS_LABEL: "another"},
+        "somebody's": {},
+    }
+    found = {}
+    client = development.cluster.client
+    try:
+        for owner, labels in owners.items():
+            manifest = job(labels=labels)
+            manifest["spec"]["suspend"] = True
+            found[owner] = f"{path}/{client.json('POST', path, body=manifest)['metadata']['name']}"
+        yield found
+    finally:
+        for each in found.values():
+            client.json("DELETE", each, {"propagationPolicy": "Background"})
+
+
+def test_a_worker_deletes_jobs_of_its_pool_only(
+    development: Deployment, worker: KubernetesClient, jobs: dict[str, str]
+) -> None:
+    """An API client writes the name of the Job that a worker deletes when a run is cancelled."""
+    refused = {owner for owner, path in jobs.items() if POLICY in refusal(worker, "DELETE", path)}
+    assert refused == jobs.keys() - {"own"}
+    assert not refusal(worker, "DELETE", jobs["own"])
+
+
+@pytest.fixture
+def removed(development: Deployment, installed: Installed, tmp_path: Path) -> Iterator[KubernetesClient]:
+    """Logged in as a worker whose pool is no longer in the inventory: it may still start Jobs."""
+    account, kept = f"{development.instance}-worker-gone", f"{development.instance}-worker-kubernetes"
+    accounts = f"/api/v1/namespaces/{development.namespace}/serviceaccounts"
+    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{development.jobs_namespace}/rolebindings"
+    client = development.cluster.client
+    binding = {
+        "metadata": {"name": account},
+        "roleRef": client.json("GET", f"{bindings}/{kept}")["roleRef"],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": development.namespace}],
+    }
+    try:
+        client.json("POST", accounts, body={"metadata": {"name": account}})
+        client.json("POST", bindings, body=binding)
+        yield client_as(development, tmp_path, account, development.namespace)
+    finally:
+        for path in (f"{accounts}/{account}", f"{bindings}/{account}"):
+            client.json("DELETE", path)
+
+
+def test_a_worker_of_a_removed_pool_is_still_limited(development: Deployment, removed: KubernetesClient) -> None:
+    path = f"{BATCH}/namespaces/{development.jobs_namespace}/jobs"
+    own = {**LABELS, POOL_LABEL: "gone"}
+    assert not refusal(removed, "POST", path, job(labels=own))
+    assert POLICY in refusal(removed, "POST", path, job(labels=LABELS))
+    for way in ("envFrom", "a volume", "a ServiceAccount", "the image's login"):
+        manifest = jobs_that_read(f"{development.instance}-worker-inside", development.instance)[way]
+        manifest["metadata"]["labels"] = manifest["spec"]["template"]["metadata"]["labels"] = own
+        assert POLICY in refusal(removed, "POST", path, manifest), way
 
 
 def test_a_worker_whose_runs_are_processes_may_nothing(

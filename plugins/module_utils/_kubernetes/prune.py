@@ -37,6 +37,8 @@ _OTHERS = (
 )  # fmt: skip
 # Never pruned: it may hold what others have put there.
 _NAMESPACE = ("v1", "Namespace")
+# Never pruned: they limit workers, which another group removes later, and an administrator may have made them.
+_LIMITS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
 class Pruning(ObjectGroup):
@@ -45,7 +47,8 @@ class Pruning(ObjectGroup):
     def prune(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> list[Change]:
         """Delete what an earlier run has made and this one does not list."""
         wanted = {self._key(manifest) for manifest in manifests}
-        extra = [found for found in self.owned(namespaces) if self._key(found) not in wanted]
+        owned = [found for found in self.owned(namespaces) if found["kind"] not in _LIMITS]
+        extra = [found for found in owned if self._key(found) not in wanted]
         if self.keep_databases:
             self.kept = [found for found in extra if found["kind"] == "Cluster"]
         return self.client.together(self.delete, [found for found in extra if found not in self.kept])

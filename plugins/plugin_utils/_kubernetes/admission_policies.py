@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the Jobs of workers may refer to, as policies that the API server of a cluster enforces."""
+"""What the Jobs of workers may refer to, as a policy that the API server of a cluster enforces.
+
+One policy is for all workers of an instance. It knows them by the beginning of their ServiceAccounts' names, so it also
+limits a worker whose pool is no longer in the inventory: that one has no more than what every worker has.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import PREFIX
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import POOL_LABEL, PREFIX, RUNS_LABEL
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, plain_name
 
 _API = "admissionregistration.k8s.io/v1"
-_KINDS = ("secrets", "config_maps", "service_accounts")
-# Where a name stands in a manifest, or in the variables of a pool.
+# What a Job may name only if its pool does, and where the name is in a manifest or in the variables of a pool.
 _REFERENCES = {
     "secret": ("secrets", ("secretName", "name")),
     "secretRef": ("secrets", ("name",)),
@@ -27,12 +30,18 @@ _REFERENCES = {
     "service_account_name": ("service_accounts", ("default",)),
     "serviceAccountName": ("service_accounts", ("default",)),
     "serviceAccount": ("service_accounts", ("default",)),
+    "csi": ("csi_drivers", ("driver",)),
+    "nodeName": ("nodes", ("default",)),
+    "priorityClassName": ("priority_classes", ("default",)),
 }
+_KINDS = tuple(dict.fromkeys(kind for kind, _names in _REFERENCES.values()))
 # By these the collection, and the operator of its database, know what is theirs.
 _RESERVED = (PREFIX, "cnpg.io/")
 # Kinds of volumes that come neither from the node nor, by a way of their own, from a Secret.
 _VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
 _REMEDY = "prefect_jobs_allowed or prefect_work_pools has to name it"
+_IS_DELETION = 'request.operation == "DELETE"'
 
 
 def _named(value: Any, names: Sequence[str]) -> Iterator[str]:
@@ -62,21 +71,39 @@ def _every(what: str, condition: str) -> str:
     return f"(!has({owner}.{name}) || {what}.all({name[0]}, {condition}))"
 
 
+def _own(kind: str, name: str) -> str:
+    """Return that the pool of the worker names something."""
+    return f'(variables.worker + "/" + {name}) in variables.{kind}'
+
+
 def _in_environments(single: str, whole: str, kind: str) -> str:
     """Return that all containers read only what is allowed."""
-    one = f"!has(e.valueFrom) || !has(e.valueFrom.{single}) || e.valueFrom.{single}.name in variables.{kind}"
+    one = f"!has(e.valueFrom) || !has(e.valueFrom.{single}) || {_own(kind, f'e.valueFrom.{single}.name')}"
     environment, source = (
         _every("c.env", one),
-        _every("c.envFrom", f"!has(e.{whole}) || e.{whole}.name in variables.{kind}"),
+        _every("c.envFrom", f"!has(e.{whole}) || {_own(kind, f'e.{whole}.name')}"),
     )
     return f"variables.containers.all(c, {environment} && {source})"
 
 
 def _in_volumes(volume: str, name: str, source: str, kind: str) -> str:
     """Return that all volumes read only what is allowed."""
-    direct = f"(!has(v.{volume}) || v.{volume}.{name} in variables.{kind})"
-    projected = f"!has(s.{source}) || s.{source}.name in variables.{kind}"
+    direct = f"(!has(v.{volume}) || {_own(kind, f'v.{volume}.{name}')})"
+    projected = f"!has(s.{source}) || {_own(kind, f's.{source}.name')}"
     return f"variables.volumes.all(v, {direct} && (!has(v.projected) || {_every('v.projected.sources', projected)}))"
+
+
+def _in_pod(names: Sequence[str], kind: str) -> str:
+    """Return that fields of the pod's specification have only what is allowed."""
+    return " && ".join(f"(!has(variables.pod.{name}) || {_own(kind, f'variables.pod.{name}')})" for name in names)
+
+
+def _asks_no_other_host(probe: str) -> str:
+    """Return that the node, which no policy of the network limits, connects for a probe or a hook to its pod only."""
+    first, _dot, rest = probe.partition(".")
+    missing = f"!has(c.{first})" + (f" || !has(c.{probe})" if rest else "")
+    ways = " && ".join(f"(!has(c.{probe}.{way}) || !has(c.{probe}.{way}.host))" for way in ("httpGet", "tcpSocket"))
+    return f"({missing} || {ways})"
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:
@@ -90,33 +117,48 @@ def _labels(value: Any) -> Iterator[tuple[str, str]]:
             yield from _labels(item)
 
 
-def _no_reserved_label(metadata: str, labels: Sequence[tuple[str, str]]) -> str:
+def _no_others_label(metadata: str) -> str:
+    """Return that what has labels has none by which something else is known."""
     reserved = " || ".join(f"l.startsWith({json.dumps(prefix)})" for prefix in _RESERVED)
-    own = " || ".join(f"l == {json.dumps(name)} && {metadata}.labels[l] == {json.dumps(text)}" for name, text in labels)
-    condition = _every(f"{metadata}.labels", f"!({reserved}) || {own or 'false'}")
+    own = _own("labels", f'l + "=" + {metadata}.labels[l]')
+    condition = _every(f"{metadata}.labels", f"!({reserved}) || {own}")
     return f"(!has({metadata}) || {condition})"
 
 
-def _validations(labels: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    csi = (
-        "variables.volumes.all(v, !has(v.csi) || !has(v.csi.nodePublishSecretRef) ||"
-        " v.csi.nodePublishSecretRef.name in variables.secrets)"
-    )
-    accounts = " && ".join(
-        f"(!has(variables.pod.{name}) || variables.pod.{name} in variables.service_accounts)"
-        for name in ("serviceAccountName", "serviceAccount")
-    )
+def _has_own_labels(metadata: str) -> str:
+    """Return that the pods of runs can be selected, where the pool gives them the labels for it."""
+    found = " && ".join(f"{json.dumps(label)} in {metadata}.labels" for label in (RUNS_LABEL, POOL_LABEL))
+    return f"(!(variables.worker in variables.labelled) || has({metadata}) && has({metadata}.labels) && {found})"
+
+
+def _about_labels() -> list[dict[str, str]]:
+    """Return the rules on the Job that a worker makes, and likewise on one that it deletes."""
+    pod = "variables.job.spec.template.metadata"
+    return [
+        {
+            "expression": " && ".join(_no_others_label(owner) for owner in ("variables.job.metadata", pod)),
+            "message": "Job of a flow run: it has a label by which the deployment knows its own parts, or other runs",
+        },
+        {
+            "expression": _has_own_labels(pod),
+            "message": "Job of a flow run: its pod lacks the labels of the pool's runs, so no network policy selects it",
+        },
+    ]
+
+
+def _about_new_jobs() -> list[dict[str, str]]:
     node = " && ".join(
         f"(!has(variables.pod.{name}) || !variables.pod.{name})" for name in ("hostNetwork", "hostPID", "hostIPC")
     )
     kinds = " || ".join(f"has(v.{kind})" for kind in _VOLUMES)
     privileged = "!has(c.securityContext) || !has(c.securityContext.privileged) || !c.securityContext.privileged"
+    published = f"!has(v.csi.nodePublishSecretRef) || {_own('secrets', 'v.csi.nodePublishSecretRef.name')}"
     rules = (
         (_in_environments("secretKeyRef", "secretRef", "secrets"), f"a container reads a Secret: {_REMEDY}"),
         (_in_volumes("secret", "secretName", "secret", "secrets"), f"a volume reads a Secret: {_REMEDY}"),
-        (csi, f"a volume reads a Secret: {_REMEDY}"),
+        (f"variables.volumes.all(v, !has(v.csi) || {published})", f"a volume reads a Secret: {_REMEDY}"),
         (
-            _every("variables.pod.imagePullSecrets", "i.name in variables.secrets"),
+            _every("variables.pod.imagePullSecrets", _own("secrets", "i.name")),
             f"an image is pulled with a Secret: {_REMEDY}",
         ),
         (
@@ -124,74 +166,40 @@ def _validations(labels: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
             f"a container reads a ConfigMap: {_REMEDY}",
         ),
         (_in_volumes("configMap", "name", "configMap", "config_maps"), f"a volume reads a ConfigMap: {_REMEDY}"),
-        (accounts, f"it has another ServiceAccount than default: {_REMEDY}"),
+        (
+            _in_pod(("serviceAccountName", "serviceAccount"), "service_accounts"),
+            f"it has another ServiceAccount than default: {_REMEDY}",
+        ),
+        (
+            f"variables.volumes.all(v, !has(v.csi) || {_own('csi_drivers', 'v.csi.driver')})",
+            "a volume is of a CSI driver that its pool does not name",
+        ),
+        (_in_pod(("nodeName",), "nodes"), "it chooses its node, which its pool does not name"),
+        (_in_pod(("priorityClassName",), "priority_classes"), "its priority class is not that of its pool"),
         (f"variables.volumes.all(v, {kinds})", "a volume is of another kind than " + ", ".join(_VOLUMES)),
         (node, "it is in the network or among the processes of the node"),
         (f"variables.containers.all(c, {privileged})", "a container is privileged"),
         (
-            " && ".join(
-                _no_reserved_label(owner, labels) for owner in ("object.metadata", "object.spec.template.metadata")
-            ),
-            "it has a label by which the deployment knows its own parts",
+            f"variables.containers.all(c, {' && '.join(_asks_no_other_host(probe) for probe in _PROBES)})",
+            "a probe or a hook is for another host than its pod",
         ),
     )
-    return [{"expression": expression, "message": f"Job of a flow run: {message}"} for expression, message in rules]
-
-
-def _listed(words: Iterable[str]) -> str:
-    return json.dumps(sorted(set(words)))
-
-
-def _policies(
-    pool: Mapping[str, Any],
-    instance: str,
-    namespace: str,
-    allowed: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    worker = f"{instance}-worker-{plain_name(pool['name'])}"
-    stated = [pool.get(name) for name in ("job", "job_manifest_patch", "base_job_template")]
-    own, labels = list(_references(stated)), sorted(set(_labels(stated)))
-    names = {kind: [*(name for k, name in own if k == kind), *(allowed.get(kind) or [])] for kind in _KINDS}
-    # The login of the API, which the worker itself puts into the Job.
-    names["secrets"].append(f"{worker}-api-login")
-    names["service_accounts"] += ["", "default"]
-    # What belongs to no namespace has that of the instance in its name.
-    name = f"{namespace}.{worker}"
-    user = json.dumps(f"system:serviceaccount:{namespace}:{worker}")
-    policy = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {
-            "resourceRules": [
-                {
-                    "apiGroups": ["batch"],
-                    "apiVersions": ["v1"],
-                    "operations": ["CREATE", "UPDATE"],
-                    "resources": ["jobs"],
-                }
-            ]
-        },
-        "matchConditions": [{"name": "by-a-worker", "expression": f"request.userInfo.username == {user}"}],
-        "variables": [
-            {"name": "pod", "expression": "object.spec.template.spec"},
-            {
-                "name": "containers",
-                "expression": "variables.pod.containers +"
-                " (has(variables.pod.initContainers) ? variables.pod.initContainers : [])",
-            },
-            {"name": "volumes", "expression": "has(variables.pod.volumes) ? variables.pod.volumes : []"},
-            *({"name": kind, "expression": _listed(names[kind])} for kind in _KINDS),
-        ],
-        "validations": _validations(labels),
-    }
     return [
-        {"apiVersion": _API, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": policy},
-        {
-            "apiVersion": _API,
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name, "validationActions": ["Deny"]},
-        },
+        {"expression": f"{_IS_DELETION} || ({expression})", "message": f"Job of a flow run: {message}"}
+        for expression, message in rules
     ]
+
+
+def _of_worker(pool: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what the Jobs of a pool may have, by kind."""
+    stated = [pool.get(name) for name in ("job", "job_manifest_patch", "base_job_template")]
+    own = list(_references(stated))
+    found = {kind: [*(name for k, name in own if k == kind), *(allowed.get(kind) or [])] for kind in _KINDS}
+    return {**found, "labels": [f"{label}={value}" for label, value in _labels(stated)]}
+
+
+def _listed(words: Iterable[str], more: str = "") -> str:
+    return json.dumps(sorted(set(words))) + more
 
 
 def admission_policies(
@@ -200,10 +208,61 @@ def admission_policies(
     namespace: str,
     allowed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the policies for the workers of C(pools)."""
-    return [
-        item
+    """Return the policy for the workers of an instance, and its binding; nothing where none of them starts Jobs."""
+    start = f"{instance}-worker-"
+    workers = {
+        start + plain_name(pool["name"]): _of_worker(pool, allowed or {})
         for pool in pools
         if pool.get("type") == "kubernetes" and most_workers(pool)
-        for item in _policies(pool, instance, namespace, allowed or {})
+    }
+    if not workers:
+        return []
+    # What every worker has: the credentials of the API in its Jobs, and the labels of its runs.
+    every = {
+        "secrets": ' + [variables.worker + "/" + variables.worker + "-api-login"]',
+        "service_accounts": ' + [variables.worker + "/", variables.worker + "/default"]',
+        "labels": f' + [variables.worker + "/{RUNS_LABEL}={instance}",'
+        f' variables.worker + "/{POOL_LABEL}=" + variables.worker.substring({len(start)})]',
+    }
+    lists = {
+        kind: _listed((f"{worker}/{name}" for worker, names in workers.items() for name in names[kind]), every.get(kind, ""))
+        for kind in (*_KINDS, "labels")
+    }
+    labelled = [
+        worker
+        for worker, names in workers.items()
+        if all(any(text.startswith(f"{label}=") for text in names["labels"]) for label in (RUNS_LABEL, POOL_LABEL))
+    ]
+    user = json.dumps(f"system:serviceaccount:{namespace}:{start}")
+    rule = {
+        "apiGroups": ["batch"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE", "DELETE"],
+        "resources": ["jobs"],
+    }
+    policy = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [{"name": "by-a-worker", "expression": f"request.userInfo.username.startsWith({user})"}],
+        "variables": [
+            {"name": "worker", "expression": 'request.userInfo.username.split(":")[3]'},
+            {"name": "job", "expression": f"{_IS_DELETION} ? oldObject : object"},
+            {"name": "pod", "expression": "variables.job.spec.template.spec"},
+            {
+                "name": "containers",
+                "expression": "variables.pod.containers +"
+                " (has(variables.pod.initContainers) ? variables.pod.initContainers : [])",
+            },
+            {"name": "volumes", "expression": "has(variables.pod.volumes) ? variables.pod.volumes : []"},
+            {"name": "labelled", "expression": _listed(labelled)},
+            *({"name": kind, "expression": expression} for kind, expression in lists.items()),
+        ],
+        "validations": [*_about_new_jobs(), *_about_labels()],
+    }
+    # What belongs to no namespace has that of the instance in its name.
+    metadata = {"name": f"{namespace}.{instance}-workers"}
+    binding = {"policyName": metadata["name"], "validationActions": ["Deny"]}
+    return [
+        {"apiVersion": _API, "kind": "ValidatingAdmissionPolicy", "metadata": dict(metadata), "spec": policy},
+        {"apiVersion": _API, "kind": "ValidatingAdmissionPolicyBinding", "metadata": dict(metadata), "spec": binding},
     ]

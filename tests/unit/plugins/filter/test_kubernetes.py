@@ -413,22 +413,37 @@ def test_flow_code_is_in_the_namespaces_of_flow_code() -> None:
     }
 
 
+def admission_policy(pools: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    policy, binding = admission_policies(pools, "i", "home", **options)
+    assert policy["metadata"]["name"] == binding["metadata"]["name"] == "home.i-workers"
+    assert binding["spec"] == {"policyName": "home.i-workers", "validationActions": ["Deny"]}
+    return dict(policy["spec"])
+
+
+def listed(policy: dict[str, Any]) -> dict[str, list[str]]:
+    """The lists of what the pools name, by their kind, without what every worker has."""
+    expressions = {entry["name"]: entry["expression"].split(" + ")[0] for entry in policy["variables"]}
+    return {name: json.loads(text) for name, text in expressions.items() if text.startswith("[")}
+
+
 def admitted(pool: dict[str, Any], **options: Any) -> dict[str, list[str]]:
     """What the policy of a pool lets its Jobs refer to."""
-    policy, binding = admission_policies([{"name": "a", "type": "kubernetes", **pool}], "i", "home", **options)
-    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
-    found = {entry["name"]: entry["expression"] for entry in policy["spec"]["variables"]}
-    return {kind: json.loads(found[kind]) for kind in ("secrets", "config_maps", "service_accounts")}
+    found = listed(admission_policy([{"name": "a", "type": "kubernetes", **pool}], **options))
+    start = "i-worker-a/"
+    assert all(name.startswith(start) for kind, names in found.items() if kind != "labelled" for name in names)
+    return {kind: [name.removeprefix(start) for name in names] for kind, names in found.items()}
 
 
 def test_jobs_may_refer_to_what_their_pool_names() -> None:
-    login = "i-worker-a-api-login"
-    assert admitted({}) == {"secrets": [login], "config_maps": [], "service_accounts": ["", "default"]}
+    assert not any(admitted({}).values())
     spec = {
         "imagePullSecrets": [{"name": "pulled"}],
+        "nodeName": "node-1",
+        "priorityClassName": "high",
         "volumes": [
             {"name": "a", "secret": {"secretName": "mounted"}},
             {"name": "b", "projected": {"sources": [{"secret": {"name": "projected"}}, {"configMap": {"name": "m"}}]}},
+            {"name": "c", "csi": {"driver": "csi.example", "nodePublishSecretRef": {"name": "published"}}},
         ],
         "containers": [
             {
@@ -444,41 +459,56 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
         {"job": account, "job_manifest_patch": patch},
         allowed={"secrets": ["s3"], "config_maps": None},
     )
-    assert found["secrets"] == sorted([login, "pulled", "mounted", "projected", "whole", "s3"])
+    assert found["secrets"] == sorted(["pulled", "mounted", "projected", "published", "whole", "s3"])
     assert found["config_maps"] == ["m", "n"]
-    assert found["service_accounts"] == ["", "default", "runner"]
+    assert found["service_accounts"] == ["runner"]
+    assert found["csi_drivers"] == ["csi.example"]
+    assert found["nodes"] == ["node-1"]
+    assert found["priority_classes"] == ["high"]
     # Of a template of a pool's own, the defaults count; what a variable brings does not.
     variable = {"service_account_name": {"type": "string", "default": "named"}}
     template = {"variables": {"properties": variable}, "job_configuration": {"serviceAccountName": "{{ name }}"}}
-    assert admitted({"base_job_template": template})["service_accounts"] == ["", "default", "named"]
+    assert admitted({"base_job_template": template})["service_accounts"] == ["named"]
 
 
 def test_jobs_have_the_labels_of_their_pool() -> None:
-    label = "selfhosted.prefect/runs-of"
+    label, pool = "selfhosted.prefect/runs-of", "selfhosted.prefect/pool"
+    own_template = {"job_configuration": {}}
     pools = kubernetes_pools(
-        [{"name": "a", "type": "kubernetes"}], "flows", "i:1", {}, "Never", ["pulled"], {label: "i"}
+        [
+            {"name": "a", "type": "kubernetes"},
+            {"name": "b", "type": "kubernetes", "base_job_template": own_template},
+        ],
+        "flows",
+        "i:1",
+        {},
+        "Never",
+        ["pulled"],
+        {label: "i"},
     )
-    policy = admission_policies(pools, "i", "home")[0]["spec"]
-    expressions = [entry["expression"] for entry in policy["validations"] if "labels" in entry["expression"]]
-    assert [f'l == "{label}" && object.metadata.labels[l] == "i"' in text for text in expressions] == [True]
-    secrets = [entry["expression"] for entry in policy["variables"] if entry["name"] == "secrets"]
-    assert [json.loads(text) for text in secrets] == [["i-worker-a-api-login", "pulled"]]
+    found = listed(admission_policy(pools))
+    assert found["labels"] == [f"i-worker-a/{pool}=a", f"i-worker-a/{label}=i"]
+    assert found["labelled"] == ["i-worker-a"]
+    assert found["secrets"] == ["i-worker-a/pulled"]
 
 
-def test_only_workers_of_jobs_have_policies_and_each_has_its_own() -> None:
+def test_one_policy_limits_all_workers_of_an_instance() -> None:
     pools = [
-        {"name": "a", "type": "kubernetes"},
-        {"name": "B", "type": "kubernetes"},
-        {"name": "c", "type": "kubernetes", "workers": {"min": 0}},
-        {"name": "d", "type": "kubernetes", "state": "absent"},
+        {"name": "a", "type": "kubernetes", "job": {"service_account_name": "of-a"}},
+        {"name": "B", "type": "kubernetes", "job": {"service_account_name": "of-b"}},
+        {"name": "c", "type": "kubernetes", "job": {"service_account_name": "of-c"}, "workers": {"min": 0}},
+        {"name": "d", "type": "kubernetes", "job": {"service_account_name": "of-d"}, "state": "absent"},
         {"name": "e"},
     ]
-    found = [item for item in admission_policies(pools, "i", "home") if item["kind"] == "ValidatingAdmissionPolicy"]
+    policy = admission_policy(pools)
     accounts = [f"i-{entry['name']}" for entry in worker_deployments(pools[:2], "flows")]
-    assert [item["metadata"]["name"] for item in found] == [f"home.{account}" for account in accounts]
-    for item, account in zip(found, accounts, strict=True):
-        (condition,) = item["spec"]["matchConditions"]
-        assert condition["expression"] == f'request.userInfo.username == "system:serviceaccount:home:{account}"'
+    # Those whose pool is gone have no more than the names that every worker has.
+    assert listed(policy)["service_accounts"] == sorted(
+        f"{account}/of-{pool}" for account, pool in zip(accounts, "ab", strict=True)
+    )
+    (condition,) = policy["matchConditions"]
+    assert condition["expression"] == 'request.userInfo.username.startsWith("system:serviceaccount:home:i-worker-")'
+    assert admission_policies(pools[2:], "i", "home") == []
 
 
 def placement(spec: Any) -> dict[str, Any]:
