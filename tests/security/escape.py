@@ -13,12 +13,15 @@ import json
 import os
 import pwd
 import signal
+import socket
 import sys
 from pathlib import Path
 
 CANARIES = "/srv/canaries"
 PRECIOUS = "/srv/precious"
 WHERE = ("/etc", "/opt/prefect", "/var/lib/prefect", "/var/log/prefect", "/run/prefect", "/srv", "/usr/local", "/tmp")
+# PostgreSQL, PgBouncer, Redis, the gateway and two API processes.
+SERVER_PORTS = (5432, 6432, 6379, 4200, 4211, 4212)
 SHELL = f"\n: >{CANARIES}/TRAP-$(id -u)\n"
 PYTHON = f"\nimport os; open('{CANARIES}/TRAP-' + str(os.geteuid()), 'w')\n"
 # What interpreters, shells and Prefect look for in the directories they start from.
@@ -80,6 +83,15 @@ def plant_links(directory: Path) -> list[str]:
     return planted
 
 
+def take_ports(ports: tuple[int, ...] = SERVER_PORTS) -> list[str]:
+    """Listen on ports of the server, on an address where it does not, as if it were just starting again."""
+    taken = []
+    for port in ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.3", port)):
+            taken.append(str(port))
+    return taken
+
+
 def main() -> dict[str, list[str]]:
     """Try everything, and tell what was possible."""
     home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
@@ -89,7 +101,7 @@ def main() -> dict[str, list[str]]:
         (site / "usercustomize.py").write_text(PYTHON.replace("TRAP", "user-site"))
     spoiled = [path for directory in WHERE for path in spoil(Path(directory))]
     planted = [path for at in WHERE for path in plant_links(Path(at))]
-    return {"spoiled": spoiled, "planted": planted}
+    return {"spoiled": spoiled, "planted": planted, "ports": take_ports()}
 
 
 def flow_that_escapes() -> None:

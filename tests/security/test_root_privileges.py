@@ -248,6 +248,15 @@ def test_files_of_roots_were_out_of_reach(attacked: dict[str, Any]) -> None:
         assert [path for path in reached if not path.startswith((directory, "/tmp/"))] == []
 
 
+def test_a_run_takes_no_port_of_the_server(machine: Machine, attacked: dict[str, Any]) -> None:
+    """Where systemd starts its worker. Clients would send their passwords to who listens in place of a server."""
+    everyone = {str(port) for port in escape.SERVER_PORTS}
+    taken = {who: set(json.loads(attacked[who])["ports"]) for who in ("flow_run", "server")}
+    assert taken["server"] == everyone, "the ports can be taken"
+    with_systemd = machine.sh("cat /proc/1/comm").strip() == "systemd"
+    assert taken["flow_run"] == (set() if with_systemd else everyone)
+
+
 @pytest.mark.parametrize("playbook", ["site", "verify"])
 def test_root_executes_nothing_and_gives_nothing_away(
     machine: Machine, attacked: dict[str, Any], playbook: str

@@ -18,7 +18,14 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._host import account, files, launch, liveness, render
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import (
+    account,
+    files,
+    launch,
+    listeners,
+    liveness,
+    render,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_plan as plan
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager import (
     Launcher,
@@ -492,12 +499,15 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
         if not ready:
             return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
         if ready["http"]:
+            parts = urlsplit(ready["http"])
             status = http_status(ready["http"])
-            return None if status < 400 else f"{ready['http']} answers HTTP {status}"
+            if status >= 400:
+                return f"{ready['http']} answers HTTP {status}"
+            return taken_port(process, parts.hostname or "", parts.port or 0)
         if ready["tcp"]:
             host, port = ready["tcp"].rsplit(":", 1)
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
-            return None
+            return taken_port(process, host, int(port))
         # As the process itself: what it runs is no business of root's.
         description = {**process, "command": ready["command"], "working_directory": None}
         variables = launch.variables_of(process, launch.account_of(process["user"], process["group"]))
@@ -505,6 +515,12 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
     except (OSError, subprocess.SubprocessError, launch.Refused) as error:
         return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
     return None if ended.rc == 0 else f"`{ready['command'][0]}` ends with {ended.rc}"
+
+
+def taken_port(process: dict[str, Any], host: str, port: int) -> str | None:
+    """Who listens in the place of a process, None if nobody does."""
+    others = listeners.strangers(host, port, process["user"])
+    return f"the account {others} listens on port {port} in its place: end that process" if others else None
 
 
 def http_status(url: str) -> int:

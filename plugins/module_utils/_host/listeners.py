@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Whose process listens on a port of this machine.
+
+While a server restarts, any account can listen in its place, because ports from 1024 on are open to all. What answers
+there then gets the passwords of the clients, and would look ready.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import pwd
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Union
+
+_LISTEN = "0A"
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+_ANY_4, _ANY_6 = ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::")
+_Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+
+def _address(text: str) -> _Address:
+    """Return an address that the kernel writes as words of four bytes in its own byte order."""
+    raw = bytes.fromhex(text)
+    if sys.byteorder == "little":
+        raw = b"".join(raw[start : start + 4][::-1] for start in range(0, len(raw), 4))
+    address = ipaddress.ip_address(raw)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) -> set[int]:
+    """Return the numbers of the accounts that have opened what accepts connections to an address of this machine.
+
+    Nothing is returned for a name, or where the kernel does not tell.
+    """
+    try:
+        wanted = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return set()
+    found: dict[_Address, set[int]] = {}
+    for address, number, account in _listening(tables):
+        if number == port:
+            found.setdefault(address, set()).add(account)
+    # As the kernel chooses: the address itself, all of its family, and what accepts both families.
+    wildcards = [_ANY_4, _ANY_6] if wanted.version == 4 else [_ANY_6]
+    return next((found[address] for address in [wanted, *wildcards] if address in found), set())
+
+
+def _listening(tables: Iterable[str]) -> Iterator[tuple[_Address, int, int]]:
+    for table in tables:
+        try:
+            with open(table) as stream:
+                rows = [line.split() for line in stream][1:]
+        except OSError:
+            continue
+        for row in rows:
+            if row[3] == _LISTEN:
+                address, port = row[1].split(":")
+                yield _address(address), int(port, 16), int(row[7])
+
+
+def strangers(host: str, port: int, user: str | None) -> str:
+    """Return which accounts other than that of a process, or root, listen in its place; nothing where none does."""
+    own = pwd.getpwnam(user).pw_uid if user else os.geteuid()
+    others = listening_accounts(host, port) - {own, 0}
+    return ", ".join(sorted(_name(number) for number in others))
+
+
+def _name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
