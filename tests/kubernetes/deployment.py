@@ -161,7 +161,9 @@ class Deployment:
         return output
 
     def teardown(self, data: str) -> Run:
-        return self.play("teardown", prefect_teardown_confirm=self.instance, prefect_teardown_data=data)
+        """Remove the deployment, whatever still runs."""
+        options = {"prefect_teardown_data": data, "prefect_teardown_runs": "end"}
+        return self.play("teardown", prefect_teardown_confirm=self.instance, **options)
 
     # Objects
 

@@ -17,7 +17,7 @@ import yaml
 
 from .deployment import ROOT, Cluster
 
-MODULES = ("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout")
+MODULES = ("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout", "kubernetes_runs")
 
 
 def examples(module: str) -> list[dict[str, Any]]:

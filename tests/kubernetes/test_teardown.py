@@ -5,8 +5,36 @@
 
 from __future__ import annotations
 
+import re
+
 from .conftest import Installed
-from .deployment import APPS, COMPLETED, Deployment
+from .deployment import APPS, BATCH, COMPLETED, Deployment
+
+
+def test_teardown_waits_for_the_runs_and_a_late_one_stops_it(development: Deployment, installed: Installed) -> None:
+    """Nothing is removed that a run needs to come to its end; no new one starts."""
+    runs = [*development.submit(1, seconds=90), *development.submit(1, seconds=90, pool="inside")]
+    development.wait_for_states(runs, {"RUNNING"})
+    refused = development.play(
+        "teardown", check=False, prefect_teardown_confirm=development.instance, prefect_teardown_runs_seconds=5
+    )
+    assert refused.code != 0
+    assert re.search(r"After 5 s, \d pods with flow runs or workers go on", " ".join(refused.output.split()))
+    assert development.one("deployments", "api", APPS)["status"]["readyReplicas"]
+    development.wait_for_states(runs, {"COMPLETED"})
+    (late,) = development.submit(1, seconds=0)
+    development.wait_for_states([late], {"SCHEDULED"})
+    development.play("site")
+    development.wait_for_states([late], {"COMPLETED"})
+
+
+def test_teardown_ends_the_runs_when_told_so(development: Deployment, installed: Installed) -> None:
+    runs = [*development.submit(1, seconds=600), *development.submit(1, seconds=600, pool="inside")]
+    development.wait_for_states(runs, {"RUNNING"})
+    ended = development.play("teardown", prefect_teardown_confirm=development.instance, prefect_teardown_runs="end")
+    assert ended.seconds < 240
+    for kind, api in (("deployments", APPS), ("jobs", BATCH), ("pods", "/api/v1")):
+        assert development.objects(kind, api) == []
 
 
 def test_teardown_keeps_the_volumes_and_a_killed_run_can_be_repeated(

@@ -498,16 +498,8 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
     try:
         if not ready:
             return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
-        if ready["http"]:
-            parts = urlsplit(ready["http"])
-            status = http_status(ready["http"])
-            if status >= 400:
-                return f"{ready['http']} answers HTTP {status}"
-            return taken_port(process, parts.hostname or "", parts.port or 0)
-        if ready["tcp"]:
-            host, port = ready["tcp"].rsplit(":", 1)
-            socket.create_connection((host.strip("[]"), int(port)), 5).close()
-            return taken_port(process, host, int(port))
+        if ready["http"] or ready["tcp"]:
+            return no_answer(process, ready)
         # As the process itself: what it runs is no business of root's.
         description = {**process, "command": ready["command"], "working_directory": None}
         variables = launch.variables_of(process, launch.account_of(process["user"], process["group"]))
@@ -515,6 +507,19 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
     except (OSError, subprocess.SubprocessError, launch.Refused) as error:
         return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
     return None if ended.rc == 0 else f"`{ready['command'][0]}` ends with {ended.rc}"
+
+
+def no_answer(process: dict[str, Any], ready: dict[str, Any]) -> str | None:
+    """Why a port does not answer, or who else answers there, None if the process does."""
+    if ready["http"]:
+        status = http_status(ready["http"])
+        if status >= 400:
+            return f"{ready['http']} answers HTTP {status}"
+        parts = urlsplit(ready["http"])
+        return taken_port(process, parts.hostname or "", parts.port or 0)
+    host, port = ready["tcp"].rsplit(":", 1)
+    socket.create_connection((host.strip("[]"), int(port)), 5).close()
+    return taken_port(process, host, int(port))
 
 
 def taken_port(process: dict[str, Any], host: str, port: int) -> str | None:

@@ -141,7 +141,7 @@ def _about_labels() -> list[dict[str, str]]:
         },
         {
             "expression": _has_own_labels(pod),
-            "message": "Job of a flow run: its pod lacks the labels of the pool's runs, so no network policy selects it",
+            "message": "Job of a flow run: its pod lacks the labels by which network policies select runs",
         },
     ]
 
@@ -224,10 +224,10 @@ def admission_policies(
         "labels": f' + [variables.worker + "/{RUNS_LABEL}={instance}",'
         f' variables.worker + "/{POOL_LABEL}=" + variables.worker.substring({len(start)})]',
     }
-    lists = {
-        kind: _listed((f"{worker}/{name}" for worker, names in workers.items() for name in names[kind]), every.get(kind, ""))
-        for kind in (*_KINDS, "labels")
-    }
+    lists = {}
+    for kind in (*_KINDS, "labels"):
+        named = (f"{worker}/{name}" for worker, names in workers.items() for name in names[kind])
+        lists[kind] = _listed(named, every.get(kind, ""))
     labelled = [
         worker
         for worker, names in workers.items()

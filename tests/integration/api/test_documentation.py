@@ -33,7 +33,8 @@ from .support import HERE, ROOT, Api, Server
 NOT_API = (
     *("process_group", "process_group_info", "host_environment", "host_facts", "host_removal"),
     *("host_runs", "host_command"),  # modules for machines
-    *("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout"),  # and for clusters
+    # and for clusters
+    *("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout", "kubernetes_runs"),
 )
 LOOKUPS = sorted(path.stem for path in (ROOT / "plugins" / "lookup").glob("*.py"))
 PLANTED = "planted-in-the-examples"

@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The flow runs of an instance in a cluster come to their end."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubernetes_runs
+short_description: Wait for the flow runs in a cluster, or end them
+version_added: 1.0.0
+author: selfhosted.prefect contributors (@selfhosted-prefect)
+description:
+  - Deletes the Deployments of the workers that M(selfhosted.prefect.kubernetes_objects) has applied, and what scales
+    them, so that no more runs start. Then waits for the pods of the runs.
+  - Everything that runs need to come to their end, and to report it, stays. Remove the group of the workers afterwards.
+  - A worker of a process pool executes runs in its own pod. It takes no more runs and waits for those that it has, as
+    long as its pod may take to stop.
+extends_documentation_fragment: [selfhosted.prefect.kubernetes]
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+options:
+  instance:
+    description: Name of the instance.
+    type: str
+    default: prefect
+  namespace:
+    description: Namespace of the instance.
+    type: str
+    required: true
+  namespaces:
+    description: Further namespaces with flow runs.
+    type: list
+    elements: str
+    default: []
+  runs:
+    description:
+      - V(wait) until the last run has ended by itself, and fail after O(seconds).
+      - V(end) deletes the Jobs and pods of the runs. Their processes are asked to end (SIGTERM), and killed after
+        O(seconds).
+    type: str
+    choices: [wait, end]
+    default: wait
+  seconds:
+    description: How long to wait.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: End the flow runs
+  selfhosted.prefect.kubernetes_runs:
+    namespace: default
+    runs: end
+    seconds: 30
+"""
+
+RETURN = r"""
+pods:
+  description: How many pods with runs, or with workers, there were.
+  returned: always
+  type: int
+killed:
+  description: How many of them were deleted without waiting for their processes.
+  returned: always
+  type: int
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
+    ACCESS_OPTIONS,
+    KubernetesClient,
+    KubernetesError,
+    access,
+    has_yaml,
+)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.runs import RunningFlows, names
+
+# After the processes have had their time, a node needs some more to remove a pod. One that is lost never does.
+_NODE_SECONDS = 30
+
+
+def until_gone(flows: RunningFlows, seconds: float) -> int:
+    """Return how many pods are left after some seconds."""
+    deadline = time.monotonic() + seconds
+    while left := len(flows.pods_of_runs() + flows.pods_of_workers()):
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(1)
+    return 0
+
+
+def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
+    """Have all runs come to their end, and return how many pods were deleted by force."""
+    flows.stop_workers()
+    if runs == "end":
+        flows.end(seconds)
+        return flows.delete_pods(0) if until_gone(flows, seconds + _NODE_SECONDS) else 0
+    if left := until_gone(flows, seconds):
+        found = names(flows.pods_of_runs() + flows.pods_of_workers())
+        raise KubernetesError(
+            f"After {seconds} s, {left} pods with flow runs or workers go on: {found}. No worker takes more runs; "
+            "nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
+            "prefect_teardown_runs: end."
+        )
+    return 0
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "instance": {"type": "str", "default": "prefect"},
+            "namespace": {"type": "str", "required": True},
+            "namespaces": {"type": "list", "elements": "str", "default": []},
+            "runs": {"type": "str", "choices": ["wait", "end"], "default": "wait"},
+            "seconds": {"type": "int", "default": 300},
+            **ACCESS_OPTIONS,
+        },
+        supports_check_mode=True,
+    )
+    if not has_yaml():
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    options = module.params
+    pods = killed = 0
+    try:
+        client = KubernetesClient(access(options["kubeconfig"], options["context"]))
+        flows = RunningFlows(client, options["instance"], options["namespace"], options["namespaces"])
+        pods = len(flows.pods_of_runs() + flows.pods_of_workers())
+        if pods and not module.check_mode:
+            killed = finished(flows, options["runs"], options["seconds"])
+    except KubernetesError as error:
+        module.fail_json(msg=str(error), pods=pods, killed=killed)
+    module.exit_json(changed=bool(pods), pods=pods, killed=killed)
+
+
+if __name__ == "__main__":
+    main()
