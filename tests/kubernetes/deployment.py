@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     KubernetesClient,
     access_from_kubeconfig,
@@ -108,6 +110,23 @@ class Deployment:
     @property
     def login(self) -> str:
         return "admin:" + (self.inventory / ".secrets" / "api").read_text().strip()
+
+    def kubeconfig_as(self, directory: Path, account: str, namespace: str) -> Path:
+        """A kubeconfig with the credentials of a ServiceAccount."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        token = self.cluster.client.json("POST", path, body=request)["status"]["token"]
+        config = yaml.safe_load(Path(self.cluster.kubeconfig).read_text())
+        for entry in config["users"]:
+            entry["user"] = {"token": token}
+        kubeconfig = directory / f"{account}.kubeconfig"
+        kubeconfig.touch(mode=0o600)
+        kubeconfig.write_text(yaml.safe_dump(config))
+        return kubeconfig
 
     # Playbooks
 

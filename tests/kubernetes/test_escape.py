@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
     ApiError,
@@ -66,15 +65,7 @@ print(json.dumps(found))
 
 def client_as(development: Deployment, directory: Path, account: str, namespace: str) -> KubernetesClient:
     """Logged in as the pods that have a ServiceAccount."""
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
-    token = development.cluster.client.json("POST", path, body=request)["status"]["token"]
-    config = yaml.safe_load(Path(development.cluster.kubeconfig).read_text())
-    for entry in config["users"]:
-        entry["user"] = {"token": token}
-    kubeconfig = directory / f"{account}.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config))
-    kubeconfig.chmod(0o600)
+    kubeconfig = development.kubeconfig_as(directory, account, namespace)
     return KubernetesClient(access_from_kubeconfig(str(kubeconfig), ""))
 
 
