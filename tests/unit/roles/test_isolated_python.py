@@ -164,7 +164,7 @@ def install(pinned: Path) -> int:
 @pytest.mark.root
 def test_no_account_can_hold_the_lock_of_the_installation(pinned: Path) -> None:
     assert install(pinned) == 0
-    command = ["/usr/bin/python3", "-I", "-c", HOLD, pinned]
+    command = ["/usr/bin/python3", "-I", "-c", HOLD, str(pinned)]
     with subprocess.Popen(command, user=UID, cwd="/", stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None

@@ -102,7 +102,7 @@ def test_a_process_may_be_named_as_it_likes() -> None:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "named\n"
-            assert process.pid in process_group_info.children()[os.getpid()]
+            assert process.pid in user_processes.children()[os.getpid()]
             assert process_group_info.cpu_seconds(process.pid) > 0
         finally:
             process.kill()
