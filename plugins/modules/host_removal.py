@@ -80,23 +80,22 @@ kept:
   elements: str
 """
 
-import errno
 import fnmatch
 import glob
 import os
 import pwd
 import re
-import shutil
-import signal
 import stat
 import subprocess
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import signal_all, user_processes
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import launch
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import end_account
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENTRIES = 500  # of which the arguments of one program consist
+_LINES = 20  # of what a program says, which may be one for each of a million files
 
 
 class RemovalError(Exception):
@@ -105,10 +104,18 @@ class RemovalError(Exception):
 
 def _run(*command: str) -> None:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env={"PATH": _PATH}, cwd="/"
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env={"PATH": _PATH},
+        cwd="/",
     )
     if done.returncode:
-        raise RemovalError(f"`{' '.join(command)}` ended with {done.returncode}: {done.stderr or done.stdout}")
+        said = "\n".join((done.stderr or done.stdout).splitlines()[:_LINES])
+        raise RemovalError(f"`{' '.join(command)[:200]}` ended with {done.returncode}: {said}")
 
 
 def setting(text: str, name: str) -> str | None:
@@ -117,16 +124,11 @@ def setting(text: str, name: str) -> str | None:
     return found[-1] if found else None
 
 
-def others_may_change(path: str) -> str | None:
-    """Return the directory on the way to a path in which somebody but root may replace what is there."""
-    above = os.path.dirname(path)
-    while True:
-        found = os.stat(above)
-        if found.st_uid != 0 or (found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX):
-            return above
-        if above == "/":
-            return None
-        above = os.path.dirname(above)
+def mount_points() -> set[str]:
+    """Return where something is mounted, also where it is of the same file system."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        # Spaces and the like are written as octal numbers.
+        return {re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in file}
 
 
 class Removal:
@@ -158,9 +160,10 @@ class Removal:
         if not os.path.isdir(path):
             return
         real = os.path.realpath(path)
-        foreign = others_may_change(f"{real}/x") or others_may_change(path)
-        if foreign:
-            self.kept.append(f"{path}: somebody but root may change {foreign}")
+        # Ubuntu, for example, lets a group of the system write to /var/log. Flow code is in no such group.
+        problem = launch.weakness(path, stat.S_IWOTH)
+        if problem:
+            self.kept.append(f"{path}: {problem}")
             return
         for name in sorted(os.listdir(real)):
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in names):
@@ -170,7 +173,7 @@ class Removal:
             self.kept.append(f"{path}: it is a link to {real}")
         elif left:
             self.kept.append(f"{path}: it also holds {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}")
-        elif os.path.ismount(path):
+        elif path in mount_points():
             self.kept.append(f"{path}: something is mounted there")
         else:
             self.removed.append(path)
@@ -179,17 +182,17 @@ class Removal:
 
     def _tree(self, path: str) -> None:
         """Remove a file, a link or a directory with all that is in it, but not what is mounted there."""
-        if os.path.ismount(path):
+        if path in mount_points():
             entries = [f"{path}/{name}" for name in os.listdir(path)]
             if entries:
                 self.removed.append(f"{path}/*")
-            for entry in entries if not self.check_mode else []:
-                _remove(entry)
+            if not self.check_mode:
+                _remove(path, entries)
             self.kept.append(f"{path}: something is mounted there")
             return
         self.removed.append(path)
         if not self.check_mode:
-            _remove(path)
+            _remove(path, [path])
 
     def user(self, name: str, comment: str) -> None:
         """Delete an account that the instance has made."""
@@ -200,28 +203,26 @@ class Removal:
         if found.pw_gecos != comment:
             self.kept.append(f"the account {name}: this instance has not made it")
             return
+        if found.pw_uid == 0:
+            self.kept.append(f"the account {name}: it is root")
+            return
         self.removed.append(f"the account {name}")
         if self.check_mode:
             return
-        deadline = time.monotonic() + 30
-        while processes := user_processes(found.pw_uid):
-            if time.monotonic() > deadline:
-                raise RemovalError(f"processes of {name} do not end: {', '.join(map(str, sorted(processes)))}")
-            signal_all(processes, signal.SIGKILL)
-            time.sleep(0.05)
+        left = end_account(found.pw_uid, 30)
+        if left:
+            raise RemovalError(f"processes of {name} do not end: {', '.join(map(str, sorted(left)))}")
         _run("userdel", name)
 
 
-def _remove(path: str) -> None:
-    try:
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            # It works with open directories, so that nobody can put a link in its way.
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise RemovalError(f"{path}: {error.strerror}") from error
+def _remove(path: str, entries: list[str]) -> None:
+    """Remove a file, a link or a directory, or all that is in it, whatever an account has made there."""
+    mounted = sorted(point for point in mount_points() if point.startswith(f"{path}/"))
+    if mounted:
+        raise RemovalError(f"{path}: something is mounted at {mounted[0]}. Unmount it, and run again.")
+    for first in range(0, len(entries), _ENTRIES):
+        # It works with open directories, so that nobody can put a link in its way, and goes as deep as the last one.
+        _run("rm", "-rf", "--one-file-system", "--", *entries[first : first + _ENTRIES])
 
 
 def main() -> None:

@@ -105,9 +105,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager import UnixTransport, run
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import (
     descendants,
+    frozen_account,
     signal_all,
+    stopped,
     user_processes,
 )
+
+_KILLED_WITHIN = 30  # seconds in which the kernel takes away what was killed
 
 
 class Workers:
@@ -116,6 +120,7 @@ class Workers:
     def __init__(self, params: dict[str, Any], account: pwd.struct_passwd) -> None:
         self.uid = account.pw_uid
         self.exclusive = bool(account.pw_uid) and account.pw_gecos == params["user_comment"]
+        self.known: set[int] = set()
         self.systemd = params["manager"] == "systemd"
         self.units = [f"{params['instance']}-{name}" for name in recorded(params["state_dir"], params["group"])]
         self.socket = f"{params['run_dir']}/supervisor.sock"
@@ -129,10 +134,41 @@ class Workers:
         return {int(word) for word in shown.split()} - {0}
 
     def runs(self) -> set[int]:
-        """Return the processes that are runs, or that runs have started."""
+        """Return the processes that are runs, or that runs have started, as far as a look at /proc shows them."""
         workers = self.pids()
         of_user = user_processes(self.uid) - workers
-        return of_user if self.exclusive else of_user & descendants(workers)
+        if self.exclusive:
+            return of_user
+        # What a run has started is still found when that run has ended.
+        self.known = of_user & (self.known | descendants(workers | self.known))
+        return self.known
+
+    def all_runs(self) -> set[int]:
+        """Return the same, and certainly some if there are any, however fast they start each other."""
+        found = self.runs()
+        if found or not self.exclusive:
+            return found
+        with frozen_account(self.uid):
+            return self.runs()
+
+    def ask_runs(self, found: set[int]) -> None:
+        """Ask the runs to end."""
+        # Before the first of them ends, all have to be known.
+        found = found if self.exclusive else stopped(self.runs)
+        signal_all(found, signal.SIGTERM)
+        signal_all(found, signal.SIGCONT)
+
+    def kill_runs(self) -> set[int]:
+        """Kill the runs and return them. The workers go on, and report it."""
+        if not self.exclusive:
+            # Other processes of the account go on.
+            left = stopped(self.runs)
+            signal_all(left, signal.SIGKILL)
+            return left
+        with frozen_account(self.uid):
+            left = self.runs()
+            signal_all(left, signal.SIGKILL)
+        return left
 
     def stop(self) -> None:
         if self.units and self.systemd:
@@ -172,6 +208,43 @@ def recorded(state_dir: str, group: str) -> list[str]:
     return names
 
 
+def ended(workers: Workers, seconds: float) -> set[int]:
+    """Wait until the runs have ended, and return those that have not."""
+    deadline = time.monotonic() + seconds
+    while left := workers.all_runs():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return left
+
+
+def kill(workers: Workers, seconds: float) -> tuple[set[int], set[int]]:
+    """Kill the runs until there are none, and return what was killed and what is left."""
+    deadline = time.monotonic() + seconds
+    killed: set[int] = set()
+    while True:
+        killed |= workers.kill_runs()
+        left = workers.all_runs()
+        if not left or time.monotonic() > deadline:
+            return killed, left
+        time.sleep(0.05)
+
+
+def message(params: dict[str, Any], left: set[int]) -> str:
+    """Return what to do about runs that go on."""
+    if params["runs"] == "end":
+        return (
+            f"{len(left)} processes of flow runs under {params['user']} do not end although they were killed: "
+            f"{', '.join(map(str, sorted(left)[:5]))}. Look what they wait for (a file system that does not answer, "
+            "for example), and run again."
+        )
+    return (
+        f"After {params['seconds']} s, {len(left)} processes of flow runs go on under {params['user']}. Their workers "
+        "take no more runs; nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
+        "prefect_teardown_runs: end."
+    )
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -193,27 +266,20 @@ def main() -> None:
     except KeyError:
         module.exit_json(changed=False, processes=0, killed=0)
     workers = Workers(module.params, account)
-    found = workers.runs()
+    # Check mode stops nothing, not even for a moment.
+    found = workers.runs() if module.check_mode else workers.all_runs()
     if not found or module.check_mode:
         module.exit_json(changed=bool(found), processes=len(found), killed=0)
     workers.stop()
+    ending = module.params["runs"] == "end"
+    if ending:
+        workers.ask_runs(found)
+    left = ended(workers, module.params["seconds"])
     killed: set[int] = set()
-    if module.params["runs"] == "end":
-        signal_all(found, signal.SIGTERM)
-    deadline = time.monotonic() + module.params["seconds"]
-    while left := workers.runs():
-        if time.monotonic() > deadline and module.params["runs"] == "end":
-            killed |= left
-            signal_all(left, signal.SIGKILL)
-        elif time.monotonic() > deadline:
-            module.fail_json(
-                msg=f"After {module.params['seconds']} s, {len(left)} processes of flow runs go on under "
-                f"{module.params['user']}. Their workers take no more runs; nothing else was touched. Repeat it later, "
-                "raise prefect_teardown_runs_seconds, or set prefect_teardown_runs: end.",
-                processes=len(found),
-                killed=0,
-            )
-        time.sleep(0.2)
+    if left and ending:
+        killed, left = kill(workers, _KILLED_WITHIN)
+    if left:
+        module.fail_json(msg=message(module.params, left), processes=len(found), killed=len(killed))
     module.exit_json(changed=True, processes=len(found), killed=len(killed))
 
 

@@ -97,24 +97,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import vital_signs
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import unit_name
-
-
-def children() -> dict[int, list[int]]:
-    """Return the children of every process."""
-    found: dict[int, list[int]] = {}
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path) as stat:
-                fields = stat.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        found.setdefault(int(fields[1]), []).append(int(path.split("/")[2]))
-    return found
-
-
-def family(pid: int, tree: dict[int, list[int]]) -> list[int]:
-    """Return a process and all below it."""
-    return [pid, *(one for child in tree.get(pid, []) for one in family(child, tree))]
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import children, family
 
 
 def memory(pid: int) -> int:
@@ -129,8 +112,9 @@ def memory(pid: int) -> int:
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process and of its children that have ended."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            # The name of the program, in parentheses, may be no text.
+            fields = stat.read().rpartition(b")")[2].split()
     except OSError:
         return 0.0
     return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
@@ -150,7 +134,7 @@ def processes(manager: Systemd | Supervisord, instance: str, state_dir: str) -> 
         pid = pids.get(units[name], 0)
         signs = vital_signs(pid)
         del signs["rss_bytes"]
-        members = family(pid, tree) if pid else []
+        members = family([pid], tree) if pid else []
         signs["memory_bytes"] = sum(memory(one) for one in members)
         signs["cpu_seconds"] = round(sum(cpu_seconds(one) for one in members), 2)
         found.append({"name": name, "group": groups[name], "unit": units[name], **signs})

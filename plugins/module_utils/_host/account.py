@@ -66,6 +66,7 @@ def locked(path: str | None) -> Iterator[tuple[int, ...]]:
         raise launch.Refused(f"lock: {path}: {problem}, so root makes no file there")
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)  # also one that is there already: whoever can open it can hold it for ever
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield (descriptor,)
     finally:

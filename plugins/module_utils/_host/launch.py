@@ -54,10 +54,11 @@ def roots() -> tuple[int, int]:
     return 0, os.geteuid()
 
 
-def weakness(path: str) -> str | None:
+def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None:
     """Which part of the way to a file somebody other than root can change, None where nobody can.
 
-    As long as the answer is None, nobody can change it between this question and the opening of the file.
+    As long as the answer is None, nobody can change it between this question and the opening of the file. `others` are
+    the bits of a mode that nobody but root may have.
     """
     at, pending, links = "/", names_in(path), 0
     while True:
@@ -72,7 +73,7 @@ def weakness(path: str) -> str | None:
             at = "/"
             continue
         sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-        if found.st_mode & 0o022 and not sticky:
+        if found.st_mode & others and not sticky:
             return f"{at} can be written by others than its owner (mode {stat.S_IMODE(found.st_mode):04o})"
         if not pending:
             return None

@@ -1,19 +1,38 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of an account, as /proc has them."""
+"""The processes of an account: find them, and end them although they fork.
+
+Flow code decides what its processes do, so it may fork faster than anybody reads /proc: of a chain of processes, each
+of which starts the next one and ends, a list of pids has only those that are gone. The kernel alone signals all
+processes of an account in one step that no fork passes, for a process of that account: `kill(-1)`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-from collections.abc import Iterable
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _ENDED = (b"Z", b"X")
+_CAPABILITIES_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
+_TRIES = 200
+_SWEEPS = 50
+
+
+def _is_live(status: Mapping[bytes, bytes]) -> bool:
+    """Whether a process runs. One whose first thread has ended is shown as a zombie, and its other threads go on."""
+    return status[b"State"].split()[0] not in _ENDED or int(status[b"Threads"]) > 1
 
 
 def user_processes(uid: int) -> set[int]:
-    """Return the processes that run as a user, really, effectively or after giving up what they have now."""
+    """Return the processes that run as a user, really, effectively or after giving up what they have now.
+
+    Those that start and end meanwhile may be missing, so an empty set is certain only behind `signal_account`.
+    """
     found = set()
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -23,24 +42,38 @@ def user_processes(uid: int) -> set[int]:
                 status = dict(line.split(b":", 1) for line in file.read().splitlines() if b":" in line)
         except OSError:  # it has ended
             continue
-        if status[b"State"].split()[0] not in _ENDED and uid in map(int, status[b"Uid"].split()):
+        if uid in map(int, status[b"Uid"].split()) and _is_live(status):
             found.add(int(name))
     return found
 
 
+def children() -> dict[int, list[int]]:
+    """Return the children of every process."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{int(name)}/stat", "rb") as file:
+                # The name of the program, in parentheses, may hold anything, also what is no text.
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+            found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def family(pids: Iterable[int], tree: Mapping[int, list[int]]) -> list[int]:
+    """Return processes and all below them, each once: a pid that is used again while they are read makes a circle."""
+    found = dict.fromkeys(pids)
+    pending = list(found)
+    while pending:
+        new = [child for child in tree.get(pending.pop(), ()) if child not in found]
+        found.update(dict.fromkeys(new))
+        pending += new
+    return list(found)
+
+
 def descendants(pids: Iterable[int]) -> set[int]:
     """Return what processes have started, and what that has started."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        with contextlib.suppress(OSError, ValueError):
-            with open(f"/proc/{int(name)}/stat", "rb") as file:
-                # The name of the program, in parentheses, may hold anything.
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    found: list[int] = list(pids)
-    for pid in found:
-        found += [child for child in children.get(pid, ()) if child not in found]
-    return set(found) - set(pids)
+    above = set(pids)
+    return set(family(above, children())) - above
 
 
 def signal_all(pids: Iterable[int], number: int) -> None:
@@ -48,3 +81,84 @@ def signal_all(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def signal_account(uid: int, number: int) -> bool:
+    """Send a signal to all processes of an account in one step, and return whether that was done.
+
+    It is done by a child that has become the account. Flow code may signal that child, too, so this is to be repeated.
+    """
+    if uid <= 0 or os.geteuid() != 0:
+        raise ValueError(f"uid {uid}: only root ends the processes of an account, and never its own")
+    libc = ctypes.CDLL(None)  # here, because between becoming the account and its signal there is no time to lose
+    try:
+        child = os.fork()
+    except OSError:  # no process is left: these are to go first
+        signal_all(user_processes(uid), number)
+        return False
+    if child == 0:
+        try:
+            _signal_own_account(libc, uid, number)
+        finally:
+            os._exit(1)
+    return _ended_well(child)
+
+
+def _signal_own_account(libc: ctypes.CDLL, uid: int, number: int) -> None:
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    # Nothing is executed: beyond the account's limit of processes, that fails, and this does not.
+    os.setresuid(uid, uid, uid)
+    # With a capability that root's child has kept for whatever reason, the signal would be for everybody.
+    if libc.capset(header, nothing) == 0 and os.getresuid() == (uid, uid, uid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, number)
+        os._exit(0)
+
+
+def _ended_well(child: int) -> bool:
+    """Whether a child has done its work. One that was stopped is killed."""
+    while True:
+        _pid, status = os.waitpid(child, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+        os.kill(child, signal.SIGKILL)
+
+
+def end_account(uid: int, seconds: float) -> set[int]:
+    """Kill all processes of an account, and return those that are still there after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        # First the signal and then the look: what is killed starts nothing any more, so the look misses nothing.
+        certain = signal_account(uid, signal.SIGKILL)
+        left = user_processes(uid)
+        if (certain and not left) or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def frozen_account(uid: int) -> Iterator[None]:
+    """Stop all processes of an account, so that a list of them is complete; let those that remain go on afterwards."""
+    try:
+        for _try in range(_TRIES):
+            if signal_account(uid, signal.SIGSTOP):
+                break
+        yield
+    finally:
+        signal_all(user_processes(uid), signal.SIGCONT)
+
+
+def stopped(find: Callable[[], set[int]]) -> set[int]:
+    """Stop the processes that a function finds, again and again until it finds no further ones, and return them.
+
+    Each of them is still there then, with its parent, and starts nothing.
+    """
+    found: set[int] = set()
+    for _sweep in range(_SWEEPS):
+        new = find() - found
+        if not new:
+            break
+        signal_all(new, signal.SIGSTOP)
+        found |= new
+    return found

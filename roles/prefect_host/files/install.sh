@@ -18,14 +18,21 @@ venv=$(dirname "$marker")
 uv_venv="$(dirname "$venv")/uv"
 cd "$pinned" # uv and pip read settings of the current directory
 
-# The installation of an interrupted run goes on; this one waits for it, and then has nothing to do.
-exec 9>"$pinned/lock"
+# The installation of an interrupted run goes on; this one waits for it, and then has nothing to do. Whoever can open a
+# lock can hold it for ever, so that is root alone.
+umask 077
+mkdir -p "$pinned/locks"
+chmod 0700 "$pinned/locks"
+exec 9>"$pinned/locks/install"
+chmod 0600 "$pinned/locks/install"
+umask 022
+rm -f "$pinned/lock" # of former versions, for everybody to open
 flock 9
 [ ! -e "$marker" ] || exit 0
 
 if [ ! -e "$uv_venv/complete" ]; then
-    /usr/bin/python3 -m venv --clear "$uv_venv"
-    "$uv_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    /usr/bin/python3 -I -m venv --clear "$uv_venv"
+    "$uv_venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
         -r "$pinned/uv.txt"
     touch "$uv_venv/complete"
 fi

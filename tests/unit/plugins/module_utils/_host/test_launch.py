@@ -195,6 +195,7 @@ def test_a_program_that_takes_too_long_is_ended_with_what_it_has_started() -> No
 @pytest.mark.root
 def test_one_program_at_a_time_has_the_lock(tmp_path: Path) -> None:
     lock = str(tmp_path / "lock")
+    (tmp_path / "lock").touch(mode=0o644)
     ends: list[tuple[float, float]] = []
 
     def hold() -> None:
@@ -208,6 +209,7 @@ def test_one_program_at_a_time_has_the_lock(tmp_path: Path) -> None:
         thread.join()
     first, second = sorted(ends)
     assert first[1] <= second[0]
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600, "whoever can open it can hold it"
     nobody_owns(tmp_path)
     with pytest.raises(launch.Refused, match=r"lock: .* belongs to the account nobody"):
         run("/bin/true", lock=lock)
