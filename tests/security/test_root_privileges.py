@@ -248,13 +248,27 @@ def test_files_of_roots_were_out_of_reach(attacked: dict[str, Any]) -> None:
         assert [path for path in reached if not path.startswith((directory, "/tmp/"))] == []
 
 
-def test_a_run_takes_no_port_of_the_server(machine: Machine, attacked: dict[str, Any]) -> None:
-    """Where systemd starts its worker. Clients would send their passwords to who listens in place of a server."""
+def denies_ports(machine: Machine) -> bool:
+    """Whether systemd starts the workers, and its kernel has the programs for control groups that this needs."""
+    if machine.sh("cat /proc/1/comm").strip() != "systemd":
+        return False
+    listen = "import socket; socket.create_server(('127.0.0.3', 5999))"
+    return "Operation not permitted" in machine.sh(
+        f'systemd-run --quiet --wait --pipe -p SocketBindDeny=tcp:5999 python3 -c "{listen}" 2>&1', check=False
+    )
+
+
+def test_a_run_takes_no_port_of_the_server_where_systemd_can_deny_it(
+    machine: Machine, attacked: dict[str, Any]
+) -> None:
+    """Clients would send their passwords to who listens in place of a server."""
     everyone = {str(port) for port in escape.SERVER_PORTS}
     taken = {who: set(json.loads(attacked[who])["ports"]) for who in ("flow_run", "server")}
     assert taken["server"] == everyone, "the ports can be taken"
-    with_systemd = machine.sh("cat /proc/1/comm").strip() == "systemd"
-    assert taken["flow_run"] == (set() if with_systemd else everyone)
+    assert taken["flow_run"] == (set() if denies_ports(machine) else everyone)
+    if machine.sh("cat /proc/1/comm").strip() == "systemd":
+        unit = machine.sh("systemctl cat prefect-worker-default-1")
+        assert set(re.findall(r"^SocketBindDeny=tcp:(\d+)$", unit, re.M)) == everyone
 
 
 @pytest.mark.parametrize("playbook", ["site", "verify"])
