@@ -5,7 +5,7 @@
 ARGS ?=
 STAGES = sanity lint docs unit package contract molecule machines e2e security kubernetes
 
-.PHONY: help site test test-quick test-all $(STAGES) build importer lock clean
+.PHONY: help site test test-quick test-all $(STAGES) build importer new-kind kinds structure lock clean
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -50,6 +50,18 @@ build: ## the tarball for Galaxy, in build/
 
 importer: build ## what Galaxy says of that tarball
 	@scripts/galaxy-importer.sh build/selfhosted-prefect-$$(sed -n 's/^version: //p' galaxy.yml).tar.gz
+
+new-kind: ## begin a new kind of Prefect object, for example: make new-kind NAME=artifact_collection
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/new_kind.py $(NAME)
+
+kinds: ## write what README, documentation, role and action group say of all kinds of objects
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/kinds.py
+
+structure: ## draw the pictures of docs/structure.md from imports and includes
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/structure.py
 
 lock: ## resolve requirements/*.in into the lock files beside them; ARGS=--upgrade moves what is locked
 	@scripts/lock.sh $(ARGS)

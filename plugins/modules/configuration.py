@@ -18,61 +18,63 @@ description:
   - Objects that are not in the document are left alone, unless O(purge) names their kind.
   - With C(--check --diff) the whole plan is shown, grouped by kind, with nothing but what changes, and secrets masked.
 options:
+  # kinds: lists
   variables:
-    description: Variables, each with the
-      options of M(selfhosted.prefect.variable), with C(state).
+    description: Variables, each with the options of M(selfhosted.prefect.variable), with C(state).
     type: list
     elements: dict
   block_types:
-    description: Block types, each with the
-      options of M(selfhosted.prefect.block_type), with C(state).
+    description: Block types, each with the options of M(selfhosted.prefect.block_type), with C(state).
     type: list
     elements: dict
   block_schemas:
-    description: Schemas of block types, each with the
-      options of M(selfhosted.prefect.block_schema), with C(state). One that refers to another comes after it.
+    description:
+      - Schemas of block types, each with the options of M(selfhosted.prefect.block_schema), with C(state). One that
+        refers to another comes after it.
     type: list
     elements: dict
   block_documents:
-    description: Blocks, each with the
-      options of M(selfhosted.prefect.block_document), with C(state), in any order.
+    description: Blocks, in any order, each with the options of M(selfhosted.prefect.block_document), with C(state).
     type: list
     elements: dict
   global_concurrency_limits:
-    description: Global concurrency limits, each with the
-      options of M(selfhosted.prefect.global_concurrency_limit), with C(state).
+    description:
+      - Global concurrency limits, each with the options of M(selfhosted.prefect.global_concurrency_limit), with
+        C(state).
     type: list
     elements: dict
   tag_concurrency_limits:
-    description: Concurrency limits of task run tags, each with the
-      options of M(selfhosted.prefect.tag_concurrency_limit), with C(state).
+    description:
+      - Concurrency limits of task run tags, each with the options of M(selfhosted.prefect.tag_concurrency_limit),
+        with C(state).
     type: list
     elements: dict
   work_pools:
-    description: Work pools with their queues, each with the
-      options of M(selfhosted.prefect.work_pool), with C(state).
+    description:
+      - Work pools with their queues, each with the options of M(selfhosted.prefect.work_pool), with C(state).
     type: list
     elements: dict
   flows:
-    description: Flows, each with the
-      options of M(selfhosted.prefect.flow), with C(state).
+    description: Flows, each with the options of M(selfhosted.prefect.flow), with C(state).
     type: list
     elements: dict
   deployments:
-    description: Deployments with their schedules, each with the
-      options of M(selfhosted.prefect.deployment), with C(state).
-    type: list
-    elements: dict
-  automations:
-    description: Automations, each with the
-      options of M(selfhosted.prefect.automation), with C(state), in any order.
+    description:
+      - Deployments with their schedules, each with the options of M(selfhosted.prefect.deployment), with C(state).
     type: list
     elements: dict
   deployment_schedules:
-    description: Single schedules of deployments whose other schedules are left alone, each with the
-      options of M(selfhosted.prefect.deployment_schedule), with C(state).
+    description:
+      - Single schedules of deployments whose other schedules are left alone, each with the options of
+        M(selfhosted.prefect.deployment_schedule), with C(state).
     type: list
     elements: dict
+  automations:
+    description:
+      - Automations, in any order, each with the options of M(selfhosted.prefect.automation), with C(state).
+    type: list
+    elements: dict
+  # end of kinds
   purge:
     description:
       - Deletes objects that the document does not list, of the kinds that are named here. Without it, nothing is.
@@ -84,6 +86,7 @@ options:
       - Names that flows mention in their code are not seen. Protect them, or list them in the document.
     type: dict
     suboptions:
+      # kinds: purge
       variables:
         description: Variables. Names in patterns are C(name).
         type: dict
@@ -107,11 +110,11 @@ options:
         type: dict
         suboptions: *purge
       block_schemas:
-        description: Schemas of block types that no block uses. Names in patterns are C(type/version).
+        description: Schemas of block types that no block uses. Names in patterns are C(block_type/version).
         type: dict
         suboptions: *purge
       block_documents:
-        description: Blocks. Names in patterns are C(type/name).
+        description: Blocks. Names in patterns are C(block_type/name).
         type: dict
         suboptions: *purge
       global_concurrency_limits:
@@ -119,15 +122,15 @@ options:
         type: dict
         suboptions: *purge
       tag_concurrency_limits:
-        description: Concurrency limits of tags. Names in patterns are C(tag).
+        description: Concurrency limits of task run tags. Names in patterns are C(tag).
         type: dict
         suboptions: *purge
       work_pools:
-        description: Work pools, with their queues. Names in patterns are C(name).
+        description: Work pools with their queues. Names in patterns are C(name).
         type: dict
         suboptions: *purge
       work_queues:
-        description: Queues of pools whose C(queues) list is given. Names in patterns are C(pool/queue).
+        description: Queues of pools whose C(queues) list is given. Names in patterns are C(work_pool/name).
         type: dict
         suboptions: *purge
       flows:
@@ -142,6 +145,7 @@ options:
         description: Automations. Names in patterns are C(name).
         type: dict
         suboptions: *purge
+      # end of kinds
   parallel:
     description:
       - How many objects are written at the same time, where none of them needs another one. V(1) or more.
@@ -156,16 +160,19 @@ author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
   - module: selfhosted.prefect.export
+  # kinds: seealso
   - module: selfhosted.prefect.variable
   - module: selfhosted.prefect.block_type
   - module: selfhosted.prefect.block_schema
   - module: selfhosted.prefect.block_document
-  - module: selfhosted.prefect.work_pool
   - module: selfhosted.prefect.global_concurrency_limit
   - module: selfhosted.prefect.tag_concurrency_limit
+  - module: selfhosted.prefect.work_pool
   - module: selfhosted.prefect.flow
   - module: selfhosted.prefect.deployment
+  - module: selfhosted.prefect.deployment_schedule
   - module: selfhosted.prefect.automation
+  # end of kinds
 """
 
 EXAMPLES = r"""

@@ -24,6 +24,7 @@ options:
     type: list
     elements: str
     choices:
+      # kinds: choices
       - variables
       - block_types
       - block_schemas
@@ -34,6 +35,7 @@ options:
       - flows
       - deployments
       - automations
+      # end of kinds
   include:
     description: Shell patterns of names that are read. A name in several parts is meant as a whole, as C(flow/name) of
       a deployment or C(type/name) of a block.

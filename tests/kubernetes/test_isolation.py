@@ -243,8 +243,8 @@ def test_what_leaves_the_cluster(development: Deployment, everybody: Everybody) 
     """To a pod in another namespace, which stands for all that is not the instance's."""
     address = everybody["elsewhere"]["status"]["podIP"]
     places = {port: (address, port) for port in OUTSIDE}
-    expected = {**OUTSIDE, "dns": everybody.keys() - {"postgres", "redis"}}
-    asked = {**places, "dns": NAME_OF_API_SERVER}
+    expected: dict[Any, set[str]] = {**OUTSIDE, "dns": everybody.keys() - {"postgres", "redis"}}
+    asked: dict[Any, Any] = {**places, "dns": NAME_OF_API_SERVER}
     assert settled(lambda: matrix(development, everybody, asked), expected) == expected
 
 

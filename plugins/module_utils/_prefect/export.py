@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Kind
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS, Live, key_of, matches
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import (
+    EXPORTED,
+    Live,
+    key_of,
+    matches,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.yaml_text import Expression, yaml_text
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import (
-    BLOCK_DOCUMENT,
-    Location,
-    replaced,
-)
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import (
-    BLOCK_SCHEMA,
-    secret_fields,
-)
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
-    DEPLOYMENT_SCHEDULE,
-)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_document import BLOCK_DOCUMENT
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_schema import BLOCK_SCHEMA
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.variable import SECRET_NAME, VARIABLE
 
-EXPORTED = tuple(kind for kind in KINDS if kind is not DEPLOYMENT_SCHEDULE)  # deployments have them
 OPTIONS: dict[str, Any] = {
     "kinds": {"type": "list", "elements": "str", "choices": [kind.plural for kind in EXPORTED]},
     "include": {"type": "list", "elements": "str", "default": ["*"]},
@@ -109,17 +102,13 @@ def hidden(
 ) -> dict[str, Any]:
     """The item with references to vault variables, whose names are added to the secrets."""
 
-    def refer(location: Location, value: Any) -> Expression:
-        owner = [kind.noun] if kind is VARIABLE else []
+    def refer(location: Sequence[Any], _value: Any) -> Expression:
+        owner = [] if kind is BLOCK_DOCUMENT else [kind.noun]
         name = prefix + variable_name([*owner, *key_of(kind, item), *location], 0 if owner else len(kind.key))
         secrets.append(name)
         return Expression(f"{{{{ {name} }}}}")
 
-    if kind is BLOCK_DOCUMENT and "data" in item:
-        return {**item, "data": replaced(item["data"], secret_fields(found["schema_fields"]), refer)}
-    if kind is VARIABLE and item["value"] and SECRET_NAME.search(item["name"]):
-        return {**item, "value": refer((), item["value"])}
-    return item
+    return kind.without_secrets(item, found, refer)
 
 
 def variable_name(parts: Iterable[Any], dashed: int) -> str:

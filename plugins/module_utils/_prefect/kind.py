@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
@@ -60,6 +60,12 @@ class Kind:
     in_sequence = False  # the order in which objects are created matters
     part_of = ""  # the noun of what such an object is deleted with
     refers_to: tuple[str, ...] = ()  # the nouns that dependencies() may yield
+    listed = True  # such objects have a list of their own in a document of all kinds
+    exported = True  # that list is also exported
+    purged = True  # objects that a document does not list can be purged
+    documentation = ""  # of its list in a document, as a sentence without its end; its plural when empty
+    documentation_more = ""  # what follows the sentence about its options
+    purge_documentation = ""  # what is purged, without the names in patterns; documentation when empty
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
@@ -134,6 +140,12 @@ class Kind:
             for option, value in self.view(found).items()
             if option in self.key or self.fields[option].needed or not same(value, fresh[option])
         }
+
+    def without_secrets(
+        self, item: dict[str, Any], found: Mapping[str, Any], refer: Callable[[Sequence[Any], Any], Any]
+    ) -> dict[str, Any]:
+        """An exported item with references in place of secrets; refer() takes the place of a secret and its value."""
+        return item
 
     # Wanting
 

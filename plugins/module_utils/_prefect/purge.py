@@ -13,19 +13,16 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind import Kind
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import (
     ORDER,
+    PURGED,
     Key,
     Live,
     Step,
     key_of,
     matches,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
-    DEPLOYMENT_SCHEDULE,
-)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
-PURGED = tuple(kind for kind in ORDER if kind is not DEPLOYMENT_SCHEDULE)  # which deployments list as a whole
 MAXIMUM = 10
 PURGE: dict[str, Any] = {
     "type": "dict",

@@ -32,8 +32,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.vari
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
-# A kind comes after those it refers to. Objects are deleted in the opposite order.
-ORDER: tuple[Kind, ...] = (
+# A new kind is named here, and nowhere else by hand: `make kinds` writes what can be derived.
+REGISTERED: tuple[Kind, ...] = (
     VARIABLE,
     BLOCK_TYPE,
     BLOCK_SCHEMA,
@@ -47,8 +47,27 @@ ORDER: tuple[Kind, ...] = (
     DEPLOYMENT_SCHEDULE,
     AUTOMATION,
 )
-KINDS = tuple(kind for kind in ORDER if kind is not WORK_QUEUE)  # of a document: pools have their queues
 Key = tuple[Any, ...]
+
+
+def by_dependencies(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """Each kind after those that it refers to, else in the given order."""
+    left = list(kinds)
+    ordered: list[Kind] = []
+    while left:
+        waiting = {kind.noun for kind in left}
+        ready = next((kind for kind in left if not {*kind.refers_to, kind.part_of} & (waiting - {kind.noun})), None)
+        if ready is None:
+            raise ValueError(f"kinds that refer to each other in a circle: {', '.join(sorted(waiting))}")
+        ordered.append(ready)
+        left.remove(ready)
+    return tuple(ordered)
+
+
+ORDER = by_dependencies(REGISTERED)  # in which objects are created; they are deleted in the opposite one
+KINDS = tuple(kind for kind in ORDER if kind.listed)  # that have a list in a document
+EXPORTED = tuple(kind for kind in KINDS if kind.exported)
+PURGED = tuple(kind for kind in ORDER if kind.purged)
 
 
 class Step(NamedTuple):

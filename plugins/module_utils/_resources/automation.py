@@ -75,6 +75,8 @@ class Automation(Kind):
     }
 
     refers_to = ("deployment", "work_pool", "work_queue", "block_document", "automation")
+    documentation = "Automations, in any order"
+    purge_documentation = "Automations"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         for action in (one for part in ACTION_LISTS for one in options.get(part) or ()):

@@ -54,6 +54,8 @@ class BlockDocument(Kind):
     runtime = ("id", "created", "updated", "block_schema")
     secret = True
     refers_to = ("block_type", "block_schema", "block_document")
+    documentation = "Blocks, in any order"
+    purge_documentation = "Blocks"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "block_type", options["block_type"]
@@ -65,6 +67,13 @@ class BlockDocument(Kind):
     def shown(self, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         shown = super().shown(item, steps)
         return {**shown, "data": steps.after["data"]} if "data" in shown else shown
+
+    def without_secrets(
+        self, item: dict[str, Any], found: Mapping[str, Any], refer: Callable[[Sequence[Any], Any], Any]
+    ) -> dict[str, Any]:
+        if "data" not in item:
+            return item
+        return {**item, "data": replaced(item["data"], secret_fields(found["schema_fields"]), refer)}
 
     def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
         """With its secrets; and with its schema where a new block would have another one."""

@@ -46,6 +46,9 @@ class BlockSchema(Kind):
     in_sequence = True  # the newest is what new blocks use
     part_of = "block_type"
     refers_to = ("block_type", "block_schema")
+    documentation = "Schemas of block types"
+    documentation_more = "One that refers to another comes after it."
+    purge_documentation = "Schemas of block types that no block uses"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "block_type", options["block_type"]

@@ -45,6 +45,7 @@ BUILTIN = frozenset((
 class BlockType(Kind):
     noun = "block_type"
     plural = "block_types"
+    purge_documentation = "Block types without blocks, with their schemas"
     key = ("slug",)
     route = ("block_types",)
     fields = {

@@ -33,6 +33,8 @@ class Deployment(Flow):
     noun = "deployment"
     refers_to = ("flow", "work_pool", "work_queue", "global_concurrency_limit", "block_document")
     plural = "deployments"
+    documentation = "Deployments with their schedules"
+    purge_documentation = "Deployments, with their schedules and runs that are due"
     key = ("flow", "name")
     route = ("deployments",)
     fields = {

@@ -58,6 +58,8 @@ class DeploymentSchedule(Kind):
     runtime = ("id", "created", "updated")
     part_of = "deployment"
     refers_to = ("deployment",)
+    exported = purged = False  # deployments list all of theirs
+    documentation = "Single schedules of deployments whose other schedules are left alone"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield ("deployment", *options["deployment"].split("/", 1))

@@ -16,6 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 class Flow(Kind):
     noun = "flow"
     plural = "flows"
+    purge_documentation = "Flows without deployments, with their runs"
     route = ("flows",)
     fields = {
         "name": Field("str"),

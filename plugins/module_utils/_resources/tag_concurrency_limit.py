@@ -33,6 +33,7 @@ class TagConcurrencyLimit(Kind):
         "concurrency_limit": Field("int", nullable=False, needed=True),
     }
     runtime = ("id", "created", "updated", "active_slots")
+    documentation = "Concurrency limits of task run tags"
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
@@ -57,6 +57,13 @@ class Variable(Kind):
                 "keep secrets in a block_document"
             )
         return super().plan(client, item, found, state)
+
+    def without_secrets(
+        self, item: dict[str, Any], found: Mapping[str, Any], refer: Callable[[Sequence[Any], Any], Any]
+    ) -> dict[str, Any]:
+        if item["value"] and SECRET_NAME.search(item["name"]):
+            return {**item, "value": refer((), item["value"])}
+        return item
 
 
 VARIABLE = Variable()

@@ -64,6 +64,7 @@ class WorkPool(Kind):
     }
     runtime = ("id", "created", "updated", "active_slots", "status")
     refers_to = ("block_document",)
+    documentation = "Work pools with their queues"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         block = (options.get("storage_configuration") or {}).get("default_result_storage_block")

@@ -26,6 +26,8 @@ class WorkQueue(Kind):
     key = ("work_pool", "name")
     part_of = "work_pool"
     refers_to = ("work_pool",)
+    listed = False  # pools have their queues
+    purge_documentation = "Queues of pools whose C(queues) list is given"
     route = ("work_pools",)
     fields = {
         "work_pool": Field("str", api="work_pool_name"),

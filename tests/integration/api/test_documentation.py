@@ -12,22 +12,19 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS, ORDER
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._automation.model import (
     ACTIONS,
     REFERENCES,
     TRIGGERS,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
-    DEPLOYMENT_SCHEDULE,
-    TYPES,
-)
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import TYPES
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import OPTIONS as RUN_OPTIONS
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run_state import (
     OPTIONS as STATE_OPTIONS,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
+from .kinds import SAMPLES
 from .support import HERE, ROOT, Api, Server
 
 NOT_API = (
@@ -155,7 +152,7 @@ def test_every_module_is_in_the_action_group() -> None:
     assert runtime["action_groups"]["prefect"] == MODULES
 
 
-@pytest.mark.parametrize("kind", [*KINDS, WORK_QUEUE], ids=lambda kind: kind.noun)
+@pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.noun)
 def test_every_option_says_what_null_does(kind: Any) -> None:
     silent = []
     for option, described in documentation(kind.noun, "DOCUMENTATION")["options"].items():
@@ -165,65 +162,15 @@ def test_every_option_says_what_null_does(kind: Any) -> None:
     assert silent == []
 
 
-# Fields of the API that no option stands for, with the reason.
-LEFT_OUT = {
-    "WorkQueueUpdate": {"filter": "deprecated", "last_polled": "runtime"},
-    "WorkQueueCreate": {"filter": "deprecated"},
-    "AutomationCreate": {"owner_resource": "set by the server for automations that it makes itself"},
-    "ConcurrencyLimitV2Create": {"active_slots": "runtime", "denied_slots": "runtime"},
-    "ConcurrencyLimitV2Update": {"active_slots": "runtime", "denied_slots": "runtime"},
-    "BlockSchemaCreate": {"block_type_id": "option block_type, by slug"},
-    "BlockDocumentCreate": {
-        "block_type_id": "option block_type, by slug",
-        "block_schema_id": "option block_schema, by version or checksum",
-        "is_anonymous": "anonymous blocks are made by Prefect itself",
-    },
-    "BlockDocumentUpdate": {
-        "block_schema_id": "option block_schema, by version or checksum",
-        "merge_existing_data": "option replace; the server's own merge forgets references",
-    },
-    "DeploymentScheduleCreate": {
-        "active": "option paused, which is its opposite, like everywhere else",
-        "schedule": "options cron, interval, rrule and what belongs to them",
-        "replaces": "gives a schedule another slug while prefect deploy runs",
-    },
-    "DeploymentScheduleUpdate": {
-        "active": "option paused, which is its opposite, like everywhere else",
-        "schedule": "options cron, interval, rrule and what belongs to them",
-        "replaces": "gives a schedule another slug while prefect deploy runs",
-    },
-    "DeploymentCreate": {
-        "flow_id": "option flow, by name",
-        "infrastructure_document_id": "infrastructure blocks went with agents",
-        "version_info": "versions are a feature of Prefect Cloud",
-    },
-    "DeploymentUpdate": {
-        "infrastructure_document_id": "infrastructure blocks went with agents",
-        "version_info": "versions are a feature of Prefect Cloud",
-    },
-    "DeploymentFlowRunCreate": {
-        "context": "set by flow runs that start other flow runs",
-        "empirical_policy": "retries are the flow's own",
-        "enforce_parameter_schema": "set on the deployment",
-        "infrastructure_document_id": "infrastructure blocks went with agents",
-        "labels": "the deployment's are inherited",
-        "parent_task_run_id": "set by flow runs that start other flow runs",
-        "state": "a run starts as scheduled",
-    },
-}
-SCHEMAS = {
-    "work_pool": ("WorkPoolCreate", "WorkPoolUpdate"),
-    "work_queue": ("WorkQueueCreate", "WorkQueueUpdate"),
-    "global_concurrency_limit": ("ConcurrencyLimitV2Create", "ConcurrencyLimitV2Update"),
-    "tag_concurrency_limit": ("ConcurrencyLimitCreate",),
-    "flow": ("FlowCreate", "FlowUpdate"),
-    "deployment": ("DeploymentCreate", "DeploymentUpdate"),
-    "deployment_schedule": ("DeploymentScheduleCreate", "DeploymentScheduleUpdate"),
-    "variable": ("VariableCreate", "VariableUpdate"),
-    "block_type": ("BlockTypeCreate", "BlockTypeUpdate"),
-    "block_schema": ("BlockSchemaCreate",),
-    "block_document": ("BlockDocumentCreate", "BlockDocumentUpdate"),
-    "automation": ("AutomationCreate", "AutomationUpdate"),
+# Fields of a new flow run that no option stands for, with the reason.
+LEFT_OUT_OF_FLOW_RUNS = {
+    "context": "set by flow runs that start other flow runs",
+    "empirical_policy": "retries are the flow's own",
+    "enforce_parameter_schema": "set on the deployment",
+    "infrastructure_document_id": "infrastructure blocks went with agents",
+    "labels": "the deployment's are inherited",
+    "parent_task_run_id": "set by flow runs that start other flow runs",
+    "state": "a run starts as scheduled",
 }
 
 
@@ -238,20 +185,17 @@ def schemas(server: Server) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("kind", [*KINDS, WORK_QUEUE], ids=lambda kind: kind.noun)
+@pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.noun)
 def test_options_cover_the_api(schemas: dict[str, Any], kind: Any) -> None:
     """A field that a newer Prefect adds is noticed here, and so is an option that an older one does not know."""
     known = {kind.api_name(option) for option in kind.fields}
     used: set[str] = set()
-    for schema in SCHEMAS[kind.noun]:
+    sample = SAMPLES[kind.noun]
+    for schema in sample.schemas:
         fields = set(schemas[schema]["properties"])
-        assert fields - known == fields & set(LEFT_OUT.get(schema, {})), f"{schema}: fields without an option"
+        assert fields - known == fields & set(sample.left_out.get(schema, {})), f"{schema}: fields without an option"
         used |= fields
-    # Made up by ourselves: names where the API wants ids, and what belongs to the path.
-    ours = {"flow_name", "queues", "block_type_slug"} | ({"work_pool_name"} if kind is WORK_QUEUE else set())
-    if kind is DEPLOYMENT_SCHEDULE:
-        ours |= {"deployment", "paused", *(part for parts in TYPES.values() for part in parts)}
-    assert known - used <= ours, "options that the API does not know"
+    assert known - used <= set(sample.ours), "options that the API does not know"
     assert set(kind.fields) <= set(kind.options), "fields without an option"
 
 
@@ -301,7 +245,7 @@ def test_options_cover_the_actions_of_automations(schemas: dict[str, Any], versi
 def test_options_cover_flow_runs(schemas: dict[str, Any]) -> None:
     fields = set(schemas["DeploymentFlowRunCreate"]["properties"])
     options = {"work_queue_name" if name == "work_queue" else name for name in RUN_OPTIONS}
-    assert fields - options == set(LEFT_OUT["DeploymentFlowRunCreate"])
+    assert fields - options == set(LEFT_OUT_OF_FLOW_RUNS)
 
 
 def test_storage_and_concurrency_suboptions_cover_the_api(schemas: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ What is special to one kind is in the module of its name.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import Counter
@@ -14,53 +13,24 @@ from typing import Any
 import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import KINDS as EVERY_KIND
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.configuration import configure
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import ORDER
 
+from .kinds import SAMPLES
 from .support import Api, Fault, ModuleFailure
 from .test_lifecycle import DOCUMENT
 
-TRIGGER = {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}
-FIELDS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
-KIND = {kind.noun: kind for kind in (*EVERY_KIND, WORK_QUEUE)}
+KIND = {kind.noun: kind for kind in ORDER}
 KINDS = list(KIND)
 # Whose natural keys may hold nearly any character.
-FREE = ["global_concurrency_limit", "tag_concurrency_limit", "work_pool", "work_queue", "flow", "deployment"]
-NEEDS = {
-    "work_queue": ["work_pool"],
-    "deployment": ["work_pool"],
-    "deployment_schedule": ["work_pool", "deployment"],
-    "block_schema": ["block_type"],
-    "block_document": ["block_type", "block_schema"],
-}
-
-
-def entries(name: str) -> dict[str, dict[str, Any]]:
-    """One small item of each kind, by its module's name."""
-    slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-    return {
-        "variable": {"name": slug, "value": {"a": [1, None]}, "tags": ["b", "a"]},
-        "block_type": {"slug": slug, "name": name, "documentation_url": "http://127.0.0.1/"},
-        "block_schema": {"block_type": slug, "version": "1", "fields": FIELDS},
-        "block_document": {"block_type": slug, "name": slug, "data": {"a": 1}},
-        "global_concurrency_limit": {"name": name, "limit": 3},
-        "tag_concurrency_limit": {"tag": name, "concurrency_limit": 3},
-        "work_pool": {"name": name, "type": "process", "concurrency_limit": 3},
-        "work_queue": {"work_pool": name, "name": name, "concurrency_limit": 3},
-        "flow": {"name": name, "tags": ["b", "a"]},
-        "deployment": {"flow": name, "name": name, "work_pool": name, "parameters": {"a": 1}},
-        "deployment_schedule": {"deployment": f"{name}/{name}", "slug": name, "cron": "0 3 * * *"},
-        "automation": {"name": name, "trigger": TRIGGER, "actions": [{"type": "do-nothing"}], "tags": ["b", "a"]},
-    }
+FREE = [kind for kind in KINDS if SAMPLES[kind].free]
 
 
 def make(api: Api, kind: str, name: str) -> dict[str, Any]:
     """The item of a kind, with what it needs around it already there."""
-    wanted = entries(name)
-    for other in NEEDS.get(kind, ()):
-        api.run(other, **wanted[other])
-    return wanted[kind]
+    for other in SAMPLES[kind].needs:
+        api.run(other, **SAMPLES[other].item(name))
+    return SAMPLES[kind].item(name)
 
 
 def key_of(kind: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -84,21 +54,7 @@ def test_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> N
 
 
 # An option to change; of a block schema nothing can be changed, by the server's rule.
-CHANGES: dict[str, tuple[str, Any]] = {
-    "variable": ("tags", ["z"]),
-    "block_type": ("description", "d"),
-    "block_document": ("data", {"b": 2}),
-    "global_concurrency_limit": ("limit", 9),
-    "tag_concurrency_limit": ("concurrency_limit", 9),
-    "work_pool": ("concurrency_limit", 9),
-    "work_queue": ("concurrency_limit", 9),
-    "flow": ("tags", ["z"]),
-    "deployment": ("description", "d"),
-    "deployment_schedule": ("parameters", {"a": 1}),
-    "automation": ("description", "d"),
-}
-# Whose API takes more than what differs.
-SENDS_MORE = ("tag_concurrency_limit", "block_document", "deployment_schedule", "automation")
+CHANGES = {kind: change for kind in KINDS if (change := SAMPLES[kind].change)}
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -113,7 +69,7 @@ def test_adopts_what_exists_and_leaves_unlisted_options(api: Api, kind: str, nam
     assert {field: before[field] for field in before if field not in ignored} == {
         field: after[kind][field] for field in before if field not in ignored
     }
-    if kind not in SENDS_MORE:
+    if not SAMPLES[kind].sends_more:
         assert list(after["bodies"][-1]) == [option], "only what differs is sent"
 
 
@@ -140,13 +96,13 @@ def test_names_are_percent_encoded(api: Api, odd: str) -> None:
     for kind in kinds:
         api.ensure(kind, **make(api, kind, name))
     for kind in reversed(kinds):
-        assert api.ensure(kind, **key_of(kind, entries(name)[kind]), state="absent")["changed"]
+        assert api.ensure(kind, **key_of(kind, SAMPLES[kind].item(name)), state="absent")["changed"]
 
 
 @pytest.mark.parametrize("kind", FREE)
 @pytest.mark.parametrize("character", "/%&<>")
 def test_forbidden_characters_are_refused_before_any_request(api: Api, kind: str, character: str) -> None:
-    item = entries("03")[kind]
+    item = SAMPLES[kind].item("03")
     option = "tag" if kind == "tag_concurrency_limit" else "name"
     with pytest.raises(ModuleFailure, match=rf"{kind} .*{option}: must not be empty nor contain") as refusal:
         api.run(kind, **{**item, option: f"a{character}b"})
@@ -202,35 +158,7 @@ def _quoted(name: str) -> str:
     return "".join(f"%{byte:02X}" for byte in name.encode())
 
 
-CLEARED: dict[str, dict[str, tuple[Any, Any]]] = {
-    "variable": {"tags": (["a"], [])},
-    "block_type": {"description": ("x", None)},
-    "block_document": {"data": ({"a": 1}, {})},
-    "automation": {"description": ("x", ""), "tags": (["a"], []), "enabled": (False, True)},
-    "deployment_schedule": {"max_scheduled_runs": (3, None), "parameters": ({"a": 1}, {}), "paused": (True, False)},
-    "work_pool": {"concurrency_limit": (3, None), "description": ("x", None), "paused": (True, False)},
-    "work_queue": {"concurrency_limit": (3, None), "description": ("x", ""), "paused": (True, False)},
-    "global_concurrency_limit": {"slot_decay_per_second": (0.5, 0.0), "active": (False, True)},
-    "flow": {"tags": (["a"], [])},
-    "deployment": {
-        "concurrency_limit": (3, None),
-        "concurrency_options": ({"collision_strategy": "CANCEL_NEW"}, None),
-        "description": ("x", None),
-        "entrypoint": ("f.py:f", None),
-        "enforce_parameter_schema": (False, True),
-        "job_variables": ({"env": {"A": "1"}}, {}),
-        "parameter_openapi_schema": ({"type": "object", "properties": {"a": {"type": "integer"}}}, {}),
-        "parameters": ({"a": 1}, {}),
-        "path": ("/x", None),
-        "paused": (True, False),
-        "pull_steps": ([{"prefect.deployments.steps.set_working_directory": {"directory": "/x"}}], []),
-        "tags": (["a"], []),
-        "version": ("1", None),
-        "work_pool": ("06 pool", None),
-    },
-}
-
-
+CLEARED = {kind: cleared for kind in KINDS if (cleared := SAMPLES[kind].cleared)}
 IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # what a server accepts to clear, and then keeps
 
 

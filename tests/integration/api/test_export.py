@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.export import EXPORTED
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.purge import PURGED
-from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
+from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import EXPORTED, KINDS, PURGED
 
 from .conftest import NAMED
 from .support import Api, ModuleFailure, Proxy, Server, warnings_of

@@ -15,62 +15,11 @@ import pytest
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
 
 from .conftest import AUTH_STRING
+from .kinds import SAMPLES
+from .sample import PLANTED
 from .support import Fault, Proxy, Server, private_tls, run_module
 
-PLANTED = "planted-in-the-matrix"
-NAME = "m #1? ü'\" {{ name }}"
-FLOW_AND_NAME = f"{NAME}/{NAME}"
-DOCUMENT: dict[str, list[dict[str, Any]]] = {
-    "variables": [{"name": "matrix", "value": {"text": "{{ customer }}", "list": [None, 1.5]}, "tags": ["b", "a"]}],
-    "block_types": [{"slug": "matrix", "name": NAME, "description": "{% raw %} ü"}],
-    "block_schemas": [
-        {
-            "block_type": "matrix",
-            "version": "1",
-            "fields": {
-                "type": "object",
-                "properties": {"host": {"type": "string"}, "password": {"type": "string"}, "next": {"type": "object"}},
-                "secret_fields": ["password"],
-            },
-        }
-    ],
-    "block_documents": [
-        {"block_type": "matrix", "name": "first", "data": {"host": "{{ host }}", "password": PLANTED}},
-        {"block_type": "matrix", "name": "second", "data": {"host": "x", "next": {"$ref": "matrix/first"}}},
-    ],
-    "global_concurrency_limits": [{"name": NAME, "limit": 4, "slot_decay_per_second": 0.25}],
-    "tag_concurrency_limits": [{"tag": NAME, "concurrency_limit": 3}],
-    "work_pools": [
-        {
-            "name": NAME,
-            "type": "process",
-            "job": {"env": {"GREETING": "{{ who }} ü"}},
-            "queues": [{"name": NAME, "concurrency_limit": 2}, {"name": "default"}],
-        }
-    ],
-    "flows": [{"name": NAME, "tags": ["z", "y"]}],
-    "deployments": [
-        {
-            "flow": NAME,
-            "name": NAME,
-            "work_pool": NAME,
-            "work_queue": NAME,
-            "global_concurrency_limit": NAME,
-            "parameters": {"greeting": "{{ who }}", "nothing": None},
-            "schedules": [{"slug": NAME, "cron": "0 3 * * *", "timezone": "Europe/Berlin", "parameters": {"a": "{{"}}],
-        }
-    ],
-    "automations": [
-        {
-            "name": NAME,
-            "trigger": {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]},
-            "actions": [
-                {"type": "run-deployment", "deployment": FLOW_AND_NAME, "parameters": {"x": "{{ event.id }}"}},
-                {"type": "pause-work-queue", "work_queue": FLOW_AND_NAME},
-            ],
-        }
-    ],
-}
+DOCUMENT = {kind.plural: [*items] for kind in KINDS if (items := SAMPLES[kind.noun].awkward)}
 OBJECTS = sum(len(items) for items in DOCUMENT.values())
 
 

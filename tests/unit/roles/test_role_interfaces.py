@@ -259,10 +259,10 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
 
 # Facts that a role or a module leaves for the plays that follow.
 PUBLISHED = {"prefect_host", "prefect_cluster", "prefect_phases", "prefect_pgbouncer_rolling_out"}
-# Of a role that another one includes.
-PARAMETERS = {"prefect_verify": {"prefect_configuration_only_compare"}}
+# Of a role that another one includes: what it takes, and what its argument specification says that it leaves.
+PARAMETERS = {"prefect_verify": {"prefect_configuration_only_compare", "prefect_configuration_result"}}
 READING = ("defaults", "vars", "tasks", "handlers", "templates")
-COMMENT = re.compile(r"^\s*#.*$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"^\s*#.*?$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
 
 
 def names_read(role: str) -> set[str]:

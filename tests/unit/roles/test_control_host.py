@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What roles write on the control host belongs to whoever runs the playbook, also where it is managed as root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+from defaults import ROOT
+
+
+def tasks_in(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Tasks and blocks, at any depth."""
+    for task in value or ():
+        yield task
+        for name in ("block", "rescue", "always"):
+            yield from tasks_in(task.get(name))
+
+
+def delegated() -> Iterator[Any]:
+    for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
+        for task in tasks_in(yaml.safe_load(path.read_text())):
+            if task.get("delegate_to") == "localhost":
+                yield pytest.param(task, id=f"{path.parent.parent.name}: {task['name']}")
+
+
+@pytest.mark.parametrize("task", [*delegated()])
+def test_a_task_of_the_control_host_runs_as_its_user(task: Mapping[str, Any]) -> None:
+    """The keyword does not help: ansible_become of inventories/local, where localhost is a host, wins over it."""
+    assert task["vars"]["ansible_become"] is False
+    assert "become" not in task
