@@ -256,3 +256,66 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_touche
     failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": "/nowhere"}), fails=True)
     assert "prefect_tls_key: There is no such file" in failed.output
     assert pair.pids() == pids
+
+
+@pytest.fixture(scope="module")
+def alone(make_machine: MakeMachine) -> Machine:
+    """One host with everything: its parts meet on the loopback interface."""
+    machine = make_machine("tls-alone", "--share-cache")
+    machine.override("planted", {**PLANTED, "prefect_api_auth_string": "admin:planted-in-the-login"})
+    return machine
+
+
+# Listens where Redis does, in place of it, and keeps what its clients send.
+IMPOSTOR = """
+import selectors, socket, sys, time
+
+server = socket.create_server(("127.0.0.1", 6379))
+waiting, seen, end = selectors.DefaultSelector(), bytearray(), time.monotonic() + 10
+waiting.register(server, selectors.EVENT_READ)
+while time.monotonic() < end:
+    for key, _events in waiting.select(1):
+        if key.fileobj is server:
+            waiting.register(server.accept()[0], selectors.EVENT_READ)
+            continue
+        try:
+            received = key.fileobj.recv(4096)
+        except OSError:
+            received = b""
+        if received:
+            seen += received
+        else:
+            waiting.unregister(key.fileobj)
+            key.fileobj.close()
+sys.stdout.write(seen.decode("latin-1"))
+"""
+
+
+@pytest.mark.parametrize("tls", ["none", "authority"])
+def test_an_account_that_listens_in_place_of_redis_gets_its_password_without_tls_only(alone: Machine, tls: str) -> None:
+    alone.override("tls", {"prefect_tls": tls})
+    alone.playbook("site")
+    assert set(recaps(alone.playbook("site")).values()) == {0}
+    alone.sh("systemctl stop prefect-redis")
+    try:
+        seen = alone.sh("setpriv --reuid=nobody --clear-groups python3 -I -", input=IMPOSTOR)
+    finally:
+        alone.sh("systemctl start prefect-redis")
+    assert seen, "clients connect again at once"
+    assert (PLANTED["prefect_redis_password"] in seen) == (tls == "none")
+    alone.wait_until_ready()
+
+
+def test_a_port_that_another_account_holds_is_named(alone: Machine) -> None:
+    alone.sh("systemctl stop prefect-redis")
+    alone.sh(
+        "setpriv --reuid=nobody --clear-groups python3 -c "
+        "'import socket, time; s = socket.create_server((\"127.0.0.1\", 6379)); time.sleep(300)' >/dev/null 2>&1 &"
+    )
+    try:
+        refused = alone.playbook("site", fails=True)
+        assert "nobody" in refused.output
+        assert "6379" in refused.output
+    finally:
+        alone.sh("pkill -u nobody python3", check=False)
+    assert "COMPLETED" in alone.playbook("site").output

@@ -492,9 +492,9 @@ def is_young(pid: int, process: dict[str, Any]) -> bool:
 
 def unready(process: dict[str, Any], pid: int) -> str | None:
     """Why a process is not ready, None if it is."""
-    if not pid or not alive(pid):
-        return "it does not run"
     ready = process["ready"]
+    if not pid or not alive(pid):
+        return (taken_port(process, *port_of(ready)) if ready else None) or "it does not run"
     try:
         if not ready:
             return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
@@ -515,11 +515,18 @@ def no_answer(process: dict[str, Any], ready: dict[str, Any]) -> str | None:
         status = http_status(ready["http"])
         if status >= 400:
             return f"{ready['http']} answers HTTP {status}"
+    else:
+        socket.create_connection(port_of(ready), 5).close()
+    return taken_port(process, *port_of(ready))
+
+
+def port_of(ready: dict[str, Any]) -> tuple[str, int]:
+    """Return the address and the port that tell whether a process is ready; nothing where a command does."""
+    if ready["http"]:
         parts = urlsplit(ready["http"])
-        return taken_port(process, parts.hostname or "", parts.port or 0)
-    host, port = ready["tcp"].rsplit(":", 1)
-    socket.create_connection((host.strip("[]"), int(port)), 5).close()
-    return taken_port(process, host, int(port))
+        return parts.hostname or "", parts.port or 0
+    host, _colon, port = (ready["tcp"] or "").rpartition(":")
+    return host.strip("[]"), int(port or 0)
 
 
 def taken_port(process: dict[str, Any], host: str, port: int) -> str | None:
