@@ -77,14 +77,19 @@ def denied(client: KubernetesClient, reviews: Sequence[Mapping[str, Any]]) -> li
     return [f"{', '.join(names)} {resource}" for resource, names in verbs.items()]
 
 
-def _items(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
-    """Return what is in a list, nothing where the login may not read it: that is found by other means."""
+def _readable_items(client: KubernetesClient, path: str) -> list[dict[str, Any]] | None:
+    """Return the items of a list, None if the credentials do not allow to read it."""
     try:
         return list((client.found(path) or {}).get("items") or [])
     except ApiError as error:
         if error.status == 403:
-            return []
+            return None
         raise
+
+
+def _items(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
+    """Return the items of a list, none if the credentials do not allow to read it: that is found by other means."""
+    return _readable_items(client, path) or []
 
 
 def _quotas(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
@@ -165,10 +170,10 @@ def facts(
     apis: Sequence[str],
 ) -> dict[str, Any]:
     """Return what there is to know about a cluster."""
-    classes = _items(client, "/apis/storage.k8s.io/v1/storageclasses")
+    classes = _readable_items(client, "/apis/storage.k8s.io/v1/storageclasses")
     defaults = [
         item["metadata"]["name"]
-        for item in classes
+        for item in classes or []
         if (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
     ]
     return {
@@ -176,7 +181,7 @@ def facts(
         "version": client.json("GET", "/version")["gitVersion"],
         "namespaces": {name: _namespace(client, name, secrets) for name in namespaces},
         "denied": denied(client, _reviews(namespaces, permissions)),
-        "storage_classes": [item["metadata"]["name"] for item in classes],
+        "storage_classes": None if classes is None else [item["metadata"]["name"] for item in classes],
         "default_storage_class": (defaults or [""])[0],
         "apis": [name for name in apis if _served(client, name)],
         "nodes": _nodes(client),

@@ -77,7 +77,7 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
 
 
 def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
-    if not needs["volumes"]:
+    if not needs["volumes"] or cluster["storage_classes"] is None:  # the credentials do not allow to list them
         return
     wanted = needs["storage_class"]
     known = ", ".join(cluster["storage_classes"]) or "none"

@@ -711,6 +711,8 @@ def test_a_namespace_that_is_made_here_gets_its_level_here() -> None:
 
 def test_external_services_need_no_volumes() -> None:
     assert cluster_problems({**CLUSTER, "default_storage_class": ""}, {**NEEDS, "volumes": False}) == []
+    unknown = {**CLUSTER, "storage_classes": None, "default_storage_class": ""}
+    assert cluster_problems(unknown, {**NEEDS, "volumes": True, "storage_class": "fast"}) == []
 
 
 def test_each_group_of_background_services_has_a_deployment() -> None:
