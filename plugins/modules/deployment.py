@@ -16,15 +16,15 @@ description:
   - The flow is registered when the server does not know it. Deleting a deployment leaves its flow.
 options:
   flow:
-    description: Name of the flow. C(/ % & < >) are refused.
+    description: Name of the flow. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   name:
-    description: Name of the deployment, unique for its flow. C(/ % & < >) are refused.
+    description: Name of the deployment, unique for its flow. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   tags:
     description: Tags, in any order, that each of its runs gets. Null clears them.
@@ -143,7 +143,7 @@ options:
         description: Parameters of its runs on top of those of the deployment; the whole set. Null clears them.
         type: dict
   state:
-    description: Whether the deployment is there.
+    description: Whether the deployment exists.
     type: str
     choices: [present, absent]
     default: present
@@ -198,7 +198,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deployment:
-  description: The deployment in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The deployment in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:

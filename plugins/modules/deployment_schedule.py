@@ -63,7 +63,7 @@ options:
     description: Parameters of its runs on top of those of the deployment; the whole set. Null clears them.
     type: dict
   state:
-    description: Whether the schedule is there.
+    description: Whether the schedule exists.
     type: str
     choices: [present, absent]
     default: present
@@ -121,7 +121,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deployment_schedule:
-  description: The schedule in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The schedule in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:

@@ -13,7 +13,7 @@ description:
   - Register, change or delete a flow. Deploying a flow registers it, so this is for its tags, and to delete it.
 options:
   name:
-    description: Name of the flow. C(/ % & < >) are refused.
+    description: Name of the flow. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   tags:
@@ -26,7 +26,7 @@ options:
       - The server cannot change them later, so other values are refused.
     type: dict
   state:
-    description: Whether the flow is there. The server deletes its deployments and their schedules with it.
+    description: Whether the flow exists. The server deletes its deployments and their schedules with it.
     type: str
     choices: [present, absent]
     default: present
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow:
-  description: The flow in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The flow in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:

@@ -30,7 +30,7 @@ options:
     type: list
     elements: str
   state:
-    description: Whether the variable is there.
+    description: Whether the variable exists.
     type: str
     choices: [present, absent]
     default: present
@@ -74,7 +74,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 variable:
-  description: The variable in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The variable in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:

@@ -27,7 +27,7 @@ options:
         so is null.
     type: str
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   paused:
     description: Whether the pool hands out no work. Null means V(false).
@@ -78,7 +78,7 @@ options:
     elements: dict
     suboptions:
       name:
-        description: Name of the queue. C(/ % & < >) are refused.
+        description: Name of the queue. The characters C(/ % & < >) are not allowed.
         type: str
         required: true
       priority:
@@ -90,13 +90,13 @@ options:
         description: The most flow runs of this queue that run at the same time. V(0) stops it, null removes the limit.
         type: int
       description:
-        description: Text for people. Null clears it.
+        description: Description. Null clears it.
         type: str
       paused:
         description: Whether the queue hands out no work. Null means V(false).
         type: bool
   state:
-    description: Whether the pool is there.
+    description: Whether the pool exists.
     type: str
     choices: [present, absent]
     default: present
@@ -159,14 +159,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 work_pool:
-  description: The pool in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The pool in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
     type: {description: Type of its workers., type: str, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    paused: {description: Whether it hands out no work., type: bool, returned: always}
+    description: {description: Description., type: str, returned: always}
+    paused: {description: Whether the pool is paused., type: bool, returned: always}
     concurrency_limit: {description: Most runs at the same time; null is no limit., type: int, returned: always}
     base_job_template: {description: The whole template., type: dict, returned: always}
     storage_configuration: {description: Where bundles and results are kept., type: dict, returned: always}

@@ -18,7 +18,7 @@ options:
     type: str
     required: true
   name:
-    description: Name of the queue. C(/ % & < >) are refused.
+    description: Name of the queue. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   priority:
@@ -30,13 +30,13 @@ options:
     description: The most flow runs of this queue that run at the same time. V(0) stops it, null removes the limit.
     type: int
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   paused:
     description: Whether the queue hands out no work. Null means V(false).
     type: bool
   state:
-    description: Whether the queue is there.
+    description: Whether the queue exists.
     type: str
     choices: [present, absent]
     default: present
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 work_queue:
-  description: The queue in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The queue in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
@@ -75,8 +75,8 @@ work_queue:
     name: {description: Name., type: str, returned: always}
     priority: {description: Place in the order of service., type: int, returned: when it exists}
     concurrency_limit: {description: Most runs at the same time; null is no limit., type: int, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    paused: {description: Whether it hands out no work., type: bool, returned: always}
+    description: {description: Description., type: str, returned: always}
+    paused: {description: Whether the queue is paused., type: bool, returned: always}
     status: {description: READY once a worker polls., type: str, returned: when it exists}
     last_polled: {description: When a worker last asked for work., type: str, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
