@@ -17,7 +17,7 @@ options:
     description: Only deployments of this flow.
     type: str
   name:
-    description: Only deployments of this name.
+    description: Only deployments with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect

@@ -17,7 +17,7 @@ options:
     description: Only schedules of this deployment, as V(flow/deployment).
     type: str
   slug:
-    description: Only schedules of this name.
+    description: Only schedules with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect

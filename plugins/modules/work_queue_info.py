@@ -14,10 +14,10 @@ description:
   - Return all of them unless an option selects some.
 options:
   work_pool:
-    description: Only queues of this pool.
+    description: Only queues of this work pool.
     type: str
   name:
-    description: Only queues of this name.
+    description: Only queues with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
