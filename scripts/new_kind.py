@@ -169,7 +169,7 @@ $plural:
   type: list
   elements: dict
 $noun:
-  description: The $word that the options identify, or null if it does not exist.
+  description: The object that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """
