@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 global_concurrency_limits:
-  description: The global concurrency limits found, each in the format of M(selfhosted.prefect.global_concurrency_limit).
+  description: The limits found, each in the format of M(selfhosted.prefect.global_concurrency_limit).
   returned: success
   type: list
   elements: dict
