@@ -164,7 +164,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 $plural:
-  description: The $words found, each in the format of M(selfhosted.prefect.$noun).
+  description: The objects found, each in the format of M(selfhosted.prefect.$noun).
   returned: success
   type: list
   elements: dict
