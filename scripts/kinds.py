@@ -82,7 +82,7 @@ suboptions: &purge
     elements: str
     default: []
   maximum:
-    description: With more to delete, nothing is changed at all, and the run fails.
+    description: Maximum number of objects to delete. If there are more, the task fails without a change.
     type: int
     default: 10
 """

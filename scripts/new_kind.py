@@ -62,10 +62,10 @@ module: $noun
 short_description: Manage $a_word
 version_added: $version
 description:
-  - Create, change or delete $a_word.
+  - Create, update or delete $a_word.
 options:
   name:
-    description: Name of the $word. C(/ % & < >) are refused.
+    description: Name of the $word. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   tags:
@@ -73,7 +73,7 @@ options:
     type: list
     elements: str
   state:
-    description: Whether the $word is there.
+    description: Whether the $word exists.
     type: str
     choices: [present, absent]
     default: present
@@ -104,7 +104,7 @@ RETURN = r"""
 $noun:
   description:
     - The $word in terms of the options, with the runtime fields of the server.
-    - Null when it is absent.
+    - Null if it does not exist.
   returned: success
   type: dict
   contains:
@@ -134,11 +134,11 @@ module: ${noun}_info
 short_description: Read $words
 version_added: $version
 description:
-  - Read one $word, or all of them.
-  - Each is in the shape that M(selfhosted.prefect.$noun) returns.
+  - Return $words, each in the format that M(selfhosted.prefect.$noun) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
-    description: Name of the one to read. All when omitted.
+    description: Name of the $word to read. By default, all are read.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -150,26 +150,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all $words
   selfhosted.prefect.${noun}_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one $word
   selfhosted.prefect.${noun}_info:
     api_url: http://127.0.0.1:4200/api
     name: example
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 $plural:
-  description: Those that were found, each like the result of M(selfhosted.prefect.$noun).
+  description: The objects found, each in the format of M(selfhosted.prefect.$noun).
   returned: success
   type: list
   elements: dict
 $noun:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The object that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """

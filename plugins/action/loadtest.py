@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the module of this name in the background of its machine, and show how far it is."""
+"""Run the loadtest module in the background of its host, and show its progress."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible.utils.display import Display
 
 MODULE = "selfhosted.prefect.loadtest"
 LOOK_SECONDS = 2.0
-PATIENCE = 3600  # beside the time that the test takes by its options
+PATIENCE = 3600  # in addition to the duration that the options set
 display = Display()
 
 
 class ActionModule(ActionBase):
-    """A module says nothing before it has ended; this reads the file in which it tells how far it is."""
+    """A module has no output before it ends, so this plugin reads its progress from a file."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         if not watched or self._task.async_val:
             result.update(self._execute_module(MODULE, task_vars=task_vars, wrap_async=self._task.async_val))
             return result
-        # Beside the directory of a task's own files, which goes as soon as the module has been started.
+        # Not in the temporary directory of the task, which Ansible removes as soon as the module has started.
         progress = self._remote_file()
         self._task.async_val = self._limit(options)
         job = self._execute_module(MODULE, {**options, "progress_file": progress}, task_vars=task_vars, wrap_async=True)
@@ -52,26 +52,26 @@ class ActionModule(ActionBase):
         try:
             return PATIENCE + int(sum(float(options.get(name, 300)) for name in ("seconds", "drain_seconds")))
         except (TypeError, ValueError) as error:
-            raise AnsibleError(f"seconds and drain_seconds have to be numbers: {error}") from error
+            raise AnsibleError(f"seconds and drain_seconds must be numbers: {error}") from error
 
     def _remote_file(self) -> str:
         made = self._low_level_execute_command("umask 077 && mktemp /tmp/selfhosted-prefect-loadtest.XXXXXXXXXX")
         if made["rc"]:
-            raise AnsibleError(f"cannot make a file for the progress: {made['stderr']}")
+            raise AnsibleError(f"cannot create the progress file: {made['stderr']}")
         return str(made["stdout"]).strip().splitlines()[-1]
 
     def _wait(self, job: str, progress: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         shown, playbook = 0, os.getppid()
         while True:
-            # It has a session of its own, and would outlive a playbook that is killed.
+            # This process has its own session, and would survive a playbook that is killed.
             if os.getppid() != playbook:
-                raise AnsibleError("the playbook that waited for the load test is gone")
+                raise AnsibleError("the playbook that waited for the load test has ended")
             status = self._execute_module(
                 "ansible.legacy.async_status",
                 {"jid": job, "_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")},
                 task_vars=task_vars,
             )
-            # Its time tells the module that somebody still waits for it.
+            # The modification time tells the module that the playbook still waits for it.
             look = f"touch -c {shlex.quote(progress)} && cat {shlex.quote(progress)}"
             lines = self._low_level_execute_command(look)["stdout_lines"]
             for line in lines[shown:]:

@@ -13,11 +13,12 @@ attributes:
     support: full
     membership: [selfhosted.prefect.prefect]
   check_mode:
-    description: Predict the exact result without a change. Only reading requests are sent; and, of a schedule or an
-      automation that is to be written, one to the id of nothing, for which the server checks it and saves nothing.
+    description: Returns the exact result without a change. The module sends only read requests, with one exception. For
+      a schedule or an automation that differs, it sends one request with the nil UUID, so that the server validates
+      the data and saves nothing.
     support: full
   diff_mode:
-    description: Show what differs, in the terms of the options.
+    description: Shows the differences in terms of the options.
     support: full
 """
 
@@ -28,9 +29,9 @@ attributes:
     support: full
     membership: [selfhosted.prefect.prefect]
   check_mode:
-    description: Only reads, so it does the same in check mode.
+    description: The module only reads, so it has the same result in check mode.
     support: full
   diff_mode:
-    description: Changes nothing, so there is nothing to show.
+    description: The module changes nothing.
     support: N/A
 """

@@ -12,10 +12,10 @@ requirements:
 options:
   kubeconfig:
     description:
-      - Path of the kubeconfig. By default the one in E(KUBECONFIG), else C(~/.kube/config); inside a cluster without
-        either, the service account of the pod.
+      - Path of the kubeconfig file. The default is E(KUBECONFIG), then C(~/.kube/config). Inside a cluster without
+        either, the module uses the service account of the pod.
     type: path
   context:
-    description: Context of the kubeconfig. By default its current one.
+    description: Context of the kubeconfig. The default is its current context.
     type: str
 """

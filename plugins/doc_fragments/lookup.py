@@ -10,25 +10,24 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - Address of the Prefect API, as the machine that runs Ansible reaches it; for example
-        V(http://127.0.0.1:4200/api).
-      - There is no default, so that a forgotten address never reaches another server.
+      - URL of the Prefect API, as the control host reaches it. For example V(http://127.0.0.1:4200/api).
+      - There is no default, so that a missing URL never leads to another server.
     type: str
     required: true
     env:
       - name: PREFECT_API_URL
   auth_string:
-    description: Login of a server with basic authentication, as V(user:password). Wins over O(api_key).
+    description: Credentials for basic authentication, as V(user:password). They take precedence over O(api_key).
     type: str
     env:
       - name: PREFECT_API_AUTH_STRING
   api_key:
-    description: Sent as bearer token, for a server behind a proxy that asks for one.
+    description: Bearer token, for a server behind a proxy that requires one.
     type: str
     env:
       - name: PREFECT_API_KEY
   custom_headers:
-    description: HTTP headers for every request, as a mapping or (as in the environment) a JSON object.
+    description: HTTP headers of every request, as a mapping or as the text of a JSON object.
     type: raw
     env:
       - name: PREFECT_CLIENT_CUSTOM_HEADERS
@@ -37,32 +36,32 @@ options:
     type: bool
     default: true
   ca_path:
-    description: File with the certificates of the authorities to trust instead of those of the system.
+    description: File with CA certificates to trust instead of those of the system.
     type: path
     env:
       - name: PREFECT_API_SSL_CERT_FILE
   client_cert:
-    description: PEM file with the client certificate, when the server (or its proxy) asks for one.
+    description: PEM file with the client certificate, if the server or its proxy requires one.
     type: path
   client_key:
-    description: PEM file with the key of O(client_cert), when it is not in the same file.
+    description: PEM file with the key of O(client_cert), if it is not in the same file.
     type: path
   timeout:
-    description: Seconds to wait for the server's answer to one request.
+    description: Timeout of one request, in seconds.
     type: float
     default: 30
   retry_timeout:
     description:
-      - Seconds for which a server that refuses connections or answers 429, 502, 503 or 504 is asked again,
-        counted from its last answer. V(0) fails at once.
+      - Time for which requests are retried if the server refuses connections or responds with 429, 502, 503 or 504, in
+        seconds since its last response. V(0) disables retries.
     type: float
     default: 30
   retry_max_delay:
-    description: Longest pause between two tries, in seconds, when the server does not say how long.
+    description: Maximum delay between two retries, in seconds, if the server sends no C(Retry-After).
     type: float
     default: 10
 notes:
-  - A lookup runs where Ansible runs, each time that its expression is evaluated. Set a fact to read once.
-  - C(module_defaults) are for modules and do not reach lookups; the environment variables reach both.
-  - Proxies are taken from E(HTTP_PROXY), E(HTTPS_PROXY) and E(NO_PROXY).
+  - A lookup runs on the control host each time that Ansible evaluates its expression. To read a value once, set a fact.
+  - C(module_defaults) apply to modules only. The environment variables apply to modules and lookups.
+  - The environment variables E(HTTP_PROXY), E(HTTPS_PROXY) and E(NO_PROXY) set the proxy.
 """

@@ -10,24 +10,24 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - Address of the Prefect API, for example V(http://127.0.0.1:4200/api).
-      - There is no default, so that a forgotten address never reaches another server.
-      - Falls back to the environment variable E(PREFECT_API_URL) of the machine where the module runs.
+      - URL of the Prefect API, for example V(http://127.0.0.1:4200/api).
+      - There is no default, so that a missing URL never leads to another server.
+      - Falls back to the environment variable E(PREFECT_API_URL) on the host where the module runs.
     type: str
     required: true
   auth_string:
     description:
-      - Login of a server with basic authentication, as V(user:password).
-      - Falls back to E(PREFECT_API_AUTH_STRING). Wins over O(api_key).
+      - Credentials for basic authentication, as V(user:password).
+      - Falls back to E(PREFECT_API_AUTH_STRING). They take precedence over O(api_key).
     type: str
   api_key:
     description:
-      - Sent as bearer token, for a server behind a proxy that asks for one.
+      - Bearer token, for a server behind a proxy that requires one.
       - Falls back to E(PREFECT_API_KEY).
     type: str
   custom_headers:
     description:
-      - HTTP headers for every request, also the one for the CSRF token.
+      - HTTP headers of every request, including the request for the CSRF token.
       - Falls back to E(PREFECT_CLIENT_CUSTOM_HEADERS), a JSON object.
     type: dict
   validate_certs:
@@ -36,36 +36,37 @@ options:
     default: true
   ca_path:
     description:
-      - File with the certificates of the authorities to trust instead of those of the system.
+      - File with CA certificates to trust instead of those of the system.
       - Falls back to E(PREFECT_API_SSL_CERT_FILE).
     type: path
   client_cert:
-    description: PEM file with the client certificate, when the server (or its proxy) asks for one.
+    description: PEM file with the client certificate, if the server or its proxy requires one.
     type: path
   client_key:
-    description: PEM file with the key of O(client_cert), when it is not in the same file.
+    description: PEM file with the key of O(client_cert), if it is not in the same file.
     type: path
   timeout:
-    description: Seconds to wait for the server's answer to one request.
+    description: Timeout of one request, in seconds.
     type: float
     default: 30
   retry_timeout:
     description:
-      - Seconds for which a server that refuses connections or answers 429, 502, 503 or 504 is asked again,
-        counted from its last answer. V(0) fails at once.
-      - A request that was not answered within O(timeout) is repeated at least once, unless this is V(0) or it creates
-        something.
-      - The server's C(Retry-After) is honoured; otherwise pauses grow from 0.5 seconds, with jitter.
-      - A request that creates something is only repeated after a look whether the first one had an effect.
+      - Time for which requests are retried if the server refuses connections or responds with 429, 502, 503 or 504, in
+        seconds since its last response. V(0) disables retries.
+      - A request that times out after O(timeout) is retried at least once, unless this option is V(0) or the request
+        creates an object.
+      - The delay between retries is the server's C(Retry-After). Without it, the delay starts at 0.5 seconds and grows,
+        with jitter.
+      - Before a request that creates an object is retried, the module checks whether the object exists.
     type: float
     default: 30
   retry_max_delay:
-    description: Longest pause between two tries, in seconds, when the server does not say how long.
+    description: Maximum delay between two retries, in seconds, if the server sends no C(Retry-After).
     type: float
     default: 10
 notes:
-  - Options that are omitted are left alone. Options set to null are cleared, to what the option's description says.
-  - Runtime fields such as held slots, status and ids are returned and never changed.
-  - Proxies are taken from E(HTTP_PROXY), E(HTTPS_PROXY) and E(NO_PROXY).
-  - A server with CSRF protection is recognised and served without an option.
+  - An omitted option does not change the object. Null clears an option. Its description says to which value.
+  - Runtime fields such as occupied slots, status and ids are returned and never changed.
+  - The environment variables E(HTTP_PROXY), E(HTTPS_PROXY) and E(NO_PROXY) set the proxy.
+  - The module detects CSRF protection of the server. It needs no option.
 """

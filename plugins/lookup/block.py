@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Prefect block holds, in a play."""
+"""Lookup of the data of a Prefect block."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ short_description: Read a Prefect block
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - "The data of a block. A reference to another block is V({$ref: type/name})."
-  - Secrets are only returned when they are asked for. Ansible cannot know them then, and prints them like any other
-    value, so set C(no_log=true) on every task that gets one.
+  - "Returns the data of blocks. A reference to another block is V({$ref: type/name})."
+  - Secrets are returned only with O(secrets). Ansible does not know that these values are secret and prints them. Set
+    C(no_log=true) on every task that uses one.
 options:
   _terms:
-    description: Blocks, as V(type/name).
+    description: Names of the blocks, as V(type/name).
     type: list
     elements: str
     required: true
   secrets:
-    description: Whether to return secrets. Otherwise V(<secret>) stands in their place.
+    description: Whether to return secrets. Otherwise V(<secret>) replaces them.
     type: bool
     default: false
   default:
-    description: What to return for a block that does not exist. Without it, such a block is an error.
+    description: Value to return for a block that does not exist. Without this option, the lookup fails.
     type: raw
 extends_documentation_fragment:
   - selfhosted.prefect.lookup
@@ -35,11 +35,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show where the CRM is
+- name: Show the data of a webhook block
   ansible.builtin.debug:
     msg: "{{ lookup('selfhosted.prefect.block', 'webhook/crm', api_url='http://127.0.0.1:4200/api') }}"
 
-- name: Take a password that only Prefect has
+- name: Read a password from a block
   ansible.builtin.set_fact:
     crm_password: "{{ lookup('selfhosted.prefect.block', 'secret/crm', secrets=true, api_url=api).value }}"
   vars:
@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The data of the blocks, in the order of their names.
+  description: The data of the blocks, in the order of the terms.
   type: list
   elements: dict
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The value of a Prefect variable, in a play."""
+"""Lookup of the value of a Prefect variable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ short_description: Read a Prefect variable
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - The value of a Prefect variable, with its JSON type. Text with braces is returned as it is.
+  - Returns the values of Prefect variables with their JSON types. Text with braces is not evaluated.
 options:
   _terms:
     description: Names of variables.
@@ -19,7 +19,7 @@ options:
     elements: str
     required: true
   default:
-    description: What to return for a variable that does not exist. Without it, such a variable is an error.
+    description: Value to return for a variable that does not exist. Without this option, the lookup fails.
     type: raw
 extends_documentation_fragment:
   - selfhosted.prefect.lookup
@@ -29,18 +29,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show the bucket that the flows write to
+- name: Show the bucket of the flows
   ansible.builtin.debug:
     msg: "{{ lookup('selfhosted.prefect.variable', 'report_bucket', api_url='http://127.0.0.1:4200/api') }}"
 
-- name: Go on with less when nobody has set a limit
+- name: Use a default value if the variable does not exist
   ansible.builtin.debug:
     msg: "{{ lookup('selfhosted.prefect.variable', 'no_such_limit', default=10, api_url='http://127.0.0.1:4200/api') }}"
 """
 
 RETURN = r"""
 _raw:
-  description: The values, in the order of the names.
+  description: The values, in the order of the terms.
   type: list
   elements: raw
 """

@@ -10,26 +10,27 @@ module: automation
 short_description: Manage an automation
 version_added: 1.0.0
 description:
-  - Create, change or delete an automation, which acts when events happen, or when they stay away.
-  - Automations have no unique name on the server. This module treats the name as the key, makes no second one, and
-    fails when two share it, unless O(id) chooses one.
-  - The server drops fields that it does not know without a word. So what this module does not know, either, is looked
-    up in the server's C(openapi.json), and refused where it is not there.
-  - A change writes the whole automation, so that the server starts to count events anew. A change of O(enabled) alone
-    does not.
+  - Create, update or delete an automation. An automation runs actions when events occur, or when they do not occur.
+  - The server allows several automations with the same name. This module treats O(name) as the key and never creates a
+    second automation with the same name. If several exist, the task fails unless O(id) selects one.
+  - The server silently drops unknown fields. If this module does not know a field, it looks the field up in the
+    server's C(openapi.json) and rejects it if it is not there.
+  - An update writes the whole automation, which resets the server's event counts. An update of O(enabled) alone does
+    not reset them.
 options:
   name:
     description: Name of the automation.
     type: str
     required: true
   id:
-    description: The server's id, to choose one of several with the same name, or to rename one. Null is no choice.
+    description: The server's id. Use it to select one of several automations with the same name, or to rename one.
+      Null selects none.
     type: str
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   enabled:
-    description: Whether it acts. Null means V(true).
+    description: Whether the automation is enabled. Null means V(true).
     type: bool
   tags:
     description: Tags, in any order. Null clears them.
@@ -37,46 +38,50 @@ options:
     elements: str
   trigger:
     description:
-      - When it acts; needed to create one, and the whole trigger, not merged with the present one. Keys are those of
-        the API. A key that is left out or null has the default given here.
-      - "C(type) is V(event), V(compound) or V(sequence) and may be left out."
-      - "An C(event) trigger has C(posture), V(Reactive) to act on events or V(Proactive) to act when they stay away;
-        C(expect), the names of these events (any); C(after), the names of events that start to wait for them;
-        C(match) and C(match_related), labels of the resource that an event is about and of those that it is related to,
-        where a value may be a list of alternatives and end in C(*), and C(match_related) may be a list of mappings that
-        must all match; C(for_each), labels by whose values it counts apart; C(threshold), how many events (V(1)); and
-        C(within), the seconds in which (V(0); with V(Proactive) at least and by default V(10))."
-      - "A C(compound) trigger has C(triggers), of any type and depth; C(require), V(any), V(all) or how many of them;
-        and C(within), in seconds (null for no limit)."
+      - The condition on which the automation acts. Required to create an automation.
+      - Replaces the existing trigger and is not merged with it. Keys are those of the API. A key that is omitted or
+        null has the default given here.
+      - "C(type) is V(event), V(compound) or V(sequence), and is optional."
+      - "An C(event) trigger has these keys. C(posture) is V(Reactive) to act on events, or V(Proactive) to act if they
+        do not occur. C(expect) lists the names of these events (default: any event). C(after) lists the names of events
+        after which the server waits for them."
+      - "C(match) has labels of the resource of the event, and C(match_related) labels of its related resources. A value
+        may be a list of alternatives and may end in C(*). C(match_related) may be a list of mappings that must all
+        match."
+      - "C(for_each) lists labels. Events are counted separately for each of their values. C(threshold) is the number of
+        events (default V(1)). C(within) is the period in seconds (default V(0)). With V(Proactive), the default and the
+        minimum of C(within) are V(10)."
+      - "A C(compound) trigger has C(triggers), of any type and depth; C(require), which is V(any), V(all) or a number
+        of triggers; and C(within) in seconds, where null means no limit."
       - "A C(sequence) trigger has C(triggers), in their order, and C(within)."
-      - Deployments, flows, pools and so on can be matched by name, as C(prefect.resource.role) and
+      - To match deployments, flows, work pools and other objects by name, set C(prefect.resource.role) and
         C(prefect.resource.name) in C(match_related).
     type: dict
   actions:
     description:
-      - What it does each time; needed to create one, and the whole list. It cannot be null.
+      - The actions that run each time. Required to create an automation. Replaces the existing list. It cannot be null.
       - Keys are those of the API, with names instead of ids.
       - "V(run-deployment) with C(deployment) as V(flow/deployment), C(parameters), C(job_variables) and
         C(schedule_after) in seconds; V(pause-deployment) and V(resume-deployment) with C(deployment);
         V(pause-work-pool) and V(resume-work-pool) with C(work_pool); V(pause-work-queue) and V(resume-work-queue) with
         C(work_queue) as V(pool/queue); V(pause-automation) and V(resume-automation) with C(automation), which may be
-        this one. Without the reference each acts on what the event is about."
+        this one. Without the reference, each action applies to the object of the event."
       - "V(send-notification) with C(block) as V(type/name), C(subject) and C(body); V(call-webhook) with C(block) and
-        C(payload). Texts are templates of the server: mark them as C(!unsafe), so that Ansible leaves their braces."
-      - "V(change-flow-run-state) with C(state), C(name), C(message) and, unless Prefect is old, C(force);
+        C(payload). Texts are templates of the server: mark them as C(!unsafe), so that Ansible does not evaluate them."
+      - "V(change-flow-run-state) with C(state), C(name), C(message) and, if the server supports it, C(force);
         V(cancel-flow-run), V(suspend-flow-run), V(resume-flow-run), V(delete-flow-run) and V(do-nothing)."
     type: list
     elements: dict
   actions_on_trigger:
-    description: Actions for the moment when it is triggered. Null clears them.
+    description: Actions that run when the automation is triggered. Null clears them.
     type: list
     elements: dict
   actions_on_resolve:
-    description: Actions for the moment when its condition is over. Null clears them.
+    description: Actions that run when the condition no longer holds. Null clears them.
     type: list
     elements: dict
   state:
-    description: Whether the automation is there.
+    description: Whether the automation exists.
     type: str
     choices: [present, absent]
     default: present
@@ -91,7 +96,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Crash runs whose heartbeats have stopped
+- name: Crash flow runs without a heartbeat
   selfhosted.prefect.automation:
     api_url: http://127.0.0.1:4200/api
     name: crash-zombie-runs
@@ -113,7 +118,7 @@ EXAMPLES = r"""
         state: CRASHED
         message: No heartbeat for 90 seconds
 
-- name: Pause a pool when three runs of a deployment fail within ten minutes
+- name: Pause a work pool when three runs of a deployment fail within ten minutes
   selfhosted.prefect.automation:
     api_url: http://127.0.0.1:4200/api
     name: stop-when-it-keeps-failing
@@ -131,13 +136,13 @@ EXAMPLES = r"""
       - type: pause-work-pool
         work_pool: fast
 
-- name: Switch it off
+- name: Disable the automation
   selfhosted.prefect.automation:
     api_url: http://127.0.0.1:4200/api
     name: stop-when-it-keeps-failing
     enabled: false
 
-- name: No such automation
+- name: Delete the automation
   selfhosted.prefect.automation:
     api_url: http://127.0.0.1:4200/api
     name: stop-when-it-keeps-failing
@@ -146,19 +151,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 automation:
-  description: The automation in terms of the options, with the runtime fields of the server; null when it is absent.
-    Keys of triggers and actions that have their default value are left out.
+  description: The automation in terms of the options, with the runtime fields of the server. Null if it does not exist.
+    Keys of triggers and actions that have their default value are omitted.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    enabled: {description: Whether it acts., type: bool, returned: always}
+    description: {description: Description., type: str, returned: always}
+    enabled: {description: Whether the automation is enabled., type: bool, returned: always}
     tags: {description: Tags., type: list, elements: str, returned: always}
-    trigger: {description: When it acts., type: dict, returned: always}
-    actions: {description: What it does each time., type: list, elements: dict, returned: always}
-    actions_on_trigger: {description: Actions when it is triggered., type: list, elements: dict, returned: always}
-    actions_on_resolve: {description: Actions when its condition is over., type: list, elements: dict, returned: always}
+    trigger: {description: The condition on which it acts., type: dict, returned: always}
+    actions: {description: The actions that run each time., type: list, elements: dict, returned: always}
+    actions_on_trigger: {description: Actions when it triggers., type: list, elements: dict, returned: always}
+    actions_on_resolve: {description: Actions when it resolves., type: list, elements: dict, returned: always}
     id: {description: The server's id., type: str, returned: when it exists}
 """
 

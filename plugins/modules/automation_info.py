@@ -10,10 +10,11 @@ module: automation_info
 short_description: Read automations
 version_added: 1.0.0
 description:
-  - Read one automation, or all of them, each in the shape that M(selfhosted.prefect.automation) returns.
+  - Return automations, each in the format that M(selfhosted.prefect.automation) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
-    description: Name of the one to read. All when omitted.
+    description: Name of the automation to read. By default, all are read.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -25,27 +26,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all automations
   selfhosted.prefect.automation_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one automation
   selfhosted.prefect.automation_info:
     api_url: http://127.0.0.1:4200/api
     name: crash-zombie-runs
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 automations:
-  description: Those that were found, each like the result of M(selfhosted.prefect.automation). Several may have the
+  description: The automations found, each in the format of M(selfhosted.prefect.automation). Several may have the
     same name.
   returned: success
   type: list
   elements: dict
 automation:
-  description: The one that was asked for by its name, or null when there is none, or more than one.
+  description: The automation named O(name), or null if none or several have this name.
   returned: when O(name) is given
   type: dict
 """

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backlog_info
-short_description: Count the flow runs that wait and run in work pools
+short_description: Count waiting and running flow runs per work pool
 version_added: 1.0.0
 description:
-  - Counts due, late, pending and running flow runs per work pool and, on request, per work queue.
-  - The server counts in its database and sends four numbers per pool or queue, no runs. It stays cheap with a long
-    history, unlike the server's own C(concurrency_status), so it can be asked every few seconds, as a metric for
-    autoscaling, for example.
-  - A paused pool or queue is counted like any other.
+  - Counts due, late, pending and running flow runs per work pool and, with O(queues), per work queue.
+  - The server counts in its database and returns four numbers per work pool or queue, not the runs themselves. A long
+    history does not make this slow, unlike the server's own C(concurrency_status). You can poll it every few seconds,
+    for example as a metric for autoscaling.
+  - Paused work pools and queues are included.
 options:
   work_pool:
-    description: Only this pool. All pools when omitted.
+    description: Name of a work pool. By default, all work pools are counted.
     type: str
   queues:
-    description: Count for each queue of a pool, too. This asks four more questions per queue.
+    description: Whether to count per work queue, too. This sends four more requests per queue.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -34,7 +34,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Wait until no run of the pool is waiting
+- name: Wait until no flow run of the work pool is due
   selfhosted.prefect.backlog_info:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
@@ -46,25 +46,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 work_pools:
-  description: The pools, sorted by name.
+  description: The work pools, sorted by name.
   returned: success
   type: list
   elements: dict
   contains:
     name: {description: Name of the pool., type: str, returned: always}
-    paused: {description: Whether it hands out no runs., type: bool, returned: always}
-    concurrency_limit: {description: Runs that it lets run at once; null without a limit., type: int, returned: always}
-    due: {description: Scheduled runs whose time has come; the late ones are among them., type: int, returned: always}
-    late: {description: Those that the server has marked Late., type: int, returned: always}
-    pending: {description: Runs that a worker has taken and that have not started., type: int, returned: always}
-    running: {description: Runs that run., type: int, returned: always}
+    paused: {description: Whether the pool is paused., type: bool, returned: always}
+    concurrency_limit: {description: Maximum of concurrent runs; null for no limit., type: int, returned: always}
+    due: {description: Scheduled runs that are due, including late ones., type: int, returned: always}
+    late: {description: Runs that the server has marked as Late., type: int, returned: always}
+    pending: {description: Runs that a worker has picked up and that have not started., type: int, returned: always}
+    running: {description: Running runs., type: int, returned: always}
     work_queues:
-      description: The same six values for each queue, in the order of their priority.
+      description: The same six values for each work queue, ordered by priority.
       type: list
       elements: dict
       returned: when O(queues=true)
 total:
-  description: The four counts summed up over the pools.
+  description: The sums of the four counts over all work pools.
   returned: success
   type: dict
   sample: {due: 12, late: 3, pending: 4, running: 40}

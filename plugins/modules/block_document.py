@@ -10,9 +10,10 @@ module: block_document
 short_description: Manage a block
 version_added: 1.0.0
 description:
-  - Create, change or delete a block, which holds configuration and secrets under the name C(type/name).
-  - Secrets are compared with their real values, so that drift is found, and printed nowhere. What the block's schema
-    calls secret is shown as V(<secret>), in a diff as V(<old secret>) where it changes. All other data can be read.
+  - Create, update or delete a block. A block stores configuration and secrets under the name C(type/name).
+  - The module compares the actual values of secrets, so it detects drift, and never prints them. Fields that the
+    block's schema marks as secret are shown as V(<secret>), and in a diff as V(<old secret>) where they change. All
+    other data is readable.
 options:
   block_type:
     description: Slug of the block type, for example V(secret), V(slack-webhook) or V(s3-bucket).
@@ -24,31 +25,33 @@ options:
     required: true
   data:
     description:
-      - What the block holds. Keys that are left out are left alone, unless O(replace=true). A key with null holds null.
-      - Null in place of the mapping clears all of it.
-      - "V({$ref: type/name}) as the value of a key at the first level refers to another block."
-      - Keys that the schema requires must be there, and keys that look like a slip of one of its own are refused.
-      - An empty mapping is written as it is; mark text with braces that Ansible should not touch as C(!unsafe).
+      - Data of the block. Omitted keys keep their values, unless O(replace=true). A null value is stored as null.
+      - Null instead of the mapping clears all data.
+      - "V({$ref: type/name}) as the value of a top-level key refers to another block."
+      - All keys that the schema requires must be present. Keys that look like a typing error of a schema key are
+        rejected.
+      - An empty mapping is stored as it is. Mark text with braces that Ansible must not evaluate as C(!unsafe).
     type: dict
   replace:
-    description: Whether keys that O(data) leaves out are removed.
+    description: Whether to remove keys that are not in O(data).
     type: bool
     default: false
   block_schema:
     description:
-      - The version or checksum of the schema, or V(latest). Moves the block to this schema, the newest of a version.
-      - When omitted, a new block gets the newest schema, and one that exists keeps its own. It cannot be null.
+      - Version or checksum of the schema, or V(latest). The block is moved to this schema. If several schemas have the
+        version, the newest is used.
+      - By default, a new block gets the newest schema, and an existing block keeps its own. It cannot be null.
     type: str
   hidden_secrets:
     description:
-      - What to do with a secret that cannot be compared, because what stands in front of the server hides it. Prefect
-        itself shows it.
-      - V(write) writes it, with a warning, and is always changed. V(keep) leaves it as it is.
+      - How to handle a secret that cannot be compared because a proxy in front of the server hides it. Prefect itself
+        returns it.
+      - V(write) writes the secret with a warning and always reports a change. V(keep) does not change it.
     type: str
     choices: [write, keep]
     default: write
   state:
-    description: Whether the block is there. Blocks that refer to it lose the reference when it is deleted.
+    description: Whether the block exists. Deleting it clears the references of other blocks to it.
     type: str
     choices: [present, absent]
     default: present
@@ -63,7 +66,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A password, from an encrypted variable in practice
+- name: Create a block with a password, which is an encrypted variable in practice
   selfhosted.prefect.block_document:
     api_url: http://127.0.0.1:4200/api
     block_type: secret
@@ -71,7 +74,7 @@ EXAMPLES = r"""
     data:
       value: "{{ crm_password | default('example') }}"
 
-- name: Keys for object storage
+- name: Create a block with credentials for object storage
   selfhosted.prefect.block_document:
     api_url: http://127.0.0.1:4200/api
     block_type: aws-credentials
@@ -81,7 +84,7 @@ EXAMPLES = r"""
       aws_secret_access_key: "{{ reports_key | default('example') }}"
       region_name: eu-central-1
 
-- name: A bucket that uses them
+- name: Create a block for a bucket that uses these credentials
   selfhosted.prefect.block_document:
     api_url: http://127.0.0.1:4200/api
     block_type: s3-bucket
@@ -91,7 +94,7 @@ EXAMPLES = r"""
       credentials:
         $ref: aws-credentials/reports
 
-- name: No such block
+- name: Delete the block
   selfhosted.prefect.block_document:
     api_url: http://127.0.0.1:4200/api
     block_type: secret
@@ -101,13 +104,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 block_document:
-  description: The block in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The block in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     block_type: {description: Slug of the block type., type: str, returned: always}
     name: {description: Name., type: str, returned: always}
-    data: {description: "What it holds, with V(<secret>) in place of secrets.", type: dict, returned: always}
+    data: {description: "Its data, with V(<secret>) instead of secrets.", type: dict, returned: always}
     block_schema: {description: Version and checksum of its schema., type: dict, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample:

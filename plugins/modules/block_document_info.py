@@ -10,15 +10,15 @@ module: block_document_info
 short_description: Read blocks
 version_added: 1.0.0
 description:
-  - Read one block, or all of them, each in the shape that
-    M(selfhosted.prefect.block_document) returns.
-  - Secrets are shown as V(<secret>). Anonymous blocks, which Prefect makes itself, are left out.
+  - Return blocks, each in the format that M(selfhosted.prefect.block_document) returns.
+  - Return all of them unless an option selects some.
+  - Secrets are shown as V(<secret>). Anonymous blocks, which Prefect creates itself, are omitted.
 options:
   block_type:
     description: Only blocks of this type.
     type: str
   name:
-    description: Only blocks of this name.
+    description: Only blocks with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -30,27 +30,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all blocks
   selfhosted.prefect.block_document_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one block
   selfhosted.prefect.block_document_info:
     api_url: http://127.0.0.1:4200/api
     block_type: secret
     name: crm-password
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 block_documents:
-  description: Those that were found, each like the result of M(selfhosted.prefect.block_document).
+  description: The blocks found, each in the format of M(selfhosted.prefect.block_document).
   returned: success
   type: list
   elements: dict
 block_document:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The block that the options identify, or null if it does not exist.
   returned: when O(block_type) and O(name) are given
   type: dict
 """

@@ -10,11 +10,11 @@ module: block_schema
 short_description: Manage a schema of a block type
 version_added: 1.0.0
 description:
-  - Add a schema to a block type, which tells what its blocks hold and which of that is secret, or delete one.
-  - The server never changes a schema. Other O(fields) are another schema, which is added, and the newest schema of a
-    type is what new blocks use. Blocks that exist keep theirs until
-    O(selfhosted.prefect.block_document#module:block_schema) moves them.
-  - A schema that blocks use is not deleted, because the server would delete these blocks, too.
+  - Add or delete a schema of a block type. A schema describes the data of blocks and which fields are secret.
+  - The server never changes a schema. If O(fields) differ, a new schema is added. New blocks use the newest schema of
+    their type. Existing blocks keep their schema until O(selfhosted.prefect.block_document#module:block_schema) moves
+    them.
+  - The module does not delete a schema that blocks use, because the server would delete these blocks, too.
 options:
   block_type:
     description: Slug of the block type.
@@ -23,27 +23,28 @@ options:
   version:
     description:
       - Version of the schema.
-      - The server takes schemas with the same version and the same O(fields) for one, whatever their C(secret_fields)
-        and O(capabilities). To change only these, or to go back to earlier fields, give another version.
+      - The server treats schemas with the same version and the same O(fields) as identical, even if their
+        C(secret_fields) or O(capabilities) differ. To change only these, or to return to earlier fields, set another
+        version.
     type: str
     default: non-versioned
   fields:
     description:
-      - The JSON schema of a block's data, such as C(Block.model_json_schema(\)) prints it. Needed to create a schema;
-        it cannot be null.
-      - "C(properties) and C(required) are those of a JSON schema. C(secret_fields) lists the secret ones, such as
-        C(password) or C(headers.*)."
+      - JSON schema of the block's data, in the format of C(Block.model_json_schema(\)). Required to create a schema. It
+        cannot be null.
+      - "C(properties) and C(required) are those of a JSON schema. C(secret_fields) lists the secret properties, such
+        as C(password) or C(headers.*)."
       - "C(block_schema_references) maps a property that refers to another block to C(block_type_slug), and optionally
-        C(block_schema_checksum), or to a list of such alternatives. Without the checksum, the newest schema is meant."
+        C(block_schema_checksum), or to a list of such alternatives. Without a checksum, the newest schema is used."
     type: dict
   capabilities:
-    description: What blocks of this type can do, in any order. Null means none.
+    description: Capabilities of blocks with this schema, in any order. Null means none.
     type: list
     elements: str
   state:
     description:
-      - Whether the schema is there.
-      - With V(absent) and without O(fields), there must be only one schema of this O(version).
+      - Whether the schema exists.
+      - With V(absent) and without O(fields), the block type may have only one schema with this O(version).
     type: str
     choices: [present, absent]
     default: present
@@ -58,13 +59,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A type of our own
+- name: Create a block type
   selfhosted.prefect.block_type:
     api_url: http://127.0.0.1:4200/api
     slug: mail-gateway
     name: Mail Gateway
 
-- name: What its blocks hold
+- name: Create the schema of the block type
   selfhosted.prefect.block_schema:
     api_url: http://127.0.0.1:4200/api
     block_type: mail-gateway
@@ -79,7 +80,7 @@ EXAMPLES = r"""
       required: [host]
       secret_fields: [password]
 
-- name: No such schema
+- name: Delete an old schema
   selfhosted.prefect.block_schema:
     api_url: http://127.0.0.1:4200/api
     block_type: mail-gateway
@@ -89,14 +90,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 block_schema:
-  description: The schema in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The schema in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     block_type: {description: Slug of the block type., type: str, returned: always}
     version: {description: Version., type: str, returned: always}
     fields: {description: The JSON schema of a block's data., type: dict, returned: always}
-    capabilities: {description: What its blocks can do., type: list, elements: str, returned: always}
+    capabilities: {description: Capabilities of its blocks., type: list, elements: str, returned: always}
     checksum: {description: The server's checksum of the fields., type: str, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {block_type: mail-gateway, version: "1.0", capabilities: []}

@@ -10,14 +10,14 @@ module: block_schema_info
 short_description: Read schemas of block types
 version_added: 1.0.0
 description:
-  - Read one schema of a block type, or all of them, each in the shape that
-    M(selfhosted.prefect.block_schema) returns.
+  - Return schemas of block types, each in the format that M(selfhosted.prefect.block_schema) returns.
+  - Return all of them unless an option selects some.
 options:
   block_type:
     description: Only schemas of this block type.
     type: str
   version:
-    description: Only schemas of this version. With both, the newest of them.
+    description: Only schemas with this version.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -29,27 +29,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all schemas of block types
   selfhosted.prefect.block_schema_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one schema of a block type
   selfhosted.prefect.block_schema_info:
     api_url: http://127.0.0.1:4200/api
     block_type: slack-webhook
     version: non-versioned
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 block_schemas:
-  description: Those that were found, each like the result of M(selfhosted.prefect.block_schema).
+  description: The schemas of block types found, each in the format of M(selfhosted.prefect.block_schema).
   returned: success
   type: list
   elements: dict
 block_schema:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The newest schema that the options identify, or null if it does not exist.
   returned: when O(block_type) and O(version) are given
   type: dict
 """

@@ -10,33 +10,33 @@ module: block_type
 short_description: Manage a block type
 version_added: 1.0.0
 description:
-  - Create, change or delete a type of blocks. What its blocks hold is told by a M(selfhosted.prefect.block_schema).
-  - Types that Prefect brings along, such as V(secret), need no task. Some of them are protected, and refused.
-  - A type that blocks use is not deleted, because the server would delete these blocks, too.
+  - Create, update or delete a block type. M(selfhosted.prefect.block_schema) describes the data of its blocks.
+  - Prefect's built-in types, such as V(secret), need no task. Some of them are protected, and the module rejects them.
+  - The module does not delete a type that blocks use, because the server would delete these blocks, too.
 options:
   slug:
-    description: Slug of the type, in lowercase letters, digits and dashes, by which blocks name it.
+    description: Slug of the type, in lowercase letters, digits and dashes. Blocks refer to the type by its slug.
     type: str
     required: true
   name:
     description:
-      - Name for people. Needed to create a type; the server cannot change it later, and null is refused.
-      - C(/ % & < >) are refused, and so are names that start with C(prefect).
+      - Display name. Required to create a type. The server cannot change it later. It cannot be null.
+      - The characters C(/ % & < >) are not allowed, and the name must not start with C(prefect).
     type: str
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   logo_url:
-    description: Address of a picture. Null clears it.
+    description: URL of a logo. Null clears it.
     type: str
   documentation_url:
-    description: Address of the type's documentation. Null clears it.
+    description: URL of the type's documentation. Null clears it.
     type: str
   code_example:
-    description: Python code that shows how to use such a block, in Markdown. Null clears it.
+    description: Python example that uses such a block, as Markdown. Null clears it.
     type: str
   state:
-    description: Whether the type is there. Its schemas go with it.
+    description: Whether the type exists. Deleting it deletes its schemas, too.
     type: str
     choices: [present, absent]
     default: present
@@ -51,14 +51,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A type of our own
+- name: Create a block type
   selfhosted.prefect.block_type:
     api_url: http://127.0.0.1:4200/api
     slug: invoice-service
     name: Invoice Service
-    description: Where invoices are sent to
+    description: Receives invoices
 
-- name: No such type
+- name: Delete the block type
   selfhosted.prefect.block_type:
     api_url: http://127.0.0.1:4200/api
     slug: invoice-service
@@ -67,17 +67,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 block_type:
-  description: The type in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The type in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     slug: {description: Slug., type: str, returned: always}
-    name: {description: Name for people., type: str, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    logo_url: {description: Address of a picture., type: str, returned: always}
-    documentation_url: {description: Address of the documentation., type: str, returned: always}
-    code_example: {description: How to use it., type: str, returned: always}
-    is_protected: {description: Whether it is one of the server's own., type: bool, returned: when it exists}
+    name: {description: Display name., type: str, returned: always}
+    description: {description: Description., type: str, returned: always}
+    logo_url: {description: URL of a logo., type: str, returned: always}
+    documentation_url: {description: URL of the documentation., type: str, returned: always}
+    code_example: {description: Python example., type: str, returned: always}
+    is_protected: {description: Whether the server protects it., type: bool, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {slug: invoice-service, name: Invoice Service, is_protected: false}
 """

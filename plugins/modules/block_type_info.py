@@ -10,8 +10,8 @@ module: block_type_info
 short_description: Read block types
 version_added: 1.0.0
 description:
-  - Read one block type, or all of them, each in the shape that
-    M(selfhosted.prefect.block_type) returns.
+  - Return block types, each in the format that M(selfhosted.prefect.block_type) returns.
+  - Return all of them unless an option selects some.
 options:
   slug:
     description: Only the type with this slug.
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all block types
   selfhosted.prefect.block_type_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one block type
   selfhosted.prefect.block_type_info:
     api_url: http://127.0.0.1:4200/api
     slug: slack-webhook
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 block_types:
-  description: Those that were found, each like the result of M(selfhosted.prefect.block_type).
+  description: The block types found, each in the format of M(selfhosted.prefect.block_type).
   returned: success
   type: list
   elements: dict
 block_type:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The block type that the options identify, or null if it does not exist.
   returned: when O(slug) is given
   type: dict
 """

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: concurrency_slots
-short_description: Release the held slots of a concurrency limit
+short_description: Release the occupied slots of a concurrency limit
 version_added: 1.0.0
 description:
-  - Set the number of held slots of a limit to zero, when those who held them are gone without releasing them.
-  - Whoever still holds a slot goes on, and releases it later once more, so first make sure that nobody does.
-  - No other module touches held slots.
+  - Set the number of occupied slots of a limit to zero. Use this if runs have ended without releasing their slots.
+  - A run that still holds a slot continues and releases the slot a second time later. Make sure first that no active
+    run holds a slot.
+  - No other module changes occupied slots.
 options:
   global_concurrency_limit:
-    description: Name of a global concurrency limit. Give this, or O(tag), or O(deployment).
+    description: Name of a global concurrency limit. Set exactly one of this option, O(tag) and O(deployment).
     type: str
   tag:
-    description: Tag of task runs that has a limit.
+    description: Task run tag with a concurrency limit.
     type: str
   deployment:
-    description: Deployment with a concurrency limit of its own, as V(flow/deployment).
+    description: Deployment with its own concurrency limit, as V(flow/deployment).
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -35,13 +36,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A limit
+- name: Create a concurrency limit
   selfhosted.prefect.tag_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     tag: warehouse
     concurrency_limit: 10
 
-- name: The machine that held its slots is gone
+- name: Release its slots after the loss of a host
   selfhosted.prefect.concurrency_slots:
     api_url: http://127.0.0.1:4200/api
     tag: warehouse
@@ -49,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 released_slots:
-  description: How many slots were (or in check mode would be) released.
+  description: Number of slots that were released, or would be in check mode.
   returned: success
   type: int
   sample: 3

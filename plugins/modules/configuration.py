@@ -7,16 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: configuration
-short_description: Apply a whole document of Prefect objects
+short_description: Apply a configuration document with Prefect objects
 version_added: 1.0.0
 description:
-  - Bring any number of objects of all kinds to the wanted state in one run and over one connection.
-  - Reads one list per kind, compares, and writes only what differs, in the order of dependencies.
-  - A mistake in any item, such as a reference to what is neither on the server nor in the document, is reported before
-    anything is written, together with all others. When writes fail, the rest is written nevertheless, then all failures
-    are reported.
-  - Objects that are not in the document are left alone, unless O(purge) names their kind.
-  - With C(--check --diff) the whole plan is shown, grouped by kind, with nothing but what changes, and secrets masked.
+  - Bring any number of objects of all kinds to the desired state in one task and over one connection.
+  - The module reads one list per kind, compares it with the server, and writes only differences, in the order of
+    dependencies.
+  - All invalid items, such as a reference to an object that is neither on the server nor in the document, are reported
+    together before anything is written. If a write fails, the module continues with the other objects and then
+    reports all failures.
+  - Objects that are not in the document do not change, unless O(purge) names their kind.
+  - C(--check --diff) shows all changes, grouped by kind, with masked secrets.
 options:
   # kinds: lists
   variables:
@@ -29,8 +30,8 @@ options:
     elements: dict
   block_schemas:
     description:
-      - Schemas of block types, each with the options of M(selfhosted.prefect.block_schema), with C(state). One that
-        refers to another comes after it.
+      - Schemas of block types, each with the options of M(selfhosted.prefect.block_schema), with C(state). A schema
+        that refers to another must follow it.
     type: list
     elements: dict
   block_documents:
@@ -65,7 +66,7 @@ options:
     elements: dict
   deployment_schedules:
     description:
-      - Single schedules of deployments whose other schedules are left alone, each with the options of
+      - Single schedules of deployments, without effect on their other schedules, each with the options of
         M(selfhosted.prefect.deployment_schedule), with C(state).
     type: list
     elements: dict
@@ -77,13 +78,15 @@ options:
   # end of kinds
   purge:
     description:
-      - Deletes objects that the document does not list, of the kinds that are named here. Without it, nothing is.
-      - The list of the kind has to be given, even when it is empty.
-      - A kind with an empty mapping is purged with the defaults below; a kind that is null or not named is not purged.
-      - Never deleted are what Prefect makes itself (its own block types and schemas, pools whose name starts with
-        C(prefect), queues named V(default), limits of tags and deployments among the global ones, automations that
-        C(prefect deploy) makes for a deployment), and what an object that stays refers to. RV(kept) names the latter.
-      - Names that flows mention in their code are not seen. Protect them, or list them in the document.
+      - Kinds of objects to purge. The module deletes objects of these kinds that the document does not list. By
+        default, it deletes nothing.
+      - The list of the kind is required, even if it is empty.
+      - A kind with an empty mapping is purged with the defaults below. A kind that is null or omitted is not purged.
+      - Objects that Prefect creates itself are never deleted. These are its built-in block types and schemas, work
+        pools whose names start with C(prefect), queues named V(default), global limits of tags and deployments, and
+        automations that C(prefect deploy) creates for a deployment.
+      - Objects to which a remaining object refers are never deleted. RV(kept) lists them.
+      - The module does not detect names in the code of flows. Protect these objects, or list them in the document.
     type: dict
     suboptions:
       # kinds: purge
@@ -102,7 +105,7 @@ options:
             elements: str
             default: []
           maximum:
-            description: With more to delete, nothing is changed at all, and the run fails.
+            description: Maximum number of objects to delete. If there are more, the task fails without a change.
             type: int
             default: 10
       block_types:
@@ -138,7 +141,7 @@ options:
         type: dict
         suboptions: *purge
       deployments:
-        description: Deployments, with their schedules and runs that are due. Names in patterns are C(flow/name).
+        description: Deployments, with their schedules and scheduled runs. Names in patterns are C(flow/name).
         type: dict
         suboptions: *purge
       automations:
@@ -148,9 +151,9 @@ options:
       # end of kinds
   parallel:
     description:
-      - How many objects are written at the same time, where none of them needs another one. V(1) or more.
-      - A server on SQLite writes one at a time anyway, and answers that it is busy to others. One on PostgreSQL with
-        several API processes is faster with, for example, V(4).
+      - Maximum of concurrent writes of objects that do not depend on each other. The minimum is V(1).
+      - A server with SQLite writes one object at a time and reports that it is busy to other requests. A server with
+        PostgreSQL and several API processes is faster with, for example, V(4).
     type: int
     default: 1
 extends_documentation_fragment:
@@ -176,7 +179,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Everything that the API needs to know
+- name: Apply a configuration document
   selfhosted.prefect.configuration:
     api_url: http://127.0.0.1:4200/api
     global_concurrency_limits:
@@ -203,7 +206,7 @@ EXAMPLES = r"""
         path: /opt/flows
         entrypoint: report.py:nightly_report
 
-- name: Variables that the document does not list are deleted, but for those of the data team
+- name: Delete variables that are not listed, except those of the data team
   selfhosted.prefect.configuration:
     api_url: http://127.0.0.1:4200/api
     variables:
@@ -217,30 +220,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was (or in check mode would be) written; when writes failed, what should have been.
+  description: The changes that were made, or would be in check mode. If writes failed, the planned changes.
   returned: success or when writes failed
   type: list
   elements: dict
   contains:
     kind: {description: The kind of object., type: str, returned: always, sample: work_pool}
     name: {description: Its natural key., type: str, returned: always, sample: fast}
-    action: {description: What happens to it., type: str, returned: always, sample: update}
-    purged: {description: Whether it is deleted because the document does not list it., type: bool, returned: always}
+    action: {description: The action., type: str, returned: always, sample: update}
+    purged: {description: Whether O(purge) deletes it., type: bool, returned: always}
     options: {description: The options that differ in an update., type: list, elements: str, returned: always}
 summary:
-  description: How many objects of the document were created, updated, deleted or found right.
+  description: Number of objects that were created, updated, deleted or unchanged.
   returned: success or when writes failed
   type: dict
   sample: {create: 1, update: 2, delete: 0, unchanged: 40}
 kept:
-  description: What O(purge) spares, because it is protected or something that stays refers to it.
+  description: Objects that O(purge) keeps, because they are protected or a remaining object refers to them.
   returned: success or when writes failed
   type: list
   elements: dict
   contains:
     kind: {description: The kind of object., type: str, returned: always, sample: flow}
     name: {description: Its natural key., type: str, returned: always, sample: nightly-report}
-    reason: {description: Why it stays., type: str, returned: always, sample: protected}
+    reason: {description: Why it is kept., type: str, returned: always, sample: protected}
 failures:
   description: One message per problem.
   returned: failure

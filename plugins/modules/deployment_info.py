@@ -10,14 +10,14 @@ module: deployment_info
 short_description: Read deployments
 version_added: 1.0.0
 description:
-  - Read one deployment, or all of them, each in the shape that
-    M(selfhosted.prefect.deployment) returns.
+  - Return deployments, each in the format that M(selfhosted.prefect.deployment) returns.
+  - Return all of them unless an option selects some.
 options:
   flow:
     description: Only deployments of this flow.
     type: str
   name:
-    description: Only deployments of this name.
+    description: Only deployments with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -29,27 +29,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all deployments
   selfhosted.prefect.deployment_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one deployment
   selfhosted.prefect.deployment_info:
     api_url: http://127.0.0.1:4200/api
     flow: nightly-report
     name: production
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 deployments:
-  description: Those that were found, each like the result of M(selfhosted.prefect.deployment).
+  description: The deployments found, each in the format of M(selfhosted.prefect.deployment).
   returned: success
   type: list
   elements: dict
 deployment:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The deployment that the options identify, or null if it does not exist.
   returned: when O(flow) and O(name) are given
   type: dict
 """

@@ -10,14 +10,14 @@ module: deployment_schedule_info
 short_description: Read schedules of deployments
 version_added: 1.0.0
 description:
-  - Read one schedule of a deployment, or all of them, each in the shape that
-    M(selfhosted.prefect.deployment_schedule) returns.
+  - Return schedules of deployments, each in the format that M(selfhosted.prefect.deployment_schedule) returns.
+  - Return all of them unless an option selects some.
 options:
   deployment:
     description: Only schedules of this deployment, as V(flow/deployment).
     type: str
   slug:
-    description: Only schedules of this name.
+    description: Only schedules with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -29,27 +29,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all schedules of deployments
   selfhosted.prefect.deployment_schedule_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one schedule of a deployment
   selfhosted.prefect.deployment_schedule_info:
     api_url: http://127.0.0.1:4200/api
     deployment: nightly-report/production
     slug: nightly
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 deployment_schedules:
-  description: Those that were found, each like the result of M(selfhosted.prefect.deployment_schedule).
+  description: The schedules of deployments found, each in the format of M(selfhosted.prefect.deployment_schedule).
   returned: success
   type: list
   elements: dict
 deployment_schedule:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The schedule of a deployment that the options identify, or null if it does not exist.
   returned: when O(deployment) and O(slug) are given
   type: dict
 """

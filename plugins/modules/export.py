@@ -7,20 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: export
-short_description: Read a server's configuration as a document
+short_description: Export the configuration of a server as a document
 version_added: 1.0.0
 description:
-  - Reads what is on a server as the document that M(selfhosted.prefect.configuration) takes, and as YAML for a file.
-  - What the server does by default is left out. Applied to the same server, the document changes nothing; applied to an
-    empty one, also of a newer version, it makes the same configuration, whose export is the same again.
-  - Secrets of blocks, and variables whose name looks like a secret, become references to variables for Ansible Vault,
-    whose names depend on nothing but the place of the secret. Other texts with Jinja braces are tagged C(!unsafe).
-  - What Prefect makes itself is left out, such as its own block types and schemas, and automations that
-    C(prefect deploy) makes for a deployment. So is what belongs to runs.
-  - Block types of integrations that the other Prefect server does not bring have to be registered there.
+  - Reads the objects of a server and returns them as a document for M(selfhosted.prefect.configuration), and as YAML.
+  - Values that equal the server's defaults are omitted. Applied to the same server, the document changes nothing.
+    Applied to an empty server of the same or a newer version, it creates the same configuration, with the same export.
+  - Secrets of blocks, and variables with a name that looks like a secret, become references to variables for Ansible
+    Vault. The variable names depend only on the location of the secret. Other texts with Jinja braces are tagged
+    C(!unsafe).
+  - Objects that Prefect creates itself are omitted, such as its built-in block types and schemas, and automations that
+    C(prefect deploy) creates for a deployment. Runs and their data are omitted, too.
+  - If block types of integrations are not built into the target server, register them there first.
 options:
   kinds:
-    description: The kinds of objects to read, all by default.
+    description: Kinds of objects to export. By default, all kinds are exported.
     type: list
     elements: str
     choices:
@@ -37,18 +38,18 @@ options:
       - automations
       # end of kinds
   include:
-    description: Shell patterns of names that are read. A name in several parts is meant as a whole, as C(flow/name) of
-      a deployment or C(type/name) of a block.
+    description: Shell patterns of names to export. A pattern is compared with the full name, which is C(flow/name) for
+      a deployment and C(type/name) for a block.
     type: list
     elements: str
     default: ["*"]
   exclude:
-    description: Shell patterns of names that are not read.
+    description: Shell patterns of names to omit.
     type: list
     elements: str
     default: []
   vault_prefix:
-    description: What the names of variables for secrets begin with.
+    description: Prefix of the names of variables for secrets.
     type: str
     default: vault_
 extends_documentation_fragment:
@@ -61,19 +62,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read everything
+- name: Export all objects
   selfhosted.prefect.export:
     api_url: http://127.0.0.1:4200/api
   register: exported
 
-- name: Keep it as a file for the role prefect_configuration
+- name: Write the document to a file for the role prefect_configuration
   ansible.builtin.copy:
     content: "{{ exported.yaml }}"
     dest: /tmp/prefect-export.yml
     mode: "0600"
   delegate_to: localhost
 
-- name: Read the pools and limits of one team
+- name: Export the work pools and limits of one team
   selfhosted.prefect.export:
     api_url: http://127.0.0.1:4200/api
     kinds: [work_pools, global_concurrency_limits, tag_concurrency_limits]
@@ -83,7 +84,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 yaml:
-  description: The document as the text of a file, with a comment that names the variables for secrets.
+  description: The document as YAML, with a comment that lists the variables for secrets.
   returned: success
   type: str
   sample: |
@@ -92,18 +93,19 @@ yaml:
       - name: region
         value: eu-central-1
 configuration:
-  description: The document, one list per kind. A secret is the text of its reference, which nothing evaluates any more.
+  description: The document, with one list per kind. A secret is the literal text of its reference, which Ansible does
+    not evaluate.
   returned: success
   type: dict
   sample: {variables: [{name: region, value: eu-central-1}]}
 vault_variables:
-  description: Names of the variables that the references in the document need.
+  description: Names of the variables to which the document refers.
   returned: success
   type: list
   elements: str
   sample: [vault_slack_webhook__alerts__url]
 summary:
-  description: How many objects of each kind are in the document.
+  description: Number of objects of each kind in the document.
   returned: success
   type: dict
   sample: {variables: 1, work_pools: 3}

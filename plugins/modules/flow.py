@@ -10,23 +10,24 @@ module: flow
 short_description: Manage a flow
 version_added: 1.0.0
 description:
-  - Register, change or delete a flow. Deploying a flow registers it, so this is for its tags, and to delete it.
+  - Register, update or delete a flow. Creating a deployment registers its flow. Use this module to manage the tags of a
+    flow or to delete it.
 options:
   name:
-    description: Name of the flow. C(/ % & < >) are refused.
+    description: Name of the flow. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   tags:
-    description: Its tags, in any order. Null clears them.
+    description: Tags, in any order. Null clears them.
     type: list
     elements: str
   labels:
     description:
-      - Labels that it gets when created. Null means none.
-      - The server cannot change them later, so other values are refused.
+      - Labels that are set when the flow is registered. Null means none.
+      - The server cannot change them later, so the module rejects other values.
     type: dict
   state:
-    description: Whether the flow is there. The server deletes its deployments and their schedules with it.
+    description: Whether the flow exists. Deleting it deletes its deployments and their schedules, too.
     type: str
     choices: [present, absent]
     default: present
@@ -40,13 +41,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A flow with two tags
+- name: Register a flow with two tags
   selfhosted.prefect.flow:
     api_url: http://127.0.0.1:4200/api
     name: nightly-report
     tags: [reporting, nightly]
 
-- name: No such flow, nor any deployment of it
+- name: Delete the flow and its deployments
   selfhosted.prefect.flow:
     api_url: http://127.0.0.1:4200/api
     name: nightly-report
@@ -55,13 +56,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow:
-  description: The flow in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The flow in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
-    tags: {description: Its tags in alphabetical order., type: list, elements: str, returned: always}
-    labels: {description: Its labels without those of the server., type: dict, returned: always}
+    tags: {description: Tags in alphabetical order., type: list, elements: str, returned: always}
+    labels: {description: Labels without those of the server., type: dict, returned: always}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {name: nightly-report, tags: [nightly, reporting], labels: {}}
 """

@@ -10,11 +10,11 @@ module: flow_info
 short_description: Read flows
 version_added: 1.0.0
 description:
-  - Read one flow, or all of them, each in the shape that
-    M(selfhosted.prefect.flow) returns.
+  - Return flows, each in the format that M(selfhosted.prefect.flow) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
-    description: Name of the one to read. All when omitted.
+    description: Name of the flow to read. By default, all are read.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all flows
   selfhosted.prefect.flow_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one flow
   selfhosted.prefect.flow_info:
     api_url: http://127.0.0.1:4200/api
     name: nightly-report
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 flows:
-  description: Those that were found, each like the result of M(selfhosted.prefect.flow).
+  description: The flows found, each in the format of M(selfhosted.prefect.flow).
   returned: success
   type: list
   elements: dict
 flow:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The flow that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """

@@ -10,48 +10,49 @@ module: flow_run
 short_description: Run a deployment
 version_added: 1.0.0
 description:
-  - Create one or many runs of a deployment and, by default, wait until they have ended well.
-  - Each call creates runs, so it is always changed, except with an O(idempotency_key) that the server already knows.
+  - Create one or more flow runs of a deployment and, by default, wait until they complete.
+  - The module creates runs each time and always reports a change, unless the server already knows O(idempotency_key).
 options:
   deployment:
-    description: What to run, as V(flow/deployment).
+    description: The deployment to run, as V(flow/deployment).
     type: str
     required: true
   parameters:
-    description: Parameters on top of those of the deployment.
+    description: Parameters, which override those of the deployment.
     type: dict
   job_variables:
-    description: Values for variables of the pool's base job template, on top of those of the deployment.
+    description: Values for variables of the work pool's base job template, which override those of the deployment.
     type: dict
   work_queue:
-    description: Name of another queue of the deployment's pool. The server creates a queue that does not exist.
+    description: Name of a queue of the deployment's work pool. By default, the deployment's own queue is used. The
+      server creates a queue that does not exist.
     type: str
   tags:
-    description: Tags on top of those of the deployment.
+    description: Tags in addition to those of the deployment.
     type: list
     elements: str
   name:
-    description: Name of the run. With O(count) greater than 1 it gets a suffix V(-1), V(-2) and so on. The server
-      invents one when omitted.
+    description: Name of the run. With O(count) greater than 1, the names get the suffixes V(-1), V(-2) and so on. By
+      default, the server generates a name.
     type: str
   count:
-    description: How many runs to create.
+    description: Number of runs to create.
     type: int
     default: 1
   idempotency_key:
-    description: A run that was created with this key before is taken instead of a new one. With O(count) greater
-      than 1 it gets the same suffixes as O(name).
+    description: Idempotency key. If a run with this key exists, it is used and no new run is created. With O(count)
+      greater than 1, the keys get the same suffixes as O(name).
     type: str
   wait:
-    description: Whether to wait until all of them have ended.
+    description: Whether to wait until all runs have ended.
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait at most. The runs go on when it is over.
+    description: Maximum time to wait, in seconds. The runs continue after a timeout.
     type: float
     default: 300
   fail_on_state:
-    description: Whether the task fails when a run that was waited for ends in another state than COMPLETED.
+    description: Whether the task fails if a run ends in another state than COMPLETED while the module waits.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -60,7 +61,7 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: none
-    details: A run has no state before.
+    details: A new run has no previous state.
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
@@ -77,7 +78,7 @@ EXAMPLES = r"""
     wait_timeout: 120
   register: run
 
-- name: Submit twenty runs and go on
+- name: Submit 20 runs without waiting
   selfhosted.prefect.flow_run:
     api_url: http://127.0.0.1:4200/api
     deployment: nightly-report/production
@@ -88,31 +89,31 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow_run:
-  description: The first run, when the task fails the first that did not complete; null in check mode.
+  description: The first run. If the task fails, the first run that did not complete. Null in check mode.
   returned: success
   type: dict
   contains:
     id: {description: The server's id., type: str, returned: always}
     name: {description: Name., type: str, returned: always}
     deployment: {description: The deployment., type: str, returned: always}
-    state_type: {description: COMPLETED or FAILED for example., type: str, returned: always, sample: COMPLETED}
-    state_name: {description: "The same, finer: Late or Retrying, for example.", type: str, returned: always}
-    message: {description: What the server says about the state., type: str, returned: always}
-    work_pool: {description: Name of the pool., type: str, returned: always}
-    work_queue: {description: Name of the queue., type: str, returned: always}
-    parameters: {description: Its parameters., type: dict, returned: always}
-    tags: {description: Its tags., type: list, elements: str, returned: always}
-    expected_start_time: {description: When it should have started., type: str, returned: always}
-    start_time: {description: When it started., type: str, returned: always}
-    end_time: {description: When it ended., type: str, returned: always}
-    total_run_time: {description: Seconds it ran., type: float, returned: always}
+    state_type: {description: Type of the state., type: str, returned: always, sample: COMPLETED}
+    state_name: {description: "Name of the state, for example Late or Retrying.", type: str, returned: always}
+    message: {description: Message of the state., type: str, returned: always}
+    work_pool: {description: Name of the work pool., type: str, returned: always}
+    work_queue: {description: Name of the work queue., type: str, returned: always}
+    parameters: {description: Parameters., type: dict, returned: always}
+    tags: {description: Tags., type: list, elements: str, returned: always}
+    expected_start_time: {description: Expected start., type: str, returned: always}
+    start_time: {description: Actual start., type: str, returned: always}
+    end_time: {description: End., type: str, returned: always}
+    total_run_time: {description: Run time in seconds., type: float, returned: always}
 flow_runs:
-  description: All of them, in the order of creation; when the task fails, up to ten that did not complete.
+  description: All runs, in the order of creation. If the task fails, up to ten runs that did not complete.
   returned: success
   type: list
   elements: dict
 states:
-  description: How many runs are in which state.
+  description: Number of runs in each state.
   returned: success
   type: dict
   sample: {COMPLETED: 200}

@@ -16,16 +16,16 @@ options:
     description: Only the run with this id.
     type: str
   name:
-    description: Only runs of this name.
+    description: Only runs with this name.
     type: str
   deployment:
     description: Only runs of this deployment, as V(flow/deployment).
     type: str
   work_pool:
-    description: Only runs of this pool.
+    description: Only runs of this work pool.
     type: str
   states:
-    description: Only runs in one of these states, such as V(RUNNING), V(FAILED) (types) or V(Late) (a name).
+    description: Only runs in one of these states. A state is a type, such as V(RUNNING), or a name, such as V(Late).
     type: list
     elements: str
   tags:
@@ -33,7 +33,7 @@ options:
     type: list
     elements: str
   limit:
-    description: The most runs to return.
+    description: Maximum number of runs to return.
     type: int
     default: 200
 extends_documentation_fragment:
@@ -47,23 +47,23 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What failed or is late in this pool
+- name: List failed and late runs of a work pool
   selfhosted.prefect.flow_run_info:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
     states: [FAILED, CRASHED, Late]
     limit: 20
-  register: trouble
+  register: result
 """
 
 RETURN = r"""
 flow_runs:
-  description: Those that were found, each like the result of M(selfhosted.prefect.flow_run).
+  description: The flow runs found, each in the format of M(selfhosted.prefect.flow_run).
   returned: success
   type: list
   elements: dict
 flow_run:
-  description: The one with the id, or null when there is none.
+  description: The flow run with O(id), or null if it does not exist.
   returned: when O(id) is given
   type: dict
 """

@@ -7,39 +7,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: flow_run_state
-short_description: Set the state of flow runs, many at a time
+short_description: Set the state of flow runs
 version_added: 1.0.0
 description:
-  - Cancel runs, or set the state of runs that nobody looks after any more, chosen by a filter.
-  - All options of the filter that are given must fit. Runs that are already in O(state) are left alone, so a second run
-    of the task finds nothing to do.
+  - Cancel flow runs, or set the state of orphaned flow runs. A filter selects the runs.
+  - A run must match all filter options that are set. Runs that are already in O(state) do not change, so the module is
+    idempotent.
 options:
   state:
     description:
       - The new state.
-      - V(CANCELLING) is how to cancel. The worker ends what it has started, and a run that has not started is cancelled
-        at once.
-      - V(CRASHED), V(FAILED), V(CANCELLED) and V(COMPLETED) end a run in the database only. V(SCHEDULED) runs it again.
+      - V(CANCELLING) cancels a run. The worker stops a run that has started. A run that has not started is cancelled
+        immediately.
+      - V(CRASHED), V(FAILED), V(CANCELLED) and V(COMPLETED) end a run only in the database. V(SCHEDULED) runs it again.
     type: str
     choices: [CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, SCHEDULED]
     required: true
   state_name:
-    description: Name of the new state. The name of its type when omitted.
+    description: Name of the new state. By default, it is the name of the state's type.
     type: str
   state_message:
-    description: Why, for those who look at the run.
+    description: Message of the new state, which the run shows.
     type: str
   force:
-    description: Whether to set the state past the server's rules, such as the one against leaving a final state.
+    description: Whether to bypass the server's rules for state changes, for example to leave a final state.
     type: bool
     default: false
   states:
-    description: Runs in one of these states, such as V(RUNNING) and V(PENDING) (types) or V(Late) (a name).
+    description: Only runs in one of these states. A state is a type, such as V(RUNNING), or a name, such as V(Late).
     type: list
     elements: str
     required: true
   older_than:
-    description: Only runs that have been in their state for longer than this many seconds, by this machine's clock.
+    description: Only runs that have been in their state for longer than this, in seconds. The module compares the
+      state's time with the clock of the host where it runs.
     type: float
   ids:
     description: Only the runs with these ids.
@@ -56,17 +57,17 @@ options:
     description: Only runs of this deployment, as V(flow/deployment).
     type: str
   work_pool:
-    description: Only runs of this pool.
+    description: Only runs of this work pool.
     type: str
   work_queue:
-    description: Only runs of queues with this name.
+    description: Only runs of work queues with this name.
     type: str
   tags:
     description: Only runs that have all of these tags.
     type: list
     elements: str
   max_count:
-    description: The task fails without a change when more runs than this fit.
+    description: Maximum number of runs. If more runs match, the task fails without a change.
     type: int
     default: 50
 extends_documentation_fragment:
@@ -80,16 +81,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Declare runs dead that have been running for a day
+- name: Mark runs that have not changed for a day as crashed
   selfhosted.prefect.flow_run_state:
     api_url: http://127.0.0.1:4200/api
     states: [RUNNING, PENDING, CANCELLING]
     older_than: 86400
     state: CRASHED
-    state_message: Nothing was heard of it for a day
+    state_message: No state change for a day
     max_count: 200
 
-- name: Cancel what waits in this pool
+- name: Cancel the late runs of a work pool
   selfhosted.prefect.flow_run_state:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
@@ -99,13 +100,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow_runs:
-  description: The runs that fit, each like the result of M(selfhosted.prefect.flow_run) and with C(previous_state).
-  returned: success or when some did not take the state
+  description: The matching runs, each in the format of M(selfhosted.prefect.flow_run) and with C(previous_state).
+  returned: success, or when the server rejected the state for some runs
   type: list
   elements: dict
 states:
-  description: How many of them are in which state now.
-  returned: success or when some did not take the state
+  description: Number of these runs in each state after the change.
+  returned: success, or when the server rejected the state for some runs
   type: dict
   sample: {CRASHED: 12}
 """

@@ -10,28 +10,28 @@ module: global_concurrency_limit
 short_description: Manage a global concurrency limit
 version_added: 1.0.0
 description:
-  - Create, change or delete a limit that code takes slots of, by C(prefect.concurrency) or C(rate_limit).
-  - Slots that are held stay held whatever is changed.
+  - Create, update or delete a limit. Code occupies slots of a limit with C(prefect.concurrency) or C(rate_limit).
+  - Occupied slots remain occupied when the limit changes.
 options:
   name:
     description:
-      - Name of the limit. C(/ % & < >) are refused.
-      - Names that start with C(tag:) or C(deployment:) belong to limits of tags and of deployments and are refused.
+      - Name of the limit. The characters C(/ % & < >) are not allowed.
+      - Names that start with C(tag:) or C(deployment:) belong to limits of tags and deployments and are rejected.
     type: str
     required: true
   limit:
-    description: Number of slots, V(0) or more. Needed to create a limit; it cannot be null.
+    description: Number of slots, V(0) or more. Required to create a limit. It cannot be null.
     type: int
   active:
-    description: Whether the limit is in force. Null means V(true).
+    description: Whether the limit is enabled. Null means V(true).
     type: bool
   slot_decay_per_second:
     description:
-      - Slots that become free again each second without being released, which turns the limit into a rate limit.
-      - Null means V(0), no decay.
+      - Number of slots that the server frees each second. A value above V(0) makes the limit a rate limit.
+      - Null means V(0), which frees none.
     type: float
   state:
-    description: Whether the limit is there.
+    description: Whether the limit exists.
     type: str
     choices: [present, absent]
     default: present
@@ -46,20 +46,20 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The external API takes 40 calls at a time
+- name: Limit an external API to 40 concurrent calls
   selfhosted.prefect.global_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     name: external-api
     limit: 40
 
-- name: And five calls per second from batch jobs
+- name: Limit batch jobs to five calls per second
   selfhosted.prefect.global_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     name: external-api-batch
     limit: 5
     slot_decay_per_second: 5
 
-- name: No such limit
+- name: Delete the limit
   selfhosted.prefect.global_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     name: external-api-batch
@@ -68,15 +68,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 global_concurrency_limit:
-  description: The limit in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The limit in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
     limit: {description: Number of slots., type: int, returned: always}
-    active: {description: Whether it is in force., type: bool, returned: always}
-    slot_decay_per_second: {description: Slots that become free each second., type: float, returned: always}
-    active_slots: {description: Slots that are held now., type: int, returned: when it exists}
+    active: {description: Whether the limit is enabled., type: bool, returned: always}
+    slot_decay_per_second: {description: Slots that the server frees each second., type: float, returned: always}
+    active_slots: {description: Slots that are occupied now., type: int, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {name: external-api, limit: 40, active: true, slot_decay_per_second: 0.0, active_slots: 3}
 """

@@ -10,11 +10,11 @@ module: global_concurrency_limit_info
 short_description: Read global concurrency limits
 version_added: 1.0.0
 description:
-  - Read one global concurrency limit, or all of them, each in the shape that
-    M(selfhosted.prefect.global_concurrency_limit) returns.
+  - Return global concurrency limits, each in the format that M(selfhosted.prefect.global_concurrency_limit) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
-    description: Name of the one to read. All when omitted, without those of tags and deployments.
+    description: Name of the limit to read. By default, all limits except those of tags and deployments.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all global concurrency limits
   selfhosted.prefect.global_concurrency_limit_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one global concurrency limit
   selfhosted.prefect.global_concurrency_limit_info:
     api_url: http://127.0.0.1:4200/api
     name: external-api
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 global_concurrency_limits:
-  description: Those that were found, each like the result of M(selfhosted.prefect.global_concurrency_limit).
+  description: The limits found, each in the format of M(selfhosted.prefect.global_concurrency_limit).
   returned: success
   type: list
   elements: dict
 global_concurrency_limit:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The global concurrency limit that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """

@@ -2,77 +2,79 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a program of a plain host as an account that is not root."""
+"""Run a program on a host as an unprivileged account."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_command
-short_description: Run a program as an account, with secrets in its environment
+short_description: Run a program as another user, with secrets in its environment
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Runs a program to its end as an account of the host, with nothing in its environment but what is given here.
-  - No shell is involved. Secrets reach the program in its environment only, where no other account sees them. They are
-    in no argument and no file, and RV(stdout), RV(stderr) and messages have C(********) in their place.
-  - The roles run the programs of Prefect with it, which never run as root.
-  - Needs root, to become the account.
+  - Runs a program as a user of the host and waits until it ends. Its environment contains only the variables that the
+    options set.
+  - The module uses no shell. It passes secrets only in the environment of the program, which no other user can read.
+    Secrets are in no argument and no file. In RV(stdout), RV(stderr) and messages, C(********) replaces them.
+  - The roles run Prefect's programs with this module, because they never run as root.
+  - Requires root, to change to the user.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: none
-    details: It does not run in check mode. Use C(check_mode=false) for a program that only reads.
+    details: The module is skipped in check mode. Set C(check_mode=false) for a program that only reads.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options:
   argv:
-    description: Absolute path of the program and its arguments. Nothing in it is expanded.
+    description: Absolute path of the program, and its arguments. The module expands nothing in them.
     type: list
     elements: str
     required: true
   user:
-    description: Account that runs it.
+    description: User that runs the program.
     type: str
     required: true
   group:
-    description: Group that runs it. The default is the account's own.
+    description: Group that runs the program. The default is the user's primary group.
     type: str
   stdin:
-    description: What it reads from its standard input.
+    description: Standard input of the program.
     type: str
     default: ""
   environment:
     description:
-      - Variables of its environment, which win over those of O(environment_file).
-      - Booleans become C(true) and C(false). One that is null or empty is left out.
+      - Environment variables, which take precedence over those of O(environment_file).
+      - Booleans become C(true) and C(false). Null and empty values are omitted.
     type: dict
     default: {}
   environment_file:
     description:
       - File with one C(NAME="value") per line, see P(selfhosted.prefect.environment_file#filter).
-      - Root reads it, so nobody else may be able to write it or a directory above it.
+      - Root reads the file, so only root may be able to write to it and to the directories above it.
     type: path
   chdir:
-    description: Where it runs. The account has to be able to enter it.
+    description: Working directory. The user must have access to it.
     type: path
     default: /
   timeout:
-    description: Seconds after which it is ended, with all that it has started. V(0) waits for as long as it takes.
+    description: Timeout in seconds, after which the module ends the program and its child processes. V(0) disables
+      the timeout.
     type: int
     default: 0
   lock:
     description:
-      - File that one program at a time holds; the next one waits. It is made when it is missing.
-      - Nobody but root may be able to write to its directory.
-      - A program that outlives an interrupted playbook keeps it until it ends.
+      - Lock file. Only one program at a time holds it, and the next one waits. It is created if it does not exist.
+      - Only root may be able to write to its directory.
+      - A program that continues after an interrupted playbook holds the lock until it ends.
     type: path
 seealso:
   - module: selfhosted.prefect.process_group
 """
 
 EXAMPLES = r"""
-- name: Ask a program that needs a password
+- name: Run a program that needs a password
   selfhosted.prefect.host_command:
     argv: [/usr/bin/python3, -I, "-"]
     stdin: |
@@ -81,36 +83,36 @@ EXAMPLES = r"""
     user: nobody
     environment:
       PASSWORD: correct horse battery staple
-  register: told
+  register: result
   changed_when: false
 
-- name: Show what it has said
+- name: Show its output
   ansible.builtin.debug:
-    msg: "{{ told.stdout }}"
+    msg: "{{ result.stdout }}"
 """
 
 RETURN = r"""
 rc:
-  description: How it has ended. V(124) after O(timeout).
-  returned: when it was run
+  description: Exit code of the program. V(124) after O(timeout).
+  returned: when the program ran
   type: int
   sample: 0
 stdout:
-  description: What it has written, without secrets.
-  returned: when it was run
+  description: Standard output, with masked secrets.
+  returned: when the program ran
   type: str
 stdout_lines:
   description: The lines of RV(stdout).
-  returned: when it was run
+  returned: when the program ran
   type: list
   elements: str
 stderr:
-  description: What it has written to standard error, without secrets.
-  returned: when it was run
+  description: Standard error, with masked secrets.
+  returned: when the program ran
   type: str
 stderr_lines:
   description: The lines of RV(stderr).
-  returned: when it was run
+  returned: when the program ran
   type: list
   elements: str
 """
@@ -127,25 +129,25 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def given_variables(environment: dict[str, Any]) -> dict[str, str]:
-    """Return the variables as texts; ValueError names one that cannot be passed on."""
+    """Return the variables as texts. A ValueError names the invalid one."""
     variables = {}
     for name, value in environment.items():
         if not _VARIABLE.fullmatch(name) or isinstance(value, (dict, list)):
-            raise ValueError(f"environment: {name!r} needs a valid name and a plain value")
+            raise ValueError(f"environment: {name!r} must have a valid name and a scalar value")
         text = str(value).lower() if isinstance(value, bool) else str(value)
         if "\0" in text:
-            raise ValueError(f"environment: the value of {name} has a NUL; take it out")
+            raise ValueError(f"environment: the value of {name} contains a NUL character; remove it")
         if value is not None and text:
             variables[name] = text
     return variables
 
 
 def description_of(params: dict[str, Any]) -> dict[str, Any]:
-    """Return what to become; ValueError names the option that is wrong."""
+    """Return the launch description. A ValueError names the invalid option."""
     if not params["argv"] or not params["argv"][0].startswith("/"):
-        raise ValueError("argv: it has to begin with the absolute path of a program")
+        raise ValueError("argv: the first element must be the absolute path of a program")
     if any("\0" in word for word in params["argv"]):
-        raise ValueError("argv: NULs cannot be passed on")
+        raise ValueError("argv: an argument contains a NUL character; remove it")
     return {
         "command": params["argv"],
         "user": params["user"],
@@ -157,8 +159,8 @@ def description_of(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that has something in it."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it has written nothing")
+    """Return the last line that is not empty."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
 
 
 def main() -> None:
@@ -181,14 +183,14 @@ def main() -> None:
     seconds = params["timeout"]
     try:
         if os.geteuid() != 0:
-            raise ValueError("needs root: set `become: true`")
+            raise ValueError("This module requires root; set `become: true`")
         description = description_of(params)
         own = given_variables(params["environment"])
         who = launch.account_of(params["user"], params["group"])
         variables = {**launch.variables_of(description, who), **own}
         usual = launch.environment_of(who)
         secrets = account.secret_values({name: value for name, value in variables.items() if name not in usual})
-        # Those that are words such as `true` would make what the program says illegible.
+        # Masking words such as `true` would make the output unreadable.
         module.no_log_values.intersection_update(secrets)
         ended = account.run_as(description, variables, params["stdin"], seconds or None, params["lock"])
     except (ValueError, OSError) as error:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Python programs of a plain machine, installed from a lock file."""
+"""Install Python programs on a host from a lock file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ short_description: Install Python programs from a lock file
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Runs a script that builds a virtual environment, unless the environment is complete already.
-  - Hands the variables of the installation to that script alone. They are in no command line, no file and no output,
-    because the URL of a package mirror may hold a password.
+  - Runs a script that builds a virtual environment, unless the environment is already complete.
+  - Only the script gets the environment variables of the installation. They are in no command line, file or output,
+    because the URL of a package mirror can contain a password.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -24,19 +24,19 @@ attributes:
     support: none
 options:
   script:
-    description: The script. Its arguments are O(list) and O(marker).
+    description: Path of the script. Its arguments are O(list) and O(marker).
     type: path
     required: true
   list:
-    description: Name of the lock file, which is beside the script.
+    description: Name of the lock file in the directory of the script.
     type: str
     required: true
   marker:
-    description: The file that the script makes when the environment around that file is complete.
+    description: File that the script creates in the virtual environment when it is complete.
     type: path
     required: true
   environment:
-    description: Further environment variables for the script, for example C(UV_DEFAULT_INDEX) and C(PIP_INDEX_URL).
+    description: Additional environment variables of the script, for example C(UV_DEFAULT_INDEX) and C(PIP_INDEX_URL).
     type: dict
     default: {}
 """
@@ -53,12 +53,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stdout:
-  description: What the script printed.
-  returned: when it ran
+  description: Standard output of the script.
+  returned: when the script ran
   type: str
 stderr:
-  description: What it printed as messages and errors.
-  returned: when it ran
+  description: Standard error of the script.
+  returned: when the script ran
   type: str
 """
 
@@ -69,7 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def credentials(value: str) -> set[str]:
-    """Return what nobody may read in the URLs of a variable: passwords, and those with their users."""
+    """Return the secrets in the URLs of a variable: passwords, and users with passwords."""
     found = set()
     for word in value.split():
         _scheme, separator, rest = word.rpartition("://")
@@ -105,7 +105,7 @@ def main() -> None:
     )
     if code:
         module.fail_json(
-            msg=f"The installation of {module.params['list']} has failed: {stderr.strip() or stdout.strip()}",
+            msg=f"The installation of {module.params['list']} failed: {stderr.strip() or stdout.strip()}",
             rc=code,
             stdout=stdout,
             stderr=stderr,

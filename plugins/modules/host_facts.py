@@ -2,19 +2,19 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that the roles ask about a plain machine, in one task."""
+"""Gather all facts about a host that the roles need, in one task."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_facts
-short_description: Gather what the host platform has to know about a machine
+short_description: Gather facts about a host for a deployment
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Reads the distribution, the service manager, memory, processors, listening ports, packages and accounts of a
-    machine in one task, instead of three or four general ones.
-  - Changes nothing.
+  - Reads the distribution, service manager, memory, processors, listening ports, packages and users of a host in one
+    task, instead of several general ones.
+  - The module changes nothing.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -27,33 +27,33 @@ attributes:
     support: full
 options:
   packages:
-    description: Debian packages to look for.
+    description: Debian packages to check.
     type: list
     elements: str
     default: []
   users:
-    description: Accounts to look for.
+    description: Users to check.
     type: list
     elements: str
     default: []
   paths:
-    description: Files to look for.
+    description: Paths whose existence is checked.
     type: list
     elements: path
     default: []
   inspect:
-    description: Files and directories to say what they are.
+    description: Paths whose type is returned.
     type: list
     elements: path
     default: []
   state_dir:
-    description: Where M(selfhosted.prefect.process_group) records the processes that it manages.
+    description: Directory where M(selfhosted.prefect.process_group) records its processes.
     type: path
     required: true
 """
 
 EXAMPLES = r"""
-- name: Look at the machine
+- name: Gather facts about the host
   selfhosted.prefect.host_facts:
     packages: [haproxy]
     users: [prefect]
@@ -67,7 +67,7 @@ ansible_facts:
   type: dict
   contains:
     prefect_host:
-      description: What was found.
+      description: Facts about the host.
       returned: always
       type: dict
       contains:
@@ -80,15 +80,15 @@ ansible_facts:
           type: str
           returned: always
         python:
-          description: Version of the Python that ran the module.
+          description: Version of the Python interpreter of the module.
           type: str
           returned: always
         service_manager:
-          description: V(systemd) where it is PID 1, else V(supervisord).
+          description: V(systemd) if it is PID 1, otherwise V(supervisord).
           type: str
           returned: always
         cpus:
-          description: Processors that a process may use.
+          description: Number of processors that a process may use.
           type: int
           returned: always
         memory_mb:
@@ -96,61 +96,61 @@ ansible_facts:
           type: int
           returned: always
         overcommit_memory:
-          description: C(vm.overcommit_memory) of the kernel, null where it cannot be read.
+          description: C(vm.overcommit_memory) of the kernel. Null if it cannot be read.
           type: int
           returned: always
         ephemeral_ports:
-          description: First and last port that the kernel hands out to outgoing connections.
+          description: First and last port of the kernel's range for outgoing connections.
           type: list
           elements: int
           returned: always
         listening_ports:
-          description: TCP ports on which something listens.
+          description: TCP ports with a listening process.
           type: list
           elements: int
           returned: always
         ipv6:
-          description: Whether the kernel has IPv6, so that a program can listen on it.
+          description: Whether the kernel supports IPv6.
           type: bool
           returned: always
         processes:
-          description: Names of the processes that are recorded in O(state_dir).
+          description: Names of the processes in O(state_dir).
           type: list
           elements: str
           returned: always
         units:
-          description: Units of systemd that M(selfhosted.prefect.process_group) has written, of whichever instance.
+          description: systemd units that M(selfhosted.prefect.process_group) has written, of all instances.
           type: list
           elements: str
           returned: always
         accounts_of:
-          description: Of O(users), those whose home is in the data of an instance, and the directory of that.
+          description: For each of O(users) with a home directory in the data of an instance, that data directory.
           type: dict
           returned: always
         postgresql_clusters:
-          description: Debian's PostgreSQL clusters, as V(version/name).
+          description: PostgreSQL clusters in Debian's layout, as V(version/name).
           type: list
           elements: str
           returned: always
         missing_packages:
-          description: Those of O(packages) that are not installed.
+          description: Items of O(packages) that are not installed.
           type: list
           elements: str
           returned: always
         missing_users:
-          description: Those of O(users) that do not exist.
+          description: Items of O(users) that do not exist.
           type: list
           elements: str
           returned: always
         missing_paths:
-          description: Those of O(paths) that do not exist.
+          description: Items of O(paths) that do not exist.
           type: list
           elements: str
           returned: always
         paths:
           description:
-            - What each of O(inspect) is, V(file), V(directory) or V(other), or V(missing), V(blocked) by a file above,
-              V(denied) or V(unreadable).
+            - Type of each of O(inspect), which is V(file), V(directory) or V(other). A path without a type is
+              V(missing), V(blocked) (a parent is a file), V(denied) or V(unreadable).
           type: dict
           returned: always
 """
@@ -223,7 +223,7 @@ def _units(pattern: str = _UNITS) -> list[str]:
 
 
 def _data_of(user: str) -> str:
-    """Return the directory of the instance that has made the account, empty for none."""
+    """Return the data directory of the instance that has created the account, or an empty text."""
     try:
         directory = os.path.dirname(pwd.getpwnam(user).pw_dir)
     except KeyError:
@@ -247,7 +247,7 @@ def _memory_mb() -> int:
 def facts(
     packages: list[str], users: list[str], paths: list[str], state_dir: str, inspect: list[str]
 ) -> dict[str, Any]:
-    """Return the facts of this machine."""
+    """Return the facts of this host."""
     release = os_release(_read("/etc/os-release"))
     installed = _installed(packages)
     return {

@@ -2,21 +2,23 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an instance has made on a plain machine is taken away, and nothing else."""
+"""Remove the files, accounts and PostgreSQL cluster that an instance has created on a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_removal
-short_description: Remove what an instance has made on a host
+short_description: Remove the files, users and database of an instance from a host
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Drops the PostgreSQL cluster, removes directories and deletes the accounts of an instance whose processes are gone.
-  - Leaves what the instance has not made, and says so. Of a directory, it removes the named entries, and the directory
-    itself only if nothing else is in it. It follows no links in there, and leaves a directory into which
-    somebody but root may put links.
-  - Can be interrupted and repeated.
+  - Drops the PostgreSQL cluster, removes the directories and deletes the users of an instance. Its processes must
+    already be removed.
+  - The module keeps everything that the instance has not created, and lists it in RV(kept). In a directory, it removes
+    the named entries. It removes the directory itself only if it is empty.
+  - The module follows no symbolic links in a directory. It keeps a directory in which a user other than root can create
+    links.
+  - If the module is interrupted, run it again.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -26,41 +28,42 @@ attributes:
     support: none
 options:
   cluster:
-    description: Name of the Debian PostgreSQL cluster. It is dropped if C(postgresql.conf) has O(cluster_mark).
+    description: Name of the PostgreSQL cluster in Debian's layout. It is dropped if C(postgresql.conf) contains
+      O(cluster_mark).
     type: str
     default: ""
   cluster_mark:
-    description: The setting that the instance gives to a cluster that it makes, as V(name=value).
+    description: Setting that marks a cluster of this instance, as V(name=value).
     type: str
     default: ""
   directories:
-    description: The directories, in the order of their removal.
+    description: Directories to remove, in this order.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: The directory.
+        description: Path of the directory.
         type: path
         required: true
       names:
-        description: Patterns for the names of the entries that the instance makes in there.
+        description: Shell patterns of the entries that the instance creates in the directory.
         type: list
         elements: str
         required: true
   users:
-    description: Accounts. One is deleted if its comment is O(users_comment).
+    description: Users to delete. A user is deleted only if its comment is O(users_comment).
     type: list
     elements: str
     default: []
   users_comment:
-    description: The comment that the instance gives to an account that it makes.
+    description: Comment that marks a user of this instance.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Remove the programs
+- name: Remove the installed programs
   selfhosted.prefect.host_removal:
     directories:
       - path: /opt/example
@@ -69,12 +72,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: What was removed.
+  description: The removed objects.
   returned: always
   type: list
   elements: str
 kept:
-  description: What was left, and why.
+  description: The objects that were kept, and the reasons.
   returned: always
   type: list
   elements: str

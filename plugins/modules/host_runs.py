@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The flow runs of a plain machine come to their end."""
+"""Wait for the flow runs of a host, or end them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ short_description: Wait for the flow runs of a host, or end them
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Tells the workers that M(selfhosted.prefect.process_group) manages to take no more runs, and has every other process
-    of their account come to its end.
-  - The workers go on until their runs have ended, so that these can still report it. Remove their group afterwards.
+  - Stops the workers that M(selfhosted.prefect.process_group) manages from picking up runs. Then waits for all other
+    processes of their user, or ends them.
+  - The workers continue until their runs have ended, so that the runs can report their state. Remove the process group
+    of the workers afterwards.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -24,45 +25,46 @@ attributes:
     support: none
 options:
   instance:
-    description: Prefix of the names of the units.
+    description: Name of the instance, which is the prefix of the unit names.
     type: str
     required: true
   manager:
-    description: What manages the workers.
+    description: Service manager of the workers.
     type: str
     choices: [systemd, supervisord]
     required: true
   state_dir:
-    description: Where M(selfhosted.prefect.process_group) records the processes that it manages.
+    description: Directory where M(selfhosted.prefect.process_group) records its processes.
     type: path
     required: true
   run_dir:
-    description: Where supervisord has its socket.
+    description: Directory of supervisord's socket.
     type: path
     required: true
   group:
-    description: Name of the group that the workers are.
+    description: Name of the workers' process group.
     type: str
     default: workers
   user:
-    description: The account that executes the runs.
+    description: User that executes the flow runs.
     type: str
     required: true
   user_comment:
     description:
-      - If that is the comment of the account, it executes workers and runs only, so all else is a run, also one whose
-        worker was killed. Otherwise, only what the workers have started is.
+      - Comment that marks a user of this instance. If O(user) has this comment, it executes only workers and runs. Each
+        of its other processes counts as a run, even if its worker was killed.
+      - If O(user) has another comment, only child processes of the workers count as runs.
     type: str
     default: ""
   runs:
     description:
-      - V(wait) until the last run has ended by itself, and fail after O(seconds).
-      - V(end) asks their processes to end (SIGTERM), and kills those that are still there after O(seconds).
+      - V(wait) waits until all runs have ended, and fails after O(seconds).
+      - V(end) sends SIGTERM to the processes of the runs, and kills the remaining ones after O(seconds).
     type: str
     choices: [wait, end]
     default: wait
   seconds:
-    description: How long to wait.
+    description: Maximum time to wait, in seconds.
     type: int
     default: 300
 """
@@ -82,11 +84,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 processes:
-  description: How many processes of runs there were.
+  description: Number of processes of flow runs.
   returned: always
   type: int
 killed:
-  description: How many of them had to be killed.
+  description: Number of these processes that were killed.
   returned: always
   type: int
 """

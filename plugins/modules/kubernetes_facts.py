@@ -2,44 +2,45 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a deployment has to know about a Kubernetes cluster."""
+"""Gather facts about a Kubernetes cluster for a deployment."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_facts
-short_description: Look at a Kubernetes cluster before a deployment
+short_description: Gather facts about a Kubernetes cluster for a deployment
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Asks for the server's version, for what the login is allowed to do, and for the namespaces, storage classes, APIs,
-    Secrets and nodes that a deployment needs. Changes nothing.
+  - Reads the version of the API server, the permissions of the credentials, and the namespaces, storage classes, APIs,
+    Secrets and nodes that a deployment needs.
+  - The module changes nothing.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
-    description: Only reads, so it does the same in check mode.
+    description: The module only reads, so it has the same result in check mode.
     support: full
   diff_mode:
-    description: Changes nothing, so there is nothing to show.
+    description: The module changes nothing.
     support: N/A
 options:
   namespaces:
-    description: Namespaces to look at.
+    description: Namespaces to read.
     type: list
     elements: str
     required: true
   permissions:
-    description: What the login has to be allowed.
+    description: Required permissions of the credentials.
     type: dict
     suboptions:
       namespaced:
-        description: In each of O(namespaces).
+        description: Permissions in each of O(namespaces).
         type: list
         elements: dict
         default: []
         suboptions: &permission
           group:
-            description: API group; empty for the core one.
+            description: API group. Empty for the core group.
             type: str
             required: true
           resource:
@@ -47,39 +48,40 @@ options:
             type: str
             required: true
           verbs:
-            description: What to do with it.
+            description: Verbs on the resource.
             type: list
             elements: str
             default: [get, list, create, patch, delete]
           namespaces:
-            description: Where, by default in each of O(namespaces). Of no meaning for the whole cluster.
+            description: Namespaces of the permission. By default, each of O(namespaces). It has no effect in
+              O(permissions.cluster).
             type: list
             elements: str
       cluster:
-        description: For the whole cluster.
+        description: Permissions in the whole cluster.
         type: list
         elements: dict
         default: []
         suboptions: *permission
   secrets:
-    description: Names of Secrets to look for in each of O(namespaces).
+    description: Names of Secrets to check in each of O(namespaces).
     type: list
     elements: str
     default: []
   apis:
     description:
-      - Group and version of APIs that may be there, such as V(metrics.k8s.io/v1beta1), or one of their resources, such
-        as V(policy/v1/poddisruptionbudgets).
+      - APIs to check, by group and version, such as V(metrics.k8s.io/v1beta1), or by a resource, such as
+        V(policy/v1/poddisruptionbudgets).
     type: list
     elements: str
     default: []
   instance:
-    description: Also list the pods of this instance in O(namespaces).
+    description: Name of an instance. If it is set, its pods in O(namespaces) are returned, too.
     type: str
 """
 
 EXAMPLES = r"""
-- name: Look at the cluster
+- name: Gather facts about the cluster
   selfhosted.prefect.kubernetes_facts:
     namespaces: [default]
     permissions:
@@ -90,28 +92,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: What was found.
+  description: The facts.
   returned: success
   type: dict
   contains:
     prefect_cluster:
-      description: What was found.
+      description: Facts about the cluster.
       type: dict
       returned: always
       contains:
         version:
-          description: Version of the server.
+          description: Version of the API server.
           type: str
           returned: always
           sample: v1.37.2
         namespaces:
           description:
-            - Of each namespace by name, its labels and quotas, the limits and requests that containers get by default,
-              missing Secrets, and the versions of the others.
+            - For each namespace by name, its labels and quotas, the default limits and requests of containers, the
+              missing Secrets, and the versions of the existing Secrets.
           type: dict
           returned: always
         denied:
-          description: What the login is not allowed, one text each.
+          description: Missing permissions of the credentials, one text each.
           type: list
           elements: str
           returned: always
@@ -121,18 +123,18 @@ ansible_facts:
           elements: str
           returned: always
         default_storage_class:
-          description: Name of the default one, empty without one.
+          description: Name of the default storage class. Empty if there is none.
           type: str
           returned: always
         apis:
-          description: Those of O(apis) that are there.
+          description: Items of O(apis) that the cluster has.
           type: list
           elements: str
           returned: always
         nodes:
           description:
-            - How many nodes take pods, their allocatable CPUs, memory in MiB and pods in all, and the most that one of
-              them has.
+            - Number of schedulable nodes, the sums of their allocatable CPUs, memory in MiB and pods, and the maximum
+              of one node.
           type: dict
           returned: always
         pods:

@@ -2,95 +2,96 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Kubernetes objects of one component, in one task."""
+"""Manage the Kubernetes objects of one component in one task."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_objects
-short_description: Keep one component's Kubernetes objects as described
+short_description: Manage the Kubernetes objects of a component
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Applies all objects of a component with server-side apply, several at a time, waits until its workloads are rolled
-    out and its Jobs complete, and deletes what is no longer listed.
-  - What an earlier run of the same O(group) has applied and that is no longer listed is deleted, by its labels. Each
-    task has to list all of its group. Namespaces and ValidatingAdmissionPolicies stay until O(state=absent).
-  - A namespace that is there already, and that another instance or somebody else has made, stays as it is. Any other
-    object that another instance has made is refused.
-  - A Job that is complete stays as it is, whatever else is described for its name. One that has failed, or that still
-    runs with other pods than described, is deleted and made anew.
-  - What an autoscaler among the objects scales has to have as many pods as that makes at least.
-  - A failed or late workload is reported with what its pods complain about and the end of their logs.
-  - Fields that something else manages are a conflict, which is reported with the other manager's name.
+  - Applies all objects of a component with server-side apply, several at the same time. Then waits until the rollouts
+    of its workloads and its Jobs are complete, and prunes objects that are no longer listed.
+  - Objects that an earlier task with the same O(group) has applied and that are no longer listed are deleted. The
+    module finds them by their labels. Each task must list all objects of its group. Namespaces and
+    ValidatingAdmissionPolicies remain until O(state=absent).
+  - An existing namespace that this instance has not created does not change. The module rejects any other object that
+    belongs to another instance.
+  - A complete Job does not change, even if its definition differs. A Job that has failed, or that still runs with
+    another pod template, is deleted and created again.
+  - If an autoscaler is among the objects, its workload must reach the autoscaler's minimum number of pods.
+  - If a workload fails or is not ready in time, the module reports the errors of its pods and the end of their logs.
+  - A field that another field manager owns is a conflict. The module reports the conflict with the manager's name.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
-    details: The API server itself predicts, by a dry run.
+    details: The API server computes the result in a server-side dry run.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: Of a Secret, only the names of its values are shown, and which of them differ.
+    details: For a Secret, the diff shows only the names of its values and which of them differ.
 options:
   group:
-    description: Name of the component, which becomes the label C(selfhosted.prefect/component).
+    description: Name of the component. It is the value of the label C(selfhosted.prefect/component).
     type: str
     required: true
   instance:
-    description: Name of the instance, which becomes the label C(selfhosted.prefect/instance).
+    description: Name of the instance. It is the value of the label C(selfhosted.prefect/instance).
     type: str
     default: prefect
   namespace:
-    description: Namespace of all objects that state none.
+    description: Namespace of all objects that set none.
     type: str
     required: true
   objects:
     description:
-      - The objects. They get the labels of their group.
-      - Neither the log nor the result of the task has them, and what Secrets among them hold is taken out of all
-        messages.
+      - Objects of the component. The module adds the labels of the group.
+      - The objects are neither logged nor returned. The values of Secrets are removed from all messages.
     type: list
     elements: dict
     default: []
   namespaces:
     description:
-      - Further namespaces in which objects of the group that are no longer listed may be.
-      - A login that may list objects in all namespaces finds them without, too, in those that an earlier run has used.
+      - Additional namespaces in which the module looks for objects of the group that are no longer listed.
+      - If the credentials may list objects in all namespaces, the module also finds objects in namespaces of earlier
+        tasks without this option.
     type: list
     elements: str
     default: []
   state:
     description:
-      - V(present) for the group as described.
-      - V(absent) to delete all objects of the group and to wait until their pods have ended. Volumes stay, and so does
-        a namespace in which another instance runs or has its Jobs. For a database of CloudNativePG see O(database).
+      - V(present) applies the objects of the group.
+      - V(absent) deletes all objects of the group and waits until their pods have ended. Volumes remain. A namespace
+        that another instance uses for its pods or Jobs remains, too. For a CloudNativePG database, see O(database).
     type: str
     choices: [present, absent]
     default: present
   database:
     description:
-      - What happens to a Cluster of CloudNativePG that is no longer listed, or whose group is to be V(absent). The
-        operator deletes the volumes of one that is deleted.
-      - V(refuse) fails before anything is changed.
-      - V(keep) leaves it; with O(state=absent), everything else of its group, too.
-      - V(delete) deletes it, with all data.
+      - How to handle a CloudNativePG Cluster that is no longer listed, or with O(state=absent). The operator deletes
+        the volumes of a deleted Cluster.
+      - V(refuse) fails without a change.
+      - V(keep) keeps the Cluster and, with O(state=absent), all other objects of its group.
+      - V(delete) deletes the Cluster and all its data.
     type: str
     choices: [refuse, keep, delete]
     default: refuse
   force_conflicts:
-    description: Take over fields that something else manages.
+    description: Whether to take over fields that another field manager owns.
     type: bool
     default: false
   wait_timeout:
-    description: Seconds until workloads have to be ready. V(0) does not wait.
+    description: Maximum time to wait until workloads are ready, in seconds. V(0) does not wait.
     type: int
     default: 300
 """
 
 EXAMPLES = r"""
-- name: A setting, and nothing else in its group
+- name: Apply a group with one ConfigMap
   selfhosted.prefect.kubernetes_objects:
     group: settings
     namespace: default
@@ -102,7 +103,7 @@ EXAMPLES = r"""
         data:
           text: hello
 
-- name: Remove it
+- name: Delete the group
   selfhosted.prefect.kubernetes_objects:
     group: settings
     namespace: default
@@ -111,7 +112,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was, or would be, done.
+  description: The changes that were made, or would be in check mode.
   returned: success
   type: list
   elements: dict
@@ -128,7 +129,7 @@ changes:
     - action: update
       object: Deployment prefect-api in prefect
 kept:
-  description: What O(database=keep) has saved.
+  description: Objects that O(database=keep) has kept.
   returned: success
   type: list
   elements: str

@@ -2,29 +2,30 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the pods of an instance have used, and what programs in them print."""
+"""Read the resource usage of an instance's pods, and run programs in them."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_pod_info
-short_description: Read CPU time and memory of an instance's pods, and run programs in them
+short_description: Read CPU time and memory of pods, and run programs in them
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Returns every pod of an instance that runs, with the memory and the CPU time of its containers, as
-    M(selfhosted.prefect.process_group_info) does for the processes of a plain host.
-  - CPU time is a counter, so the difference of two readings is what was used in between. It is read from the cgroup of
-    each container, by C(grep) in it, as C(kubectl exec) would. That needs neither the metrics API nor a look at nodes.
-  - Runs programs in pods, all at the same time, and returns what they have printed.
-  - Pods of a DaemonSet are left out. They only keep images on the nodes.
+  - Returns the running pods of an instance, with the memory and the CPU time of their containers. For processes of a
+    host, use M(selfhosted.prefect.process_group_info).
+  - CPU time is a counter. The difference of two readings is the CPU time between them. The module runs C(grep) on the
+    cgroup files inside each container, as C(kubectl exec) would. It requires neither the metrics API nor access to
+    nodes.
+  - Runs programs in pods, all at the same time, and returns their output.
+  - Pods of DaemonSets are omitted, because they only keep images on the nodes.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
-    description: Only reads, so it does the same in check mode.
+    description: The module only reads, so it has the same result in check mode.
     support: full
   diff_mode:
-    description: Changes nothing, so there is nothing to show.
+    description: The module changes nothing.
     support: N/A
 options:
   namespace:
@@ -32,7 +33,7 @@ options:
     type: str
     required: true
   namespaces:
-    description: Further namespaces in which pods of the instance may be.
+    description: Additional namespaces with pods of the instance.
     type: list
     elements: str
     default: []
@@ -41,37 +42,37 @@ options:
     type: str
     default: prefect
   selectors:
-    description: Further pods, each time those that have the labels of a selector.
+    description: Label selectors of additional pods.
     type: list
     elements: str
     default: []
   programs:
-    description: What to run. The words of a command may end up in the audit log of the API server.
+    description: Programs to run. The API server can record the commands in its audit log.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name under which RV(programs) has what it has printed.
+        description: Name of the program in RV(programs).
         type: str
         required: true
       component:
-        description: Component in whose pods it runs, in the first of their containers.
+        description: Component in whose pods the program runs. It runs in their first container.
         type: str
         required: true
       command:
-        description: The program and its arguments. No shell reads them. It should change nothing.
+        description: The program and its arguments. The module uses no shell. The program should only read.
         type: list
         elements: str
         required: true
       each:
-        description: Whether it runs in each ready pod of the component. Otherwise it runs in one.
+        description: Whether the program runs in each ready pod of the component. By default, it runs in one of them.
         type: bool
         default: false
   counters:
     description:
-      - Whether CPU time and memory are read before or after the programs have run. What these use counts as that of
-        their pods, so V(last) is for the begin of what is to be measured, and V(first) for its end.
+      - Whether CPU time and memory are read before (V(first)) or after (V(last)) the programs run. The usage of the
+        programs counts as usage of their pods. Use V(last) at the start of a measurement, and V(first) at its end.
     type: str
     choices: [first, last]
     default: first
@@ -81,19 +82,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the pods
+- name: Read the pods
   selfhosted.prefect.kubernetes_pod_info:
     namespace: default
   register: found
 
-- name: Memory of all of them in MiB
+- name: Show the memory of all pods in MiB
   ansible.builtin.debug:
     msg: "{{ found.processes | map(attribute='memory_bytes') | sum // 1048576 }}"
 """
 
 RETURN = r"""
 moment:
-  description: When CPU time and memory were read, in seconds since 1970.
+  description: Time of the reading of CPU time and memory, in seconds since the epoch.
   returned: success
   type: float
 processes:
@@ -103,28 +104,28 @@ processes:
   elements: dict
   contains:
     name: {description: Name., type: str, returned: always, sample: prefect-redis-0}
-    group: {description: The component that it belongs to., type: str, returned: always, sample: redis}
-    host: {description: Its node., type: str, returned: always}
+    group: {description: Component of the pod., type: str, returned: always, sample: redis}
+    host: {description: Node of the pod., type: str, returned: always}
     pid:
-      description: How often its containers were restarted. When it is another one, the counters have begun anew.
+      description: Number of container restarts. If it differs, the counters have been reset.
       type: int
       returned: always
     memory_bytes:
-      description: Memory of its containers, without the part of the page cache that could be dropped at once.
+      description: Memory of its containers in bytes, without the inactive page cache.
       type: int
       returned: always
-    cpu_seconds: {description: CPU seconds so far of its containers., type: float, returned: always}
+    cpu_seconds: {description: CPU time of its containers in seconds., type: float, returned: always}
 programs:
-  description: For each of O(programs), by its name, a list of the pods in which it has run.
+  description: For each of O(programs) by name, a list of the pods in which it ran.
   returned: success
   type: dict
   contains:
     pod: {description: Name of the pod., type: str, returned: always}
-    rc: {description: "Its exit code; -1 where it could not be started.", type: int, returned: always}
-    stdout: {description: What it has printed., type: str, returned: always}
-    stderr: {description: What it has complained about., type: str, returned: always}
+    rc: {description: "Exit code; -1 if it could not be started.", type: int, returned: always}
+    stdout: {description: Standard output., type: str, returned: always}
+    stderr: {description: Standard error., type: str, returned: always}
 unread:
-  description: What could not be read or has failed, and why.
+  description: Failed readings and programs, with the reasons.
   returned: success
   type: list
   elements: str

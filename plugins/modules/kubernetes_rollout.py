@@ -2,28 +2,28 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several components of an instance become ready side by side."""
+"""Wait for the rollout of several components of an instance."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_rollout
-short_description: Wait until components in a Kubernetes cluster are ready
+short_description: Wait for the rollout of components in a Kubernetes cluster
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Waits for the pods of components that M(selfhosted.prefect.kubernetes_objects) has applied with
     O(selfhosted.prefect.kubernetes_objects#module:wait_timeout=0), so that they start at the same time.
-  - What is scaled has to have as many pods as its autoscaler makes at least.
-  - A late component is reported with what its pods complain about and the end of their logs.
+  - A workload with an autoscaler must reach the autoscaler's minimum number of pods.
+  - If a component is not ready in time, the module reports the errors of its pods and the end of their logs.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
-    details: Does not wait in check mode, because nothing was applied.
+    details: The module does not wait in check mode, because no objects are applied.
   diff_mode:
-    description: Changes nothing, so there is nothing to show.
+    description: The module changes nothing.
     support: N/A
 options:
   groups:
@@ -40,13 +40,13 @@ options:
     type: str
     required: true
   wait_timeout:
-    description: Seconds until they have to be ready.
+    description: Maximum time to wait until the components are ready, in seconds.
     type: int
     default: 300
 """
 
 EXAMPLES = r"""
-- name: Wait for what was applied before
+- name: Wait for the rollout of two components
   selfhosted.prefect.kubernetes_rollout:
     groups: [pgbouncer, redis]
     namespace: default
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workloads:
-  description: What was waited for.
+  description: The workloads that are ready.
   returned: success
   type: list
   elements: str

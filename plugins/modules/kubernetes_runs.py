@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The flow runs of an instance in a cluster come to their end."""
+"""Wait for the flow runs of an instance in a cluster, or end them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ short_description: Wait for the flow runs in a cluster, or end them
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Deletes the Deployments of the workers that M(selfhosted.prefect.kubernetes_objects) has applied, and what scales
-    them, so that no more runs start. Then waits for the pods of the runs.
-  - Everything that runs need to come to their end, and to report it, stays. Remove the group of the workers afterwards.
-  - A worker of a process pool executes runs in its own pod. It takes no more runs and waits for those that it has, as
-    long as its pod may take to stop.
+  - Deletes the Deployments of the workers that M(selfhosted.prefect.kubernetes_objects) has applied, and their
+    autoscalers, so that no new runs start. Then waits for the pods of the runs, or ends them.
+  - All objects that runs need to end and to report their state remain. Remove the group of the workers afterwards.
+  - A worker of a process pool executes runs in its own pod. It picks up no more runs and waits for its own runs within
+    the termination grace period of its pod.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
@@ -35,20 +35,19 @@ options:
     type: str
     required: true
   namespaces:
-    description: Further namespaces with flow runs.
+    description: Additional namespaces with flow runs.
     type: list
     elements: str
     default: []
   runs:
     description:
-      - V(wait) until the last run has ended by itself, and fail after O(seconds).
-      - V(end) deletes the Jobs and pods of the runs. Their processes are asked to end (SIGTERM), and killed after
-        O(seconds).
+      - V(wait) waits until all runs have ended, and fails after O(seconds).
+      - V(end) deletes the Jobs and pods of the runs. Their processes get SIGTERM, and are killed after O(seconds).
     type: str
     choices: [wait, end]
     default: wait
   seconds:
-    description: How long to wait.
+    description: Maximum time to wait, in seconds.
     type: int
     default: 300
 """
@@ -63,11 +62,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pods:
-  description: How many pods with runs, or with workers, there were.
+  description: Number of pods with runs or workers.
   returned: always
   type: int
 killed:
-  description: How many of them were deleted without waiting for their processes.
+  description: Number of these pods that were deleted without waiting for their processes.
   returned: always
   type: int
 """

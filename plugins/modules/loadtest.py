@@ -7,49 +7,49 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: loadtest
-short_description: Put a server under the load of many flow runs, and measure how it does
+short_description: Run a load test of a Prefect server
 version_added: 1.0.0
 description:
-  - Submits runs at a rate for a time, waits until they have ended, and counts and measures them.
+  - Submits flow runs at a rate for a period, waits until they have ended, and returns measurements.
   - With O(mode=real), workers execute runs of a deployment.
-  - With O(mode=control-plane), nothing is executed. Synthetic workers ask the API for everything that real workers and
-    runs of Prefect 3.9 ask for, websockets, events and logs included, so gateway, API, PgBouncer, PostgreSQL and Redis
-    carry the full load. They poll a work pool of their own, C(selfhosted-prefect-loadtest), which no real worker
-    polls. This needs a server of Prefect 3.9 or newer.
-  - The runs stay, so that they can be looked at, until the module runs with O(state=absent) or once more. What an
-    interrupted test has left goes, too.
-  - Events of the runs are kept for as long as the server keeps events.
-  - Shows a line of progress every ten seconds when it is run by a task, and not with C(async).
+  - With O(mode=control-plane), no flow code runs. Synthetic workers send all requests that real workers and runs of
+    Prefect 3.9 send, including websockets, events and logs. The gateway, API, PgBouncer, PostgreSQL and Redis therefore
+    have the full load. Synthetic workers poll their own work pool, C(selfhosted-prefect-loadtest), which no real worker
+    polls. This mode requires a server with Prefect 3.9 or newer.
+  - The runs remain for inspection until the next load test or until O(state=absent). Both also remove the objects of an
+    interrupted test.
+  - The server keeps the events of the runs for its usual retention period.
+  - A task shows one line of progress every ten seconds, except with C(async).
 options:
   state:
     description:
-      - V(present) runs the test.
-      - V(absent) removes the runs, the pool, the flow and the deployment that load tests have left.
+      - V(present) runs the load test.
+      - V(absent) deletes the runs, the work pool, the flow and the deployment of earlier load tests.
     type: str
     choices: [present, absent]
     default: present
   mode:
-    description: Whether workers execute the runs, or only the API is used as if they did.
+    description: V(real) for runs that workers execute, V(control-plane) for synthetic workers without flow code.
     type: str
     choices: [real, control-plane]
     default: control-plane
   deployment:
     description:
-      - The deployment to run in O(mode=real), as V(flow/deployment). It gets the parameter C(seconds).
+      - Deployment to run with O(mode=real), as V(flow/deployment). Its flow must accept the parameter C(seconds).
     type: str
   profile:
     description:
-      - V(steady) keeps up O(rate), V(ramp) begins with nothing and ends with O(rate), and V(burst) submits all runs of
-        O(burst_seconds) at once, so that the mean is O(rate).
+      - V(steady) submits runs at a constant O(rate). V(ramp) increases the rate from zero to O(rate). V(burst) submits
+        all runs of O(burst_seconds) at the same time, so that the mean rate is O(rate).
     type: str
     choices: [steady, ramp, burst]
     default: steady
   rate:
-    description: Runs per second.
+    description: Submitted runs per second.
     type: float
     default: 1
   seconds:
-    description: For how long runs are submitted.
+    description: Duration of the submission, in seconds.
     type: float
     default: 60
   burst_seconds:
@@ -57,81 +57,85 @@ options:
     type: float
     default: 30
   max_runs:
-    description: A test that would submit more runs than this is refused.
+    description: Maximum number of runs. If the options result in more runs, the task fails without a change.
     type: int
     default: 10000
   run_seconds:
-    description: Seconds that a run takes.
+    description: Duration of a run, in seconds.
     type: float
     default: 0
   drain_seconds:
-    description: Seconds after the last submission for which it waits for runs to end. The others count as lost.
+    description: Maximum time to wait for runs to end after the last submission, in seconds. The remaining runs count as
+      lost.
     type: float
     default: 300
   workers:
-    description: Synthetic workers, with O(mode=control-plane).
+    description: Number of synthetic workers with O(mode=control-plane).
     type: int
     default: 4
   worker_limit:
-    description: Runs that one synthetic worker has at once at the most. V(0) is for any number.
+    description: Maximum of concurrent runs of one synthetic worker. V(0) means no limit.
     type: int
     default: 0
   query_seconds:
-    description: Seconds between two looks for work of a synthetic worker.
+    description: Polling interval of a synthetic worker, in seconds.
     type: float
     default: 5
   start_seconds:
-    description: Seconds that the process of a synthetic run takes to start.
+    description: Start time of a synthetic run's process, in seconds.
     type: float
     default: 0
   logs:
-    description: Whether synthetic workers and runs send the log messages that real ones send at level C(INFO).
+    description: Whether synthetic workers and runs send the log messages of real ones at level C(INFO).
     type: bool
     default: true
   csrf:
     description:
-      - Whether they look for a CSRF token before they write. Real ones do if C(PREFECT_CLIENT_CSRF_SUPPORT_ENABLED).
+      - Whether synthetic workers and runs request a CSRF token before they write. Real ones do so if
+        C(PREFECT_CLIENT_CSRF_SUPPORT_ENABLED) is true.
     type: bool
     default: true
   version_check:
     description:
-      - Whether their clients begin with asking for the server's version. Real ones do if
-        C(PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED).
+      - Whether the clients of synthetic workers and runs first request the server's version. Real ones do so if
+        C(PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED) is true.
     type: bool
     default: true
   retry_codes:
     description:
-      - HTTP statuses after which all clients of the test send a request again, besides 408, 429, 502 and 503. Real ones
-        do so for those in C(PREFECT_CLIENT_RETRY_EXTRA_CODES).
+      - HTTP statuses for which all clients of the test retry a request, in addition to 408, 429, 502 and 503. Real
+        clients do so for the statuses in C(PREFECT_CLIENT_RETRY_EXTRA_CODES).
     type: list
     elements: int
     default: []
   objectives:
     description:
-      - What has to be reached. The module does not fail when something is missed; RV(missed) says what.
+      - Objectives of the load test. The module does not fail if it misses an objective. RV(missed) lists missed
+        objectives.
     type: dict
     default: {}
     suboptions:
       p50_start_seconds:
-        description: Seconds from a run's expected start to its start, for half of the runs.
+        description: Maximum start latency of 50% of the runs, in seconds from the expected start to the actual start.
         type: float
-      p95_start_seconds: {description: The same for 95 of 100 runs., type: float}
-      p99_start_seconds: {description: The same for 99 of 100 runs., type: float}
-      p95_api_seconds: {description: Seconds that 95 of 100 requests may take., type: float}
-      p99_api_seconds: {description: Seconds that 99 of 100 requests may take., type: float}
-      max_backlog: {description: Runs that may wait at any moment (due or pending)., type: float}
-      max_drain_seconds: {description: Seconds from the last submission to the end of the last run., type: float}
-      max_not_submitted: {description: Runs that the server may refuse or not answer for., type: float}
-      max_lost: {description: Runs that may be lost., type: float}
-      max_duplicated: {description: Runs that may be started more than once., type: float}
-      max_failed: {description: "Runs that may end in another state than C(COMPLETED).", type: float}
-      max_failed_requests: {description: Requests that may fail for good., type: float}
-      min_runs_per_second: {description: Runs that have to end in a second., type: float}
+      p95_start_seconds: {description: Maximum start latency of 95% of the runs in seconds., type: float}
+      p99_start_seconds: {description: Maximum start latency of 99% of the runs in seconds., type: float}
+      p95_api_seconds: {description: Maximum duration of 95% of the requests in seconds., type: float}
+      p99_api_seconds: {description: Maximum duration of 99% of the requests in seconds., type: float}
+      max_backlog: {description: Maximum of due and pending runs at any time., type: float}
+      max_drain_seconds: {description: Maximum seconds from the last submission to the last end., type: float}
+      max_not_submitted: {description: Maximum of runs that the server rejects or does not confirm., type: float}
+      max_lost: {description: Maximum of lost runs., type: float}
+      max_duplicated: {description: Maximum of runs that start more than once., type: float}
+      max_failed: {description: Maximum of runs that end in another state than C(COMPLETED)., type: float}
+      max_failed_requests: {description: Maximum of requests that fail after all retries., type: float}
+      min_runs_per_second: {description: Minimum of completed runs per second., type: float}
   progress_file:
     description:
-      - A file to which a line of JSON is added every ten seconds. A task makes one, and sets its modification time
-        whenever it looks. The test ends, and removes what it has made, when the file is removed, or when nobody has
-        looked for a minute.
+      - File to which the module appends a line of JSON every ten seconds. The action plugin creates it and updates its
+        modification time each time that it reads it.
+      - If the file is removed, or its modification time does not change for a minute, the load test stops and deletes
+        its objects.
     type: path
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -141,15 +145,15 @@ attributes:
     support: full
     membership: [selfhosted.prefect.prefect]
   check_mode:
-    description: Checks the options and counts the runs that it would submit.
+    description: Validates the options and returns the number of runs that the module would submit.
     support: full
   diff_mode:
-    description: There is nothing to compare.
+    description: The module has no previous state to compare.
     support: none
 notes:
-  - The module runs on one core. It measures how much of it it uses, RV(result.generator). When that comes near V(1),
-    or RV(result.generator.lag_seconds) grows, the generator and not the server is the limit.
-  - It connects directly and knows no proxy.
+  - The module uses one core and measures its own usage, see RV(result.generator). If C(cores) is close to V(1), or
+    RV(result.generator.lag_seconds) grows, the load generator is the bottleneck, not the server.
+  - The module connects to the server directly and does not support proxies.
 author:
   - selfhosted.prefect contributors (@selfhosted-prefect)
 seealso:
@@ -157,7 +161,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A run per second for ten seconds, executed by nobody
+- name: Submit one synthetic run per second for ten seconds
   selfhosted.prefect.loadtest:
     api_url: http://127.0.0.1:4200/api
     rate: 1
@@ -166,7 +170,7 @@ EXAMPLES = r"""
   register: load
   failed_when: load.missed | length > 0
 
-- name: Remove the runs
+- name: Delete the objects of the load test
   selfhosted.prefect.loadtest:
     api_url: http://127.0.0.1:4200/api
     state: absent
@@ -174,54 +178,56 @@ EXAMPLES = r"""
 
 RETURN = r"""
 planned_runs:
-  description: Runs that the options ask for.
+  description: Number of runs that result from the options.
   returned: success, with O(state=present)
   type: int
 removed_runs:
-  description: Runs that were there.
+  description: Number of deleted runs.
   returned: success, with O(state=absent)
   type: int
 missed:
-  description: A sentence for each of O(objectives) that was missed.
+  description: A sentence for each missed objective.
   returned: success, with O(state=present), not in check mode
   type: list
   elements: str
 result:
-  description: The figures. All times are in seconds.
+  description: The measurements. All times are in seconds.
   returned: success, with O(state=present), not in check mode
   type: dict
   contains:
-    settings: {description: With which options and when., type: dict}
+    settings: {description: Options and time of the test., type: dict}
     runs:
       description:
-        - How many were C(submitted), C(not_submitted), C(started), C(completed), C(failed), C(lost) and C(duplicated).
-        - Not submitted is a planned run that the server refused, or for which it gave no answer. Lost is one that was
-          submitted and has not ended, or is not there any more. Duplicated is one that was started more than once, that
-          two workers were allowed to start, or that nobody submitted.
+        - Number of runs by C(submitted), C(not_submitted), C(started), C(completed), C(failed), C(lost) and
+          C(duplicated).
+        - A planned run is C(not_submitted) if the server rejected it or did not respond. A submitted run is C(lost) if
+          it has not ended or no longer exists. A run is C(duplicated) if it started more than once, if the server
+          allowed two workers to start it, or if the test did not submit it.
       type: dict
     rate: {description: "C(submitted_per_second) and C(completed_per_second).", type: dict}
     start_seconds:
-      description: From the expected start to the start, as C(p50), C(p95), C(p99) and C(most).
+      description: Start latency from the expected to the actual start, as C(p50), C(p95), C(p99) and C(most).
       type: dict
     drain: {description: C(seconds) from the last submission to the end of the last run., type: dict}
     backlog:
       description: >-
-        C(most) waiting and C(most_running) runs, and C(series), a list of moment, due, pending and running runs.
+        Maximum of waiting runs (C(most)) and running runs (C(most_running)), and C(series), a list of time, due,
+        pending and running runs.
       type: dict
-    api_seconds: {description: "How long all requests took, as C(p50), C(p95), C(p99) and C(most).", type: dict}
+    api_seconds: {description: "Duration of all requests, as C(p50), C(p95), C(p99) and C(most).", type: dict}
     requests:
       description: >-
-        How many were C(sent), C(retried) and C(failed), which C(troubles) there were, what the server said to the
-        C(first_refusal) of a run, and each C(by_request).
+        Number of C(sent), C(retried) and C(failed) requests, their errors (C(troubles)), the server's response to the
+        first rejected run (C(first_refusal)), and the figures per request (C(by_request)).
       type: dict
     timeline: {description: Runs per second and start latency over time., type: dict}
     generator:
-      description: What the module itself used, as C(cpu_seconds), C(cores) and C(lag_seconds).
+      description: Resource usage of the module itself, as C(cpu_seconds), C(cores) and C(lag_seconds).
       type: dict
       contains:
-        lag_seconds: {description: By how much submissions were late., type: dict}
+        lag_seconds: {description: Delay of submissions., type: dict}
     objectives:
-      description: Each objective with its C(limit), what was C(seen) and whether that is C(ok).
+      description: Each objective with its C(limit), the measured value (C(seen)) and the result (C(ok)).
       type: list
       elements: dict
 """

@@ -2,26 +2,27 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and processes of one component of a plain host, in one task."""
+"""Manage the files and processes of one component of a host in one task."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: process_group
-short_description: Keep one component's files and long-lived processes as described
+short_description: Manage the files and services of a component on a host
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Writes the files of a component, defines its processes with systemd or supervisord, starts those that do not run,
-    restarts exactly those whose inputs have changed, waits until each is ready, and removes what is no longer listed.
-  - What a process runs with (its definition, the content of the files it reads, its O(processes[].restart_token)) is
-    recorded as a checksum after it became ready. A run that is killed between writing a file and the restart is
-    therefore finished by the next run, and no handlers are needed.
-  - Files and processes that an earlier run of the same O(group) has put in place and that are no longer listed are
-    removed. Each task has to list all of its group, also when O(only) is used.
-  - Root follows no symbolic link that others than root can have put on the way to a file or directory, neither to
-    write it nor to read it; the task fails and names the link.
-  - Needs root.
+  - Writes the files of a component and defines its processes with systemd or supervisord. The module starts processes
+    that do not run, restarts only processes with changed inputs, waits until each process is ready, and removes files
+    and processes that are no longer listed.
+  - The inputs of a process are its definition, the content of the files that it reads, and its
+    O(processes[].restart_token). The module records their checksum after the process is ready. If a task is killed
+    between writing a file and the restart, the next task restarts the process. Handlers are not required.
+  - Files and processes that an earlier task with the same O(group) has created and that are no longer listed are
+    removed. Each task must list all files and processes of its group, also with O(only).
+  - As root, the module follows no symbolic link that another user could have created in the path of a file or
+    directory, neither to write nor to read. The task fails and names the link.
+  - Requires root.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -29,33 +30,34 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: The content of files with O(files[].sensitive) is never shown.
+    details: The diff never shows the content of files with O(files[].sensitive).
 options:
   group:
     description:
-      - Name of the component. The names of all of an instance's processes, of whichever group, are different.
-      - The group V(liveness) is the module's own.
+      - Name of the component. Names of processes must be unique within an instance, across all groups.
+      - The group V(liveness) is reserved for the module.
     type: str
     required: true
   instance:
-    description: Prefix of every unit or program, which is called C(<instance>-<process name>).
+    description: Name of the instance. Units and programs have the name C(<instance>-<process name>).
     type: str
     default: prefect
   state:
     description:
-      - V(present) for the group as described.
-      - V(absent) to stop its processes and to remove their definitions and all files of the group. Directories stay.
-        The last process of an instance takes supervisord with it.
+      - V(present) creates and updates the group.
+      - V(absent) stops its processes, and removes their definitions and all files of the group. Directories remain.
+        With the last process of an instance, the module also stops supervisord.
     type: str
     choices: [present, absent]
     default: present
   manager:
-    description: V(auto) is V(systemd) where it is PID 1, and V(supervisord) otherwise.
+    description: Service manager. V(auto) selects V(systemd) if it is PID 1, and otherwise V(supervisord).
     type: str
     choices: [auto, systemd, supervisord]
     default: auto
   state_dir:
-    description: Where the checksums are recorded; for root only. The default is V(/var/lib/<instance>/processes).
+    description: Directory of the recorded checksums, with access only for root. The default is
+      V(/var/lib/<instance>/processes).
     type: path
   config_dir:
     description:
@@ -63,26 +65,26 @@ options:
     type: path
   run_dir:
     description:
-      - Directory for the socket and the pid files of supervisord; for root only.
+      - Directory for the socket and the PID files of supervisord, with access only for root.
       - The default is V(/run/<instance>/supervisor).
     type: path
   log_dir:
     description:
-      - Directory for the logs of supervisord and of its processes, which it rotates at 10 MB and keeps five of.
-      - Under systemd the journal has the logs. The default is V(/var/log/<instance>).
+      - Directory for the logs of supervisord and its processes. supervisord rotates them at 10 MB and keeps five.
+      - With systemd, the logs are in the journal. The default is V(/var/log/<instance>).
     type: path
   supervisord:
     description:
-      - Path of the C(supervisord) program. It is started when it does not run.
+      - Path of the C(supervisord) program. The module starts it if it does not run.
       - The default is V(/opt/<instance>/supervisor/bin/supervisord).
     type: path
   python:
     description:
-      - Interpreter for the program behind O(processes[].liveness).
-      - The default is V(/usr/bin/python3) or, where there is none, the one that runs the module.
+      - Python interpreter of the O(processes[].liveness) program.
+      - The default is V(/usr/bin/python3) or, if it does not exist, the interpreter of the module.
     type: path
   directories:
-    description: Directories to create, in this order, missing parents included. They are never removed.
+    description: Directories to create, in this order, including missing parents. The module never removes them.
     type: list
     elements: dict
     default: []
@@ -92,17 +94,17 @@ options:
         type: path
         required: true
       owner:
-        description: User, by name or number. Null leaves it as it is.
+        description: Owner, by name or ID. Null does not change it.
         type: str
       group:
-        description: Group, by name or number. Null leaves it as it is.
+        description: Group, by name or ID. Null does not change it.
         type: str
       mode:
-        description: Mode in octal digits.
+        description: Mode as octal digits.
         type: raw
         default: "0755"
   files:
-    description: Files to write. Each is replaced in one step.
+    description: Files to write. Each file is replaced atomically.
     type: list
     elements: dict
     default: []
@@ -112,221 +114,226 @@ options:
         type: path
         required: true
       content:
-        description: The whole content, as it is.
+        description: Complete content of the file, which is written unchanged.
         type: str
         required: true
       owner:
-        description: User, by name or number.
+        description: Owner, by name or ID.
         type: str
         default: root
       group:
-        description: Group, by name or number.
+        description: Group, by name or ID.
         type: str
         default: root
       mode:
-        description: Mode in octal digits.
+        description: Mode as octal digits.
         type: raw
         default: "0640"
       sensitive:
         description:
-          - Whether the content is kept out of the diff, the result and the log of the target.
-          - The default is V(true) for a file that not everybody may read and for each
-            O(processes[].environment_file), and V(false) otherwise.
+          - Whether to hide the content in the diff, the result and the log of the host.
+          - The default is V(true) for a file that is not world-readable and for each O(processes[].environment_file).
+            Otherwise it is V(false).
         type: bool
   processes:
-    description: Long-lived processes, started in this order.
+    description: Long-running processes, started in this order.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name of the process, unique within the instance; lower case letters, digits, C(.), C(_) and C(-).
+        description: Name of the process, unique within the instance. Lowercase letters, digits, C(.), C(_) and C(-) are
+          allowed.
         type: str
         required: true
       command:
-        description: Absolute path of the program and its arguments. Nothing in it is expanded.
+        description: Absolute path of the program, and its arguments. The module expands nothing in them.
         type: list
         elements: str
         required: true
       user:
-        description: User to run as.
+        description: User that runs the process.
         type: str
         default: root
       group:
-        description: Group to run as. The default is the user's own.
+        description: Group that runs the process. The default is the user's primary group.
         type: str
       working_directory:
-        description: Where it runs. The default is V(/).
+        description: Working directory. The default is V(/).
         type: path
       environment:
         description:
-          - Variables that are no secrets; those belong into the O(processes[].environment_file).
+          - Environment variables without secrets. Use O(processes[].environment_file) for secrets.
           - Booleans become C(true) and C(false).
         type: dict
         default: {}
       environment_file:
         description:
           - File with one C(NAME="value") per line, see P(selfhosted.prefect.environment_file#filter).
-          - Root reads it, so it has to be root's, best with mode 0600, and nobody else may be able to write to a
-            directory above it. It wins over O(processes[].environment).
-          - It is parsed, as systemd parses it, and never executed by a shell.
+          - Root reads the file, so root must own it, and only root may be able to write to the directories above it.
+            The recommended mode is 0600.
+          - The file takes precedence over O(processes[].environment).
+          - The module parses the file as systemd does. No shell executes it.
         type: path
       stop_signal:
-        description: Signal that asks it to end, with or without C(SIG).
+        description: Signal that stops the process, with or without C(SIG).
         type: str
         default: TERM
       stop_seconds:
-        description: Seconds after which it is killed if it has not ended.
+        description: Time after the stop signal after which the process is killed, in seconds.
         type: int
         default: 30
       kill_mode:
         description:
-          - Whether the stop signal goes to all of its processes (V(control-group)) or to the main one only
-            (V(process)); with V(mixed) to the main one only, and what is left is killed.
-          - Under supervisord a control group is a process group, and V(mixed) kills what is left only when the main
-            process had to be killed too.
+          - V(control-group) sends the stop signal to the main process and all its child processes, and V(process) only
+            to the main process. V(mixed) sends it only to the main process and then kills the remaining processes.
+          - With supervisord, a control group is a process group. V(mixed) kills the remaining processes only if the
+            main process had to be killed, too.
         type: str
         choices: [control-group, mixed, process]
         default: control-group
       limit_nofile:
-        description: Open files allowed, soft and hard. The default is the manager's.
+        description: Soft and hard limit of open files. The default is the one of the service manager.
         type: int
       memory_limit:
         description:
-          - Bytes of memory that it and all that it starts may use together, such as V(2G).
-          - It has no effect under supervisord, which has no control groups.
+          - Memory limit of the process and all its child processes together, in bytes or with a unit, such as V(2G).
+          - It has no effect with supervisord, which does not use control groups.
         type: str
       oom_score_adjust:
         description:
-          - From -1000 (never killed when memory runs out) to 1000 (killed first).
-          - Where root may not lower it, as in some containers, it stays as it is.
+          - OOM score adjustment, from -1000 (the kernel never kills the process) to 1000 (it kills the process first).
+          - If root is not permitted to lower it, as in some containers, it does not change.
         type: int
       runtime_directory:
-        description: Directory below C(/run) that is made for the user before each start.
+        description: Directory below C(/run) that is created for the user before each start.
         type: str
       runtime_directory_mode:
-        description: Mode of the O(processes[].runtime_directory) in octal digits.
+        description: Mode of the O(processes[].runtime_directory) as octal digits.
         type: raw
         default: "0755"
       hardening:
         description:
-          - V(none) for a process that may do all that its account may.
-          - V(basic) runs it without the ability to gain privileges (such as by C(sudo)), and under systemd with
-            C(/usr), C(/boot) and C(/etc) read-only. It is for processes that run code of others, such as workers.
-          - V(strict) is for servers. Under systemd, it has the whole machine read-only but for
-            O(processes[].writable_paths) and its runtime directory, home directories, devices, C(/tmp), other accounts'
-            processes and the kernel's settings out of sight, the O(processes[].capabilities) only, and no system call
-            that a server does not need. Under supervisord, which can do nothing of that, it is V(basic).
+          - V(none) sets no restrictions.
+          - V(basic) prevents the process from gaining privileges, for example with C(sudo). With systemd, C(/usr),
+            C(/boot) and C(/etc) are also read-only. Use it for processes that run foreign code, such as workers.
+          - V(strict) is for servers. With systemd, the file system is read-only except for
+            O(processes[].writable_paths) and the runtime directory. Home directories, devices, C(/tmp), the processes
+            of other users and kernel settings are not accessible. The process has only the O(processes[].capabilities),
+            and only the system calls that a server needs.
+          - With supervisord, V(strict) is the same as V(basic), because supervisord has none of these restrictions.
         type: str
         choices: [none, basic, strict]
         default: basic
       writable_paths:
-        description: Directories that it may write to, with O(processes[].hardening=strict). They have to be there.
+        description: Directories that are writable with O(processes[].hardening=strict). They must exist.
         type: list
         elements: path
         default: []
       capabilities:
         description:
-          - Capabilities that it may have, such as V(CAP_NET_BIND_SERVICE), with O(processes[].hardening=strict).
-          - A process whose user is not root has none of them by itself.
+          - Capabilities that O(processes[].hardening=strict) allows, such as V(CAP_NET_BIND_SERVICE).
+          - A process of another user than root does not get these capabilities automatically.
         type: list
         elements: str
         default: []
       service_settings:
         description:
-          - Further lines for the section C([Service]) of its unit, by name; a list for one that is set several times.
-          - They win over what other options say. They have no effect under supervisord.
+          - Additional directives for the section C([Service]) of the unit, by name. Use a list to repeat a directive.
+          - They take precedence over other options. They have no effect with supervisord.
         type: dict
         default: {}
       restart_on:
         description:
-          - Paths of files whose content it reads when it starts, whoever writes them.
-          - The default is all O(files). The O(processes[].environment_file) is always one.
+          - Paths of files that the process reads when it starts. A change of their content restarts the process.
+          - The default is all O(files). The O(processes[].environment_file) is always included.
         type: list
         elements: path
       restart_token:
-        description: Any text, such as a version; another text restarts the process.
+        description: Any text, for example a version. A change of the text restarts the process.
         type: str
         default: ""
       reload_on:
-        description: Paths of files that it reads anew when asked to, so that a change only reloads it.
+        description: Paths of files that the process can reload. A change of their content reloads the process and does
+          not restart it.
         type: list
         elements: path
         default: []
       reload_signal:
-        description: Signal that asks it to read O(processes[].reload_on) anew.
+        description: Signal that reloads O(processes[].reload_on).
         type: str
         default: HUP
       reload_command:
-        description: Command that asks it to read O(processes[].reload_on) anew, run by root, instead of a signal.
+        description: Command that reloads O(processes[].reload_on) instead of a signal. Root runs it.
         type: list
         elements: str
       success_exit_status:
-        description: Signals and exit codes that systemd counts as a clean end, such as V(SIGTERM).
+        description: Signals and exit codes that systemd treats as success, such as V(SIGTERM).
         type: list
         elements: str
         default: []
       start_seconds:
-        description: Seconds that it has to stay up to count as started, where O(processes[].ready) says nothing.
+        description: Time that the process must run to count as started without O(processes[].ready), in seconds.
         type: int
         default: 1
       ready:
-        description: How to tell that it is ready. The first of the three that is given is used.
+        description: Readiness check. If several of C(http), C(tcp) and C(command) are set, the first one is used.
         type: dict
         suboptions:
           http:
             description:
-              - An C(http://) or C(https://) URL that answers a GET with a status below 400.
+              - An C(http://) or C(https://) URL. The check passes if the response to a GET has a status below 400.
               - Certificates are not verified.
             type: str
           tcp:
-            description: C(host:port) that accepts a connection.
+            description: C(host:port) that must accept a connection.
             type: str
           command:
-            description: Command that ends with 0, run by the account of the process in its environment.
+            description: Command that must exit with 0. The user of the process runs it in the process's environment.
             type: list
             elements: str
           timeout:
-            description: Seconds until the task fails.
+            description: Maximum time to wait until the process is ready, in seconds. Then the task fails.
             type: int
             default: 60
       liveness:
         description:
-          - Restart the process when it no longer answers, for a process can hang without ending.
-          - A small program, itself the process V(liveness) of the instance, GETs the URL or runs the command and kills
-            the main process after so many failures in a row; the manager starts it again.
+          - Liveness check, which restarts a process that hangs without ending.
+          - The process V(liveness) of the instance requests the URL or runs the command. After the set number of
+            consecutive failures, it kills the main process, and the service manager starts it again.
         type: dict
         suboptions:
           http:
             description:
-              - An C(http://) or C(https://) URL that answers a GET with a status below 400.
+              - An C(http://) or C(https://) URL. The check passes if the response to a GET has a status below 400.
               - Certificates are not verified.
             type: str
           command:
-            description: Command that ends with 0, run by the account of the process in its environment.
+            description: Command that must exit with 0. The user of the process runs it in the process's environment.
             type: list
             elements: str
           interval:
-            description: Seconds between two checks.
+            description: Time between two checks, in seconds.
             type: int
             default: 10
           timeout:
-            description: Seconds within which it has to answer.
+            description: Timeout of one check, in seconds.
             type: int
             default: 5
           failures:
-            description: Failures in a row after which it is killed.
+            description: Number of consecutive failures after which the process is killed.
             type: int
             default: 3
           start_period:
-            description: Seconds after its start in which failures do not count, unless it has answered before.
+            description: Time after the start in which failures do not count, in seconds. It ends with the first
+              successful check.
             type: int
             default: 60
       after:
         description:
-          - Names of processes, also of other groups, or of units that end in C(.service) or C(.target), which systemd
-            starts before this one.
-          - Those of this task are waited for before this one is started.
+          - Names of processes, also of other groups, or of units that end in C(.service) or C(.target). systemd starts
+            them before this process.
+          - The module waits until processes of this task are ready before it starts this process.
         type: list
         elements: str
         default: []
@@ -336,26 +343,27 @@ options:
         default: ""
   rolling:
     description:
-      - Restart one process after the other, each when the one before is ready, so that replicas keep serving.
+      - Whether to restart processes one at a time, each after the previous one is ready, so that replicas remain
+        available.
       - Processes that do not run are always started together.
     type: bool
     default: true
   only:
     description:
-      - Names of the processes that may be started, restarted and reloaded. The default is all.
-      - Others that would need it are named in RV(pending_restart). Files are written and pruned all the same.
+      - Names of the processes that may be started, restarted and reloaded. By default, all processes may.
+      - Other processes that need it are listed in RV(pending_restart). Files are written and pruned in any case.
     type: list
     elements: str
   defer_restarts:
     description:
-      - Do not restart what runs, and name it in RV(pending_restart), so that a playbook can take one replica after the
-        other out of a load balancer and then call this module again with O(only).
+      - Whether to list running processes that need a restart in RV(pending_restart) instead of restarting them. A
+        playbook can then remove one replica at a time from a load balancer and call this module again with O(only).
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: A web server with a file of its own
+- name: Run a web server with one file
   selfhosted.prefect.process_group:
     group: web
     directories:
@@ -375,7 +383,7 @@ EXAMPLES = r"""
         liveness:
           http: http://127.0.0.1:8123/
 
-- name: Take it away again
+- name: Remove the web server
   selfhosted.prefect.process_group:
     group: web
     state: absent
@@ -398,7 +406,7 @@ restarted:
   type: list
   elements: str
 reloaded:
-  description: Names of processes that were asked to read their files anew.
+  description: Names of processes that were reloaded.
   returned: always
   type: list
   elements: str
@@ -408,7 +416,7 @@ removed:
   type: list
   elements: str
 pending_restart:
-  description: Names of processes that need a start, restart or reload which O(only) or O(defer_restarts) has put off.
+  description: Names of processes that still need a start, restart or reload because of O(only) or O(defer_restarts).
   returned: always
   type: list
   elements: str
@@ -417,7 +425,7 @@ manager:
   returned: always
   type: str
 processes:
-  description: How each listed process stands, by its name.
+  description: State of each listed process, by name.
   returned: always
   type: dict
   contains:
@@ -428,13 +436,13 @@ processes:
       description: Whether it runs.
       type: bool
     pid:
-      description: Its main process, 0 where it does not run.
+      description: PID of the main process. 0 if it does not run.
       type: int
     uptime_seconds:
-      description: Seconds since it was started, 0 where it does not run.
+      description: Seconds since the start. 0 if it does not run.
       type: int
     rss_bytes:
-      description: Resident memory of its main process, 0 where it does not run.
+      description: Resident memory of the main process in bytes. 0 if it does not run.
       type: int
 """
 

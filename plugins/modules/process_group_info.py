@@ -2,27 +2,27 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the managed processes of an instance are doing."""
+"""List the managed processes of an instance with their resource usage."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: process_group_info
-short_description: List the processes of an instance on a plain host
+short_description: List the processes of an instance on a host
 version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
-  - Returns every process that M(selfhosted.prefect.process_group) keeps on this machine, with its memory and CPU time.
-  - Needs root.
+  - Returns all processes that M(selfhosted.prefect.process_group) manages on the host, with their memory and CPU time.
+  - Requires root.
 extends_documentation_fragment:
   - selfhosted.prefect.attributes.info
 options:
   instance:
-    description: The instance whose processes are listed.
+    description: Name of the instance.
     type: str
     default: prefect
   manager:
-    description: V(auto) is V(systemd) where it is PID 1, and V(supervisord) otherwise.
+    description: Service manager. V(auto) selects V(systemd) if it is PID 1, and otherwise V(supervisord).
     type: str
     choices: [auto, systemd, supervisord]
     default: auto
@@ -48,11 +48,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the processes
+- name: Read the processes
   selfhosted.prefect.process_group_info:
   register: found
 
-- name: Memory of all of them in MiB
+- name: Show the memory of all processes in MiB
   ansible.builtin.debug:
     msg: "{{ found.processes | map(attribute='memory_bytes') | sum // 1048576 }}"
 """
@@ -65,19 +65,19 @@ processes:
   elements: dict
   contains:
     name: {description: Name., type: str, returned: always, sample: api-1}
-    group: {description: The component that it belongs to., type: str, returned: always, sample: api}
-    unit: {description: Its unit or program., type: str, returned: always, sample: prefect-api-1}
-    running: {description: Whether it runs., type: bool, returned: always}
-    pid: {description: "Its main process, 0 where it does not run.", type: int, returned: always}
-    uptime_seconds: {description: Seconds since it was started., type: int, returned: always}
+    group: {description: Component of the process., type: str, returned: always, sample: api}
+    unit: {description: Unit or program., type: str, returned: always, sample: prefect-api-1}
+    running: {description: Whether the process runs., type: bool, returned: always}
+    pid: {description: "Main process; 0 if it does not run.", type: int, returned: always}
+    uptime_seconds: {description: Seconds since the start., type: int, returned: always}
     memory_bytes:
       description:
-        - Memory of its main process and of those that it has started. What several processes share is divided among
-          them (PSS), so that a sum over processes counts nothing twice.
+        - Memory of the main process and its child processes in bytes. Shared memory is divided among the processes that
+          share it (PSS), so a sum over processes counts nothing twice.
       type: int
       returned: always
     cpu_seconds:
-      description: CPU seconds so far of the same processes, and of those among them that have ended.
+      description: CPU time of these processes in seconds, including child processes that have ended.
       type: float
       returned: always
 """

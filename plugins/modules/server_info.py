@@ -10,12 +10,11 @@ module: server_info
 short_description: Read health, version and settings of a Prefect server
 version_added: 1.0.0
 description:
-  - Read whether the server is healthy and ready, its version, and on request its settings.
-  - Everything in the settings that can be a password is masked, also inside URLs, which the server itself does
-    not do for all of them.
+  - Return the health, readiness and version of a server and, with O(settings), its settings.
+  - The module masks every setting that can be a password, also in URLs. The server itself does not mask all of them.
 options:
   settings:
-    description: Whether to read the settings too.
+    description: Whether to return the settings, too.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -33,7 +32,7 @@ EXAMPLES = r"""
   register: prefect
   failed_when: not prefect.server.ready
 
-- name: Read the settings that are in force
+- name: Read the effective settings
   selfhosted.prefect.server_info:
     api_url: http://127.0.0.1:4200/api
     settings: true
@@ -47,12 +46,12 @@ server:
   contains:
     version: {description: Version of Prefect., type: str, returned: always, sample: 3.9.1}
     api_version: {description: Version of its REST API., type: str, returned: always}
-    healthy: {description: Whether it answers., type: bool, returned: always}
+    healthy: {description: Whether the server answers., type: bool, returned: always}
     ready:
-      description: Whether it reaches its database. False when it still says no after O(retry_timeout) seconds.
+      description: Whether the server reaches its database. False if it is still not ready after O(retry_timeout).
       type: bool
       returned: always
-    settings: {description: The settings in force., type: dict, returned: when O(settings=true)}
+    settings: {description: The effective settings., type: dict, returned: when O(settings=true)}
 """
 
 import re

@@ -10,18 +10,18 @@ module: tag_concurrency_limit
 short_description: Manage the concurrency limit of a task run tag
 version_added: 1.0.0
 description:
-  - Create, change or delete the limit of task runs that carry a tag.
-  - Task runs that hold a slot keep it when the limit changes.
+  - Create, update or delete the concurrency limit of task runs with a tag.
+  - Task runs that occupy a slot keep it when the limit changes.
 options:
   tag:
-    description: The tag. C(/ % & < >) are refused.
+    description: The tag. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   concurrency_limit:
-    description: The most task runs with this tag at the same time. Needed to create a limit; it cannot be null.
+    description: Maximum of concurrent task runs with this tag. Required to create a limit. It cannot be null.
     type: int
   state:
-    description: Whether the limit is there.
+    description: Whether the limit exists.
     type: str
     choices: [present, absent]
     default: present
@@ -36,13 +36,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: At most ten tasks talk to the database
+- name: Limit the tasks that use the database to ten
   selfhosted.prefect.tag_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     tag: database
     concurrency_limit: 10
 
-- name: No such limit
+- name: Delete the limit
   selfhosted.prefect.tag_concurrency_limit:
     api_url: http://127.0.0.1:4200/api
     tag: database
@@ -51,13 +51,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tag_concurrency_limit:
-  description: The limit in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The limit in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     tag: {description: The tag., type: str, returned: always}
-    concurrency_limit: {description: Most task runs at the same time., type: int, returned: always}
-    active_slots: {description: Slots that are held now., type: int, returned: when it exists}
+    concurrency_limit: {description: Maximum of concurrent task runs., type: int, returned: always}
+    active_slots: {description: Slots that are occupied now., type: int, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {tag: database, concurrency_limit: 10, active_slots: 3}
 """

@@ -10,11 +10,11 @@ module: tag_concurrency_limit_info
 short_description: Read tag concurrency limits
 version_added: 1.0.0
 description:
-  - Read one tag concurrency limit, or all of them, each in the shape that
-    M(selfhosted.prefect.tag_concurrency_limit) returns.
+  - Return tag concurrency limits, each in the format that M(selfhosted.prefect.tag_concurrency_limit) returns.
+  - Return all of them unless an option selects some.
 options:
   tag:
-    description: The tag of the one to read. All when omitted.
+    description: Tag whose limit is read. By default, all limits are read.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all tag concurrency limits
   selfhosted.prefect.tag_concurrency_limit_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one tag concurrency limit
   selfhosted.prefect.tag_concurrency_limit_info:
     api_url: http://127.0.0.1:4200/api
     tag: database
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 tag_concurrency_limits:
-  description: Those that were found, each like the result of M(selfhosted.prefect.tag_concurrency_limit).
+  description: The tag concurrency limits found, each in the format of M(selfhosted.prefect.tag_concurrency_limit).
   returned: success
   type: list
   elements: dict
 tag_concurrency_limit:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The tag concurrency limit that the options identify, or null if it does not exist.
   returned: when O(tag) is given
   type: dict
 """

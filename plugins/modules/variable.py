@@ -10,8 +10,8 @@ module: variable
 short_description: Manage a variable
 version_added: 1.0.0
 description:
-  - Create, change or delete a variable, which flows read by its name, and which everybody who reaches the API can read.
-  - A name that looks like a secret is warned about. Secrets belong into a M(selfhosted.prefect.block_document).
+  - Create, update or delete a variable. Flows read it by its name. Every client of the API can read it.
+  - The module warns about a name that looks like a secret. Store secrets in a M(selfhosted.prefect.block_document).
 options:
   name:
     description: "Name of the variable: 1 to 255 lowercase letters, digits, dashes and underscores."
@@ -19,18 +19,18 @@ options:
     required: true
   value:
     description:
-      - Any JSON value of at most 5000 bytes; the whole value, not merged with the present one.
-      - Needed to create a variable. Null is a value like any other here, and is stored.
-      - "What looks like a number or a boolean in YAML is one. A template yields text unless Ansible keeps types: with
-        ansible-core before 2.19 set C(jinja2_native), or write numbers and booleans literally."
-      - Mark text with braces that Ansible should not touch as C(!unsafe).
+      - Any JSON value of at most 5000 bytes. Replaces the existing value and is not merged with it.
+      - Required to create a variable. Null is stored as a value.
+      - Numbers and booleans in YAML keep their types. A template returns text unless Ansible preserves types. With
+        ansible-core before 2.19, set C(jinja2_native), or write numbers and booleans literally.
+      - Mark text with braces that Ansible must not evaluate as C(!unsafe).
     type: raw
   tags:
     description: Tags, in any order. Null clears them.
     type: list
     elements: str
   state:
-    description: Whether the variable is there.
+    description: Whether the variable exists.
     type: str
     choices: [present, absent]
     default: present
@@ -44,7 +44,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Where the reports go
+- name: Create a variable with a mapping
   selfhosted.prefect.variable:
     api_url: http://127.0.0.1:4200/api
     name: report_targets
@@ -53,19 +53,19 @@ EXAMPLES = r"""
       monthly: []
     tags: [reporting]
 
-- name: A template for the flow, which Ansible leaves alone
+- name: Create a variable with a template that Ansible does not evaluate
   selfhosted.prefect.variable:
     api_url: http://127.0.0.1:4200/api
     name: greeting
     value: !unsafe 'Hello {{ customer }}'
 
-- name: Nobody is on call
+- name: Create a variable with the value null
   selfhosted.prefect.variable:
     api_url: http://127.0.0.1:4200/api
     name: on_call
     value: null
 
-- name: No such variable
+- name: Delete a variable
   selfhosted.prefect.variable:
     api_url: http://127.0.0.1:4200/api
     name: greeting
@@ -74,12 +74,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 variable:
-  description: The variable in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The variable in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
-    value: {description: Its value., type: raw, returned: always}
+    value: {description: Value., type: raw, returned: always}
     tags: {description: Tags., type: list, elements: str, returned: always}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {name: report_targets, value: {daily: [ops@example.com], monthly: []}, tags: [reporting]}

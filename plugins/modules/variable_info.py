@@ -10,8 +10,8 @@ module: variable_info
 short_description: Read variables
 version_added: 1.0.0
 description:
-  - Read one variable, or all of them, each in the shape that
-    M(selfhosted.prefect.variable) returns.
+  - Return variables, each in the format that M(selfhosted.prefect.variable) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
     description: Only the variable of this name.
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all variables
   selfhosted.prefect.variable_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one variable
   selfhosted.prefect.variable_info:
     api_url: http://127.0.0.1:4200/api
     name: report_targets
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 variables:
-  description: Those that were found, each like the result of M(selfhosted.prefect.variable).
+  description: The variables found, each in the format of M(selfhosted.prefect.variable).
   returned: success
   type: list
   elements: dict
 variable:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The variable that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """

@@ -10,54 +10,54 @@ module: work_pool
 short_description: Manage a work pool and its queues
 version_added: 1.0.0
 description:
-  - Create, change or delete a work pool together with its queues.
-  - The base job template is made from the server's own default template of the pool's type, so that fields which a
-    newer Prefect adds stay in it. Only what differs from the defaults is stated.
+  - Create, update or delete a work pool together with its queues.
+  - The module builds the base job template from the server's default template of the pool's type, so it includes fields
+    that a newer Prefect adds. You set only the differences from the defaults.
 options:
   name:
     description:
-      - Name of the pool, which is also its identity.
-      - The server refuses C(/ % & < >), and new names that start with C(prefect).
+      - Name of the pool, which identifies it.
+      - The characters C(/ % & < >) are not allowed. The server rejects new names that start with C(prefect).
     type: str
     required: true
   type:
     description:
-      - Type of the workers that serve the pool, such as V(process), V(kubernetes) or V(docker).
-      - Needed to create a pool. The server cannot change it, so another type than the existing one is refused, and
-        so is null.
+      - Type of the pool's workers, such as V(process), V(kubernetes) or V(docker).
+      - Required to create a pool. The server cannot change the type, so the module rejects another type than the
+        existing one. It cannot be null.
     type: str
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   paused:
-    description: Whether the pool hands out no work. Null means V(false).
+    description: Whether the pool is paused and hands out no runs. Null means V(false).
     type: bool
   concurrency_limit:
-    description: The most flow runs of this pool that run at the same time. V(0) stops it, null removes the limit.
+    description: Maximum of concurrent flow runs of this pool. V(0) stops the pool. Null removes the limit.
     type: int
   job:
     description:
-      - Defaults of the template's variables, for example C(image) or C(finished_job_ttl) of a Kubernetes pool.
-      - Variables that the template does not declare are refused before anything is written.
-      - Variables that are not named have the template's own default. Null or V({}) means no changes to the template.
+      - Default values of the template's variables, for example C(image) or C(finished_job_ttl) of a Kubernetes pool.
+      - The module rejects variables that the template does not declare, before it writes anything.
+      - Omitted variables keep the template's own default. Null or V({}) means no changes to the template.
     type: dict
   job_manifest_patch:
     description:
-      - Merged into the template's C(job_configuration), for what has no variable.
-      - Mappings are merged, null removes a key, lists of mappings with a C(name) (containers, volumes, environment) are
-        merged by that name, other lists are replaced.
-      - Prefect's own C({{ variable }}) placeholders need C(!unsafe) in YAML, so that Ansible leaves them alone.
+      - Patch of the template's C(job_configuration), for fields without a variable.
+      - Mappings are merged. Null removes a key. Lists of mappings with a C(name) (containers, volumes, environment) are
+        merged by that name. Other lists are replaced.
+      - Mark Prefect's own C({{ variable }}) placeholders as C(!unsafe), so that Ansible does not evaluate them.
     type: dict
   base_job_template:
     description:
-      - The whole template, with C(job_configuration) and C(variables), to use instead of the server's default one.
-        O(job) and O(job_manifest_patch) are applied on top of it. Null means the server's default.
-      - When none of O(job), O(job_manifest_patch) and O(base_job_template) is given, an existing pool's template is
-        left alone and a new pool gets the default one.
+      - Complete template, with C(job_configuration) and C(variables), that replaces the server's default template.
+        O(job) and O(job_manifest_patch) are applied to it. Null means the server's default.
+      - If O(job), O(job_manifest_patch) and O(base_job_template) are all omitted, the template of an existing pool does
+        not change, and a new pool gets the default template.
     type: dict
   storage_configuration:
-    description: Where bundles and results of this pool's flow runs are kept. Parts that are omitted are left alone.
-      Null clears all.
+    description: Storage of the bundles and results of this pool's flow runs. Omitted suboptions do not change. Null
+      clears all.
     type: dict
     suboptions:
       bundle_upload_step:
@@ -71,32 +71,34 @@ options:
         type: str
   queues:
     description:
-      - Queues of the pool, including the queue V(default) that every pool has. Queues that are not listed keep all but
-        their priority, which the server moves when a listed queue needs it.
-      - Either every queue states its priority, or none does and the order of the list decides. It cannot be null.
+      - Queues of the pool, including the queue V(default) that every pool has. Queues that are not listed keep their
+        settings. Only their priority changes if the server assigns it to a listed queue.
+      - Set C(priority) for all listed queues, or for none. In the latter case, the order of the list sets the
+        priorities. It cannot be null.
     type: list
     elements: dict
     suboptions:
       name:
-        description: Name of the queue. C(/ % & < >) are refused.
+        description: Name of the queue. The characters C(/ % & < >) are not allowed.
         type: str
         required: true
       priority:
         description:
-          - The place in the order of service; V(1) is served first. Unique within a pool.
-          - When another queue has this priority, the server moves that one (and those it meets) one further.
+          - Priority of the queue, unique within a pool. V(1) is the highest.
+          - If another queue has this priority, the server moves that queue down by one, and also any queue that then
+            has the same priority.
         type: int
       concurrency_limit:
-        description: The most flow runs of this queue that run at the same time. V(0) stops it, null removes the limit.
+        description: Maximum of concurrent flow runs of this queue. V(0) stops the queue. Null removes the limit.
         type: int
       description:
-        description: Text for people. Null clears it.
+        description: Description. Null clears it.
         type: str
       paused:
-        description: Whether the queue hands out no work. Null means V(false).
+        description: Whether the queue is paused and hands out no runs. Null means V(false).
         type: bool
   state:
-    description: Whether the pool is there.
+    description: Whether the pool exists.
     type: str
     choices: [present, absent]
     default: present
@@ -108,7 +110,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A pool for processes with two queues, the external API's first
+- name: Create a process work pool with two queues
   selfhosted.prefect.work_pool:
     api_url: http://127.0.0.1:4200/api
     name: fast
@@ -119,7 +121,7 @@ EXAMPLES = r"""
         concurrency_limit: 40
       - name: default
 
-- name: A pool for Kubernetes jobs that are cleaned up after five minutes and end quickly
+- name: Create a Kubernetes work pool with a TTL of five minutes and a short grace period
   selfhosted.prefect.work_pool:
     api_url: http://127.0.0.1:4200/api
     name: kubernetes-fast
@@ -144,13 +146,13 @@ EXAMPLES = r"""
                   securityContext:
                     allowPrivilegeEscalation: false
 
-- name: Remove the pool's concurrency limit
+- name: Remove the concurrency limit of the work pool
   selfhosted.prefect.work_pool:
     api_url: http://127.0.0.1:4200/api
     name: fast
     concurrency_limit: null
 
-- name: No such pool
+- name: Delete the work pool
   selfhosted.prefect.work_pool:
     api_url: http://127.0.0.1:4200/api
     name: fast
@@ -159,20 +161,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 work_pool:
-  description: The pool in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The pool in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name: {description: Name., type: str, returned: always}
     type: {description: Type of its workers., type: str, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    paused: {description: Whether it hands out no work., type: bool, returned: always}
-    concurrency_limit: {description: Most runs at the same time; null is no limit., type: int, returned: always}
+    description: {description: Description., type: str, returned: always}
+    paused: {description: Whether the pool is paused., type: bool, returned: always}
+    concurrency_limit: {description: Maximum of concurrent runs; null for no limit., type: int, returned: always}
     base_job_template: {description: The whole template., type: dict, returned: always}
-    storage_configuration: {description: Where bundles and results are kept., type: dict, returned: always}
-    queues: {description: All queues in the order they are served., type: list, elements: dict, returned: always}
-    status: {description: READY once a worker polls., type: str, returned: when it exists}
-    active_slots: {description: Slots of the limit in use., type: int, returned: when it exists}
+    storage_configuration: {description: Storage of bundles and results., type: dict, returned: always}
+    queues: {description: All queues ordered by priority., type: list, elements: dict, returned: always}
+    status: {description: READY if a worker polls it., type: str, returned: when it exists}
+    active_slots: {description: Slots that are occupied now., type: int, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {name: fast, type: process, concurrency_limit: 50, paused: false}
 """

@@ -10,11 +10,11 @@ module: work_pool_info
 short_description: Read work pools
 version_added: 1.0.0
 description:
-  - Read one work pool, or all of them, each in the shape that
-    M(selfhosted.prefect.work_pool) returns.
+  - Return work pools, each in the format that M(selfhosted.prefect.work_pool) returns.
+  - Return all of them unless an option selects some.
 options:
   name:
-    description: Name of the one to read. All when omitted.
+    description: Name of the work pool to read. By default, all are read.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -26,26 +26,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all work pools
   selfhosted.prefect.work_pool_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one work pool
   selfhosted.prefect.work_pool_info:
     api_url: http://127.0.0.1:4200/api
     name: fast
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 work_pools:
-  description: Those that were found, each like the result of M(selfhosted.prefect.work_pool).
+  description: The work pools found, each in the format of M(selfhosted.prefect.work_pool).
   returned: success
   type: list
   elements: dict
 work_pool:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The work pool that the options identify, or null if it does not exist.
   returned: when O(name) is given
   type: dict
 """

@@ -10,33 +10,34 @@ module: work_queue
 short_description: Manage one queue of a work pool
 version_added: 1.0.0
 description:
-  - Create, change or delete one queue. To state all queues of a pool and their order, use
-    O(selfhosted.prefect.work_pool#module:queues), because priorities that are set one by one move each other.
+  - Create, update or delete one queue. To manage all queues of a work pool and their order, use
+    O(selfhosted.prefect.work_pool#module:queues), because priorities that are set one by one change each other.
 options:
   work_pool:
-    description: Name of the pool, which must exist.
+    description: Name of the work pool, which must exist.
     type: str
     required: true
   name:
-    description: Name of the queue. C(/ % & < >) are refused.
+    description: Name of the queue. The characters C(/ % & < >) are not allowed.
     type: str
     required: true
   priority:
     description:
-      - The place in the order of service; V(1) is served first. Unique within a pool, and never null.
-      - When another queue has this priority, the server moves that one (and those it meets) one further.
+      - Priority of the queue, unique within a pool. V(1) is the highest. It cannot be null.
+      - If another queue has this priority, the server moves that queue down by one, and also any queue that then has
+        the same priority.
     type: int
   concurrency_limit:
-    description: The most flow runs of this queue that run at the same time. V(0) stops it, null removes the limit.
+    description: Maximum of concurrent flow runs of this queue. V(0) stops the queue. Null removes the limit.
     type: int
   description:
-    description: Text for people. Null clears it.
+    description: Description. Null clears it.
     type: str
   paused:
-    description: Whether the queue hands out no work. Null means V(false).
+    description: Whether the queue is paused and hands out no runs. Null means V(false).
     type: bool
   state:
-    description: Whether the queue is there.
+    description: Whether the queue exists.
     type: str
     choices: [present, absent]
     default: present
@@ -50,14 +51,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: At most four runs of this queue at a time
+- name: Limit a work queue to four concurrent runs
   selfhosted.prefect.work_queue:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
     name: external-api
     concurrency_limit: 4
 
-- name: No such queue
+- name: Delete the work queue
   selfhosted.prefect.work_queue:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
@@ -67,18 +68,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 work_queue:
-  description: The queue in terms of the options, with the runtime fields of the server; null when it is absent.
+  description: The queue in terms of the options, with the runtime fields of the server. Null if it does not exist.
   returned: success
   type: dict
   contains:
-    work_pool: {description: Name of the pool., type: str, returned: always}
+    work_pool: {description: Name of the work pool., type: str, returned: always}
     name: {description: Name., type: str, returned: always}
-    priority: {description: Place in the order of service., type: int, returned: when it exists}
-    concurrency_limit: {description: Most runs at the same time; null is no limit., type: int, returned: always}
-    description: {description: Text for people., type: str, returned: always}
-    paused: {description: Whether it hands out no work., type: bool, returned: always}
-    status: {description: READY once a worker polls., type: str, returned: when it exists}
-    last_polled: {description: When a worker last asked for work., type: str, returned: when it exists}
+    priority: {description: Priority; 1 is the highest., type: int, returned: when it exists}
+    concurrency_limit: {description: Maximum of concurrent runs; null for no limit., type: int, returned: always}
+    description: {description: Description., type: str, returned: always}
+    paused: {description: Whether the queue is paused., type: bool, returned: always}
+    status: {description: READY if a worker polls it., type: str, returned: when it exists}
+    last_polled: {description: Time of a worker's last poll., type: str, returned: when it exists}
     id: {description: The server's id., type: str, returned: when it exists}
   sample: {work_pool: fast, name: external-api, priority: 1, concurrency_limit: 4, paused: false, description: ""}
 """

@@ -10,14 +10,14 @@ module: work_queue_info
 short_description: Read work queues
 version_added: 1.0.0
 description:
-  - Read one work queue, or all of them, each in the shape that
-    M(selfhosted.prefect.work_queue) returns.
+  - Return work queues, each in the format that M(selfhosted.prefect.work_queue) returns.
+  - Return all of them unless an option selects some.
 options:
   work_pool:
-    description: Only queues of this pool.
+    description: Only queues of this work pool.
     type: str
   name:
-    description: Only queues of this name.
+    description: Only queues with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -29,27 +29,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read all of them
+- name: Read all work queues
   selfhosted.prefect.work_queue_info:
     api_url: http://127.0.0.1:4200/api
-  register: all_of_them
+  register: result
 
-- name: Read one
+- name: Read one work queue
   selfhosted.prefect.work_queue_info:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
     name: default
-  register: this_one
+  register: result
 """
 
 RETURN = r"""
 work_queues:
-  description: Those that were found, each like the result of M(selfhosted.prefect.work_queue).
+  description: The work queues found, each in the format of M(selfhosted.prefect.work_queue).
   returned: success
   type: list
   elements: dict
 work_queue:
-  description: The one that was asked for by its whole natural key, or null when there is none.
+  description: The work queue that the options identify, or null if it does not exist.
   returned: when O(work_pool) and O(name) are given
   type: dict
 """

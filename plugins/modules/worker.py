@@ -7,32 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: worker
-short_description: Forget workers
+short_description: Delete worker entries
 version_added: 1.0.0
 description:
-  - Delete the entries of workers, for example of those that will not come back. A worker that is alive registers again
-    with its next heartbeat.
-  - All options that are given must fit. At least one of O(name), O(status) and O(older_than) is needed.
+  - Delete the entries of workers, for example of workers that no longer exist. A running worker registers again with
+    its next heartbeat.
+  - A worker must match all options that are set. At least one of O(name), O(status) and O(older_than) is required.
 options:
   work_pool:
-    description: Only workers of this pool. All pools when omitted.
+    description: Only workers of this work pool. By default, workers of all pools match.
     type: str
   name:
-    description: Only workers of this name.
+    description: Only workers with this name.
     type: str
   status:
-    description: Only workers with this status, as the server's background services last saw it.
+    description: Only workers with this status, as last set by the server's background services.
     type: str
     choices: [OFFLINE, ONLINE]
   older_than:
-    description: Only workers whose last heartbeat is older than this many seconds, or which never had one.
+    description: Only workers without a heartbeat within this period, in seconds.
     type: float
   max_count:
-    description: The task fails without a change when more workers than this fit.
+    description: Maximum number of workers. If more workers match, the task fails without a change.
     type: int
     default: 100
   state:
-    description: Workers register themselves, so all that can be wanted of one is that it is not there.
+    description: The only value is V(absent), because workers register themselves.
     type: str
     choices: [absent]
     required: true
@@ -46,7 +46,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Forget workers that have been silent for a day
+- name: Delete workers without a heartbeat for a day
   selfhosted.prefect.worker:
     api_url: http://127.0.0.1:4200/api
     status: OFFLINE
@@ -56,7 +56,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workers:
-  description: The workers that were (or in check mode would be) deleted, each like those of
+  description: The workers that were deleted, or would be in check mode, each in the format of
     M(selfhosted.prefect.worker_info).
   returned: success
   type: list

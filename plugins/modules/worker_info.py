@@ -10,13 +10,13 @@ module: worker_info
 short_description: Read the workers of work pools
 version_added: 1.0.0
 description:
-  - Read the workers that the server knows, with the age of their last heartbeat.
+  - Return the workers that the server knows, with the age of their last heartbeat.
 options:
   work_pool:
-    description: Only workers of this pool. All pools when omitted.
+    description: Only workers of this work pool. By default, workers of all pools are returned.
     type: str
   name:
-    description: Only workers of this name.
+    description: Only workers with this name.
     type: str
 extends_documentation_fragment:
   - selfhosted.prefect.prefect
@@ -28,7 +28,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Wait for two workers that are alive
+- name: Wait until two workers are alive
   selfhosted.prefect.worker_info:
     api_url: http://127.0.0.1:4200/api
     work_pool: fast
@@ -40,24 +40,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workers:
-  description: The workers, sorted by pool and name.
+  description: The workers, sorted by work pool and name.
   returned: success
   type: list
   elements: dict
   contains:
     name: {description: Name., type: str, returned: always}
-    work_pool: {description: Name of its pool., type: str, returned: always}
+    work_pool: {description: Name of the work pool., type: str, returned: always}
     status:
-      description: ONLINE or OFFLINE, as the server's background services last saw it.
+      description: ONLINE or OFFLINE, as last set by the server's background services.
       type: str
       returned: always
     alive:
-      description: Whether the last heartbeat is younger than three intervals, by the clock of the machine that asks.
+      description: Whether the last heartbeat is less than three intervals old, by the clock of the module's host.
       type: bool
       returned: always
     seconds_since_heartbeat: {description: Age of the last heartbeat; null without one., type: float, returned: always}
-    last_heartbeat_time: {description: When it was., type: str, returned: always}
-    heartbeat_interval_seconds: {description: How often it promises one., type: int, returned: always}
+    last_heartbeat_time: {description: Time of the last heartbeat., type: str, returned: always}
+    heartbeat_interval_seconds: {description: Seconds between two heartbeats., type: int, returned: always}
     id: {description: The server's id., type: str, returned: always}
 """
 

@@ -195,7 +195,7 @@ def test_a_port_in_use(untouched: Machine) -> None:
     finally:
         untouched.sh(f"kill {pid}; while [ -d /proc/{pid} ]; do sleep 0.1; done")
     assert found.keys() == {"prefect_redis_port"}
-    assert "in use by something else" in found["prefect_redis_port"]
+    assert "in use by another program" in found["prefect_redis_port"]
     assert "use another port" in found["prefect_redis_port"]
 
 

@@ -22,14 +22,14 @@ def pool(**workers: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"prefect_storage_class": "none-such"}, "prefect_storage_class: There is no storage class none-such."),
+        ({"prefect_storage_class": "none-such"}, "prefect_storage_class: The storage class none-such does not exist."),
         (
             {"prefect_image_pull_secrets": ["none-such"]},
-            "prefect_image_pull_secrets: There is no Secret none-such in the namespace",
+            "prefect_image_pull_secrets: The Secret none-such does not exist in the namespace",
         ),
         (
             pool(min=1, max=3, autoscaling={"metric": "backlog"}),
-            "prefect_work_pools[].workers.autoscaling: Workers shall follow the backlog of their pool, and the cluster "
+            "prefect_work_pools[].workers.autoscaling: Workers scale by the backlog of their pool, but the cluster "
             "has no KEDA.",
         ),
         (
@@ -85,7 +85,8 @@ def test_what_the_login_may_not_is_listed(development: Deployment, installed: In
         client.json("DELETE", f"{core}/serviceaccounts/half")
     output = " ".join(refused.output.split())
     assert refused.code != 0
-    assert f"Its login is not allowed to delete deployments.apps in {namespace}." in output
-    assert f"Its login is not allowed to get, list, create, patch, delete secrets in {namespace}." in output
-    assert "Its login is not allowed to get, list, create, patch, delete namespaces in the whole cluster." in output
+    assert f"The credentials are not permitted to delete deployments.apps in {namespace}." in output
+    assert f"The credentials are not permitted to get, list, create, patch, delete secrets in {namespace}." in output
+    verbs = "get, list, create, patch, delete"
+    assert f"The credentials are not permitted to {verbs} namespaces in the whole cluster." in output
     assert token not in refused.output

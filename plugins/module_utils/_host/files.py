@@ -76,8 +76,8 @@ class _Way:
         self.links += 1
         if not self.is_roots(entry):
             raise UnsafeError(
-                f"{self.path}: {link} is a symbolic link to {target}, and others than root can have put it there, so "
-                "root does not follow it. Look who made it, remove it, and run again."
+                f"{self.path}: {link} is a symbolic link to {target}, which another user than root can create, so "
+                "root does not follow it. Check who created it, remove it, and run again."
             )
         if self.links > launch.LINKS:
             raise UnsafeError(f"{self.path}: {link} is one of too many symbolic links. Remove it, and run again.")

@@ -113,7 +113,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise PrefectError(f"api_url: {_without_login(url)!r} is not a URL: give http(s)://host[:port]/api")
         if parts.username or parts.password:
-            raise PrefectError("api_url: a login inside the URL would show up in logs: use auth_string instead")
+            raise PrefectError("api_url: credentials in the URL would be visible in logs: use auth_string instead")
         self.url = url.rstrip("/")
         self.read_only = read_only
         self._scheme, self._host = parts.scheme, parts.hostname

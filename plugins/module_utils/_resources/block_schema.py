@@ -47,7 +47,7 @@ class BlockSchema(Kind):
     part_of = "block_type"
     refers_to = ("block_type", "block_schema")
     documentation = "Schemas of block types"
-    documentation_more = "One that refers to another comes after it."
+    documentation_more = "A schema that refers to another must follow it."
     purge_documentation = "Schemas of block types that no block uses"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -34,7 +34,7 @@ class Deployment(Flow):
     refers_to = ("flow", "work_pool", "work_queue", "global_concurrency_limit", "block_document")
     plural = "deployments"
     documentation = "Deployments with their schedules"
-    purge_documentation = "Deployments, with their schedules and runs that are due"
+    purge_documentation = "Deployments, with their schedules and scheduled runs"
     key = ("flow", "name")
     route = ("deployments",)
     fields = {

@@ -59,7 +59,7 @@ class DeploymentSchedule(Kind):
     part_of = "deployment"
     refers_to = ("deployment",)
     exported = purged = False  # deployments list all of theirs
-    documentation = "Single schedules of deployments whose other schedules are left alone"
+    documentation = "Single schedules of deployments, without effect on their other schedules"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield ("deployment", *options["deployment"].split("/", 1))

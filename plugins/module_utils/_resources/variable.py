@@ -53,7 +53,7 @@ class Variable(Kind):
     ) -> ChangeSet:
         if state == "present" and item.get("value") and SECRET_NAME.search(item["name"]):
             client.remarks.warn(
-                f"{self.title(item)} looks like a secret, but everybody who reaches the API can read variables: "
+                f"{self.title(item)} looks like a secret, but every client of the API can read variables: "
                 "keep secrets in a block_document"
             )
         return super().plan(client, item, found, state)

@@ -32,7 +32,7 @@ def certificate_problems(
     missing = [part for part in _OPTIONS if not files[part]]
     if missing:
         return [
-            problem(options[part], "There is no such file, it cannot be read, or it is empty.", _REMEDIES[part])
+            problem(options[part], "The file does not exist, is not readable, or is empty.", _REMEDIES[part])
             for part in missing
         ]
     if not AVAILABLE:

@@ -89,7 +89,7 @@ def _same_key(certificate: x509.Certificate, key: str) -> str:
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
     except TypeError:
-        return "has a passphrase, which nobody could give to the processes that read it"
+        return "has a passphrase, which processes that read it cannot enter"
     except ValueError:
         return "is not a private key in PEM"
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

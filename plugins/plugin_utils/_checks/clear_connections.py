@@ -37,9 +37,9 @@ def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
         return  # does not leave the cluster
     yield from _said(
         "prefect_tls" if ours else "prefect_database_ssl_mode",
-        "Connections to PostgreSQL do not verify who answers, and are encrypted only where it offers that",
+        "Connections to PostgreSQL do not verify the server, and are encrypted only if the server offers TLS",
         clients,
-        _REMEDY if ours else "Set it to verify-full, and prefect_database_ca to the authority of that PostgreSQL.",
+        _REMEDY if ours else "Set it to verify-full, and prefect_database_ca to the CA certificate of that PostgreSQL.",
     )
 
 
@@ -52,24 +52,24 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
     clients = _elsewhere([*v["prefect_api_hosts"], *v["prefect_services_hosts"]], own[:1])
     yield from _said(
         "prefect_tls" if own else "prefect_redis_url",
-        "The password of Redis, and what API and background services keep there, are in clear",
+        "The password and the data of Redis are sent unencrypted",
         clients,
-        _REMEDY if own else "Use a Redis with TLS (rediss://), and set prefect_redis_ca to its authority.",
+        _REMEDY if own else "Use a Redis with TLS (rediss://), and set prefect_redis_ca to its CA certificate.",
     )
 
 
 def _poolers(v: Mapping[str, Any]) -> Iterator[Problem]:
     poolers = v["prefect_pgbouncer_hosts"]
     alone = [host for host in v["prefect_api_hosts"] if host not in poolers]
-    yield from _said("prefect_tls", "The API's queries to PgBouncer are in clear", _elsewhere(alone, poolers[:1]))
+    yield from _said("prefect_tls", "The API's queries to PgBouncer are unencrypted", _elsewhere(alone, poolers[:1]))
 
 
 def _behind_the_gateway(v: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _said(
         "prefect_api_hosts",
-        "Requests to the API, with its login, are in clear behind the gateway",
+        "Requests from the gateway to the API, with credentials, are unencrypted",
         _elsewhere(v["prefect_gateway_hosts"], v["prefect_api_hosts"]),
-        "Run the API on the gateway's hosts, or connect these hosts by a network that encrypts, such as WireGuard.",
+        "Run the API on the gateway's hosts, or connect these hosts by an encrypted network, such as WireGuard.",
     )
 
 
@@ -81,7 +81,7 @@ def _clients(v: Mapping[str, Any]) -> Iterator[Problem]:
     remedy = "Set prefect_tls, or prefect_gateway_tls_certificate and prefect_api_url."
     yield from _said(
         "prefect_api_url",
-        "Requests of workers and flow runs to the gateway, with the API's login, are in clear",
+        "Requests of workers and flow runs to the gateway, with credentials, are unencrypted",
         _elsewhere(v["prefect_worker_hosts"], gateways[:1]),
         remedy,
     )
@@ -90,14 +90,14 @@ def _clients(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
     yield problem(
         "prefect_platform",
-        "Between pods, nothing is encrypted by this collection.",
-        "Have the network of the cluster do it (WireGuard of Cilium or Calico), or a service mesh.",
+        "This collection does not encrypt connections between pods.",
+        "Enable encryption in the cluster's network (WireGuard of Cilium or Calico), or use a service mesh.",
     )
     if v["prefect_gateway_host"] and not v["gateway_tls"]:
         yield problem(
             "prefect_gateway_tls_secret",
-            f"Requests to {v['prefect_gateway_host']}, with the API's login, are in clear.",
-            "Name a Secret with its certificate, unless the controller has one of its own.",
+            f"Requests to {v['prefect_gateway_host']}, with credentials, are unencrypted.",
+            "Set it to a Secret with a certificate, unless the controller has its own.",
         )
 
 

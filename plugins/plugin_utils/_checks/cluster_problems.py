@@ -43,8 +43,8 @@ def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
         in_namespace = " in " in entry
         yield problem(
             "prefect_kubeconfig",
-            f"Its login is not allowed to {entry}{'' if in_namespace else ' in the whole cluster'}.",
-            "Grant it that, for example with the ClusterRole admin in the namespace, or use another login."
+            f"The credentials are not permitted to {entry}{'' if in_namespace else ' in the whole cluster'}.",
+            "Grant the permission, for example with the ClusterRole admin in the namespace, or use other credentials."
             if in_namespace
             else "Grant it that, or use another login. With prefect_create_namespaces and prefect_admission_policies: "
             "false, and with process pools that do not follow their backlog in PostgreSQL, it needs nothing there. An "
@@ -63,16 +63,16 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
         if not found["exists"] and not needs["create_namespaces"]:
             yield problem(
                 "prefect_namespace",
-                f"There is no namespace {name}, and prefect_create_namespaces is false.",
-                "Make it, or set prefect_create_namespaces to true.",
+                f"The namespace {name} does not exist, and prefect_create_namespaces is false.",
+                "Create it, or set prefect_create_namespaces to true.",
             )
         for secret in found["missing_secrets"]:
             if secret not in needs["pull_secrets"] and name != needs["namespace"]:
                 continue  # only pods of the instance and its Ingress use it
             yield problem(
                 _secret_option(secret, needs),
-                f"There is no Secret {secret} in the namespace {name}.",
-                "Make it first, or take its name out of the inventory.",
+                f"The Secret {secret} does not exist in the namespace {name}.",
+                "Create it first, or remove its name from the inventory.",
             )
 
 
@@ -82,7 +82,7 @@ def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[P
     wanted = needs["storage_class"]
     known = ", ".join(cluster["storage_classes"]) or "none"
     if wanted and wanted not in cluster["storage_classes"]:
-        yield problem("prefect_storage_class", f"There is no storage class {wanted}.", f"There are: {known}.")
+        yield problem("prefect_storage_class", f"The storage class {wanted} does not exist.", f"There are: {known}.")
     if not wanted and not cluster["default_storage_class"]:
         yield problem(
             "prefect_storage_class",
@@ -96,13 +96,13 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
     if "cpu" in needs["metrics"] and "metrics.k8s.io/v1beta1" not in cluster["apis"]:
         yield problem(
             "prefect_work_pools[].workers.autoscaling",
-            "Workers shall follow their CPU, and the cluster has no metrics API.",
+            "Workers scale by CPU, but the cluster has no metrics API.",
             "Install metrics-server, or set workers.max to workers.min.",
         )
     if "backlog" in needs["metrics"] and "keda.sh/v1alpha1" not in cluster["apis"]:
         yield problem(
             "prefect_work_pools[].workers.autoscaling",
-            "Workers shall follow the backlog of their pool, and the cluster has no KEDA.",
+            "Workers scale by the backlog of their pool, but the cluster has no KEDA.",
             "Install KEDA, or set the metric to cpu.",
         )
     if needs["admission_policies"] and ADMISSION_API not in cluster["apis"]:
@@ -115,19 +115,19 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
     if needs["cloudnative_pg"] and "postgresql.cnpg.io/v1" not in cluster["apis"]:
         yield problem(
             "prefect_postgres_kind",
-            "It is cloudnative_pg, and the cluster does not have that operator.",
-            "Install CloudNativePG, set it to statefulset, or name a PostgreSQL of others (prefect_database_host).",
+            "It is cloudnative_pg, but the cluster does not have this operator.",
+            "Install CloudNativePG, set it to statefulset, or use an external PostgreSQL (prefect_database_host).",
         )
     if needs["http_route"] and "gateway.networking.k8s.io/v1" not in cluster["apis"]:
         yield problem(
             "prefect_gateway_kind",
-            "It is http_route, and the cluster has no Gateway API.",
+            "It is http_route, but the cluster has no Gateway API.",
             "Install the Gateway API and a controller for it, or set it to ingress.",
         )
     if needs["http_route"] and not needs["gateway_parent"].get("name"):
         yield problem(
             "prefect_gateway_parent",
-            "It names no Gateway, and an HTTPRoute without one lets nobody in.",
+            "It names no Gateway, and an HTTPRoute without a Gateway receives no requests.",
             "Set its name, and its namespace where that is another one; or set prefect_gateway_kind to ingress.",
         )
 

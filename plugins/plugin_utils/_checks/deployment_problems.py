@@ -54,26 +54,26 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
         if not v[f"prefect_{group}_hosts"]:
             yield problem(
                 f"prefect_{group}_hosts",
-                f"No machine carries the component {group}.",
-                f"Put at least one machine into the inventory group prefect_{group}.",
+                f"No host runs the component {group}.",
+                f"Add at least one host to the inventory group prefect_{group}.",
             )
     if not v["prefect_database_host"]:
         yield problem(
             "prefect_database_host",
             "There is no database: the group prefect_postgres is empty.",
-            "Put a machine into prefect_postgres, or set prefect_database_host to a PostgreSQL that others run.",
+            "Add a host to prefect_postgres, or set prefect_database_host to an external PostgreSQL.",
         )
     if v["prefect_postgres_hosts"][1:]:
         yield problem(
             "prefect_postgres_hosts",
-            "More than one machine is in prefect_postgres, and this role does not replicate.",
-            "Leave one machine there, or set prefect_database_host to the address of a replicated PostgreSQL.",
+            "More than one host is in prefect_postgres, and this role does not replicate.",
+            "Keep one host there, or set prefect_database_host to the address of a replicated PostgreSQL.",
         )
     if any(_most_workers(v, pool) for pool in v["prefect_work_pools"]) and not v["prefect_worker_hosts"]:
         yield problem(
             "prefect_worker_hosts",
-            "prefect_work_pools asks for workers, but no machine runs any.",
-            "Put a machine into prefect_workers, or set workers.min of the pools to 0, and workers.max, too.",
+            "prefect_work_pools requires workers, but no host runs any.",
+            "Add a host to prefect_workers, or set workers.min and workers.max of the pools to 0.",
         )
     if v["prefect_postgres_hosts"] and int(v["prefect_postgres_version"]) < OLDEST_POSTGRESQL:
         yield problem(
@@ -90,14 +90,14 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
             "prefect_redis_url",
             f"{v['prefect_server_replicas']} API processes and separate background services need Redis: "
             "without it events, leases and scheduled work are lost silently.",
-            "Put a machine into the inventory group prefect_redis, or set prefect_redis_url.",
+            "Add a host to the inventory group prefect_redis, or set prefect_redis_url.",
         )
         return
     scheme = redis_parts(url).scheme if "://" in url else ""
     if "cluster" in scheme:
         yield problem(
             "prefect_redis_url",
-            f"{scheme}:// is Redis Cluster, which Prefect refuses when it starts.",
+            f"{scheme}:// is Redis Cluster, which Prefect does not support.",
             "Use a single Redis (redis:// or rediss://) or Sentinel (redis+sentinel:// or rediss+sentinel://).",
         )
     elif scheme not in _REDIS_SCHEMES:
@@ -166,7 +166,9 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
         )
     for option in _SECRETS:
         if any(character in str(v[option]) for character in "\n\r\0"):
-            yield problem(option, "It has a line break or a NUL in it.", "Take it out; all other characters are fine.")
+            yield problem(
+                option, "It contains a line break or a NUL character.", "Remove it. All other characters are allowed."
+            )
     login = str(v["prefect_api_auth_string"])
     if login and not all(login.partition(":")):
         yield problem(
@@ -178,7 +180,7 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
     if not v["prefect_redis_hosts"] and redis_parts(str(v["prefect_redis_url"])).login.endswith(":"):
         yield problem(
             "prefect_redis_password",
-            "prefect_redis_url has a password in it, which is empty.",
+            "prefect_redis_url contains an empty password.",
             "Set the password, or take the part before the @ out of the URL of a Redis that asks for none.",
         )
     yield from _anonymous(v)
@@ -192,9 +194,9 @@ def _anonymous(v: Mapping[str, Any]) -> Iterator[Problem]:
     if where:
         yield problem(
             "prefect_api_auth_string",
-            f"It is empty, and the API is reached {where}: whoever reaches it can run commands.",
+            f"It is empty, and the API is reachable {where}. Every client that reaches it can run commands.",
             "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_allow_anonymous "
-            "to true if nobody has to log in.",
+            "to true if the API needs no credentials.",
         )
 
 
@@ -291,7 +293,7 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
     name = str(pool["name"])
     if name.lower().startswith("prefect"):
-        yield problem(f"{where}.name", f"{name!r} begins with 'prefect', which the server refuses.", "Rename the pool.")
+        yield problem(f"{where}.name", f"{name!r} starts with 'prefect', which the server rejects.", "Rename the pool.")
     yield from _name_characters(f"{where}.name", name)
     yield from _limit(f"{where}.concurrency_limit", pool.get("concurrency_limit"))
     workers = pool.get("workers") or {}
@@ -305,8 +307,8 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
     if scaling.get("prometheus") and scaling.get("metric") != "backlog":
         yield problem(
             f"{where}.workers.autoscaling.prometheus",
-            "It tells the backlog, and that is not what the workers follow.",
-            "Set the metric to backlog, or leave prometheus out.",
+            "It provides the backlog, but the workers do not scale by it.",
+            "Set the metric to backlog, or remove prometheus.",
         )
     queues = pool.get("queues") or []
     for queue in queues:
@@ -336,7 +338,7 @@ def _job(where: str, job: Mapping[str, Any]) -> Iterator[Problem]:
         if exceeds(request, limit):
             yield problem(
                 f"{where}.{name}_limit",
-                f"{limit} is less than {name}_request, {request}: Kubernetes refuses the pod of every run.",
+                f"{limit} is less than {name}_request, {request}: Kubernetes rejects the pod of every run.",
                 f"Raise it to {request} or more, or lower {name}_request.",
             )
 
@@ -346,20 +348,20 @@ def _name_characters(option: str, name: str) -> Iterator[Problem]:
     if name.strip() and (not name.isprintable() or name != name.strip()):
         yield problem(
             option,
-            f"{name!r} has a character in it that nobody sees.",
+            f"{name!r} contains an invisible character.",
             "Use a name without line breaks, tabs and other control characters, and without spaces at its ends.",
         )
     elif found or not name.strip():
         yield problem(
             option,
-            f"{name!r} contains {' '.join(found)}, which the server refuses." if found else "It is empty.",
+            f"{name!r} contains {' '.join(found)}, which the server rejects." if found else "It is empty.",
             f"Use a name without any of {' '.join(_FORBIDDEN_IN_NAMES)}.",
         )
 
 
 def _limit(option: str, value: Any) -> Iterator[Problem]:
     if value is not None and int(value) < 0:
-        yield problem(option, f"{value} is negative.", "Use 0 or more; leave it out for no limit.")
+        yield problem(option, f"{value} is negative.", "Use 0 or more. Omit it for no limit.")
 
 
 def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
@@ -370,8 +372,8 @@ def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
         if "cluster_role" in (pool.get("workers") or {}):
             yield problem(
                 f"prefect_work_pools[{pool['name']}].workers.cluster_role",
-                "Whoever may start Jobs everywhere may use every ServiceAccount and read every Secret of the cluster.",
-                "Take it out, and list the namespaces that runs may choose in workers.namespaces.",
+                "Permission to create Jobs in all namespaces gives access to all ServiceAccounts and Secrets.",
+                "Remove it, and list the namespaces that runs may use in workers.namespaces.",
             )
     if v["prefect_namespace"] in v["prefect_run_namespaces"] and not v["prefect_allow_shared_namespace"]:
         yield problem(
@@ -390,7 +392,7 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
         if _most_workers(v, pool) > worker_count(pool) == 0 and (scaling.get("metric") or "cpu") == "cpu":
             yield problem(
                 f"{where}.workers.min",
-                "Workers that follow their CPU never become more than none.",
+                "Workers that scale by CPU cannot start from zero.",
                 "Set it to 1 or more, or workers.autoscaling.metric to backlog, which needs KEDA.",
             )
     for name in _duplicates(pool["name"] for pool in v["prefect_work_pools"]):
@@ -427,7 +429,7 @@ def _tls(v: Mapping[str, Any]) -> Iterator[Problem]:
     if int(v["prefect_tls_renew_days"]) >= int(v["prefect_tls_days"]):
         yield problem(
             "prefect_tls_renew_days",
-            f"A certificate that is good for {v['prefect_tls_days']} days would be due as soon as it is made.",
+            f"A certificate that is good for {v['prefect_tls_days']} days would be due immediately.",
             "Set it to less than prefect_tls_days.",
         )
 

@@ -20,9 +20,7 @@ def _version(text: str) -> tuple[int, ...]:
 def _system(host: Mapping[str, Any], supported: Sequence[str], python: str) -> Iterator[Problem]:
     system = f"{host['distribution']} {host['version']}"
     if system not in supported:
-        yield problem(
-            "ansible_host", f"{system} is not supported.", f"Use a machine with one of: {', '.join(supported)}."
-        )
+        yield problem("ansible_host", f"{system} is not supported.", f"Use a host with one of: {', '.join(supported)}.")
     elif _version(host["python"]) < _version(python):
         yield problem(
             "ansible_python_interpreter",
@@ -45,9 +43,7 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
         if not 0 < port < 65536:
             yield problem(option, f"{port} is not a TCP port.", "Use a number from 1 to 65535.")
         elif port in owners:
-            yield problem(
-                option, f"{process} and {owners[port]} would both listen on {port}.", "Give each its own port."
-            )
+            yield problem(option, f"{process} and {owners[port]} would both listen on {port}.", "Set different ports.")
         elif first <= port <= last:
             yield problem(
                 option,
@@ -58,7 +54,7 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
         elif port in host["listening_ports"] and not _is_ours(process, host["processes"]):
             yield problem(
                 option,
-                f"Port {port} for {process} is in use by something else on this machine.",
+                f"Port {port} for {process} is in use by another program on this host.",
                 f"Stop that program (ss -ltnp 'sport = :{port}' names it) or use another port.",
             )
         owners.setdefault(port, process)

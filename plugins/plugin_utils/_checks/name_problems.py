@@ -164,7 +164,7 @@ def _addresses(v: Mapping[str, Any]) -> Iterator[Problem]:
         if everywhere and option == "prefect_address":
             yield problem(
                 option,
-                f"Nobody reaches a machine at {address}.",
+                f"{address} is not an address under which clients can reach a host.",
                 "Use an address of its own. For a gateway that listens on all, set prefect_gateway_bind to '*'.",
             )
         elif not _is_address(address):

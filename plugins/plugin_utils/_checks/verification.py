@@ -129,7 +129,7 @@ def _processes(reading: Reading, expected: Expected) -> Iterator[Check]:
     yield check(
         "Every process runs",
         problems,
-        f"{sum(running.values())} on {len(hosts)} machine(s)",
+        f"{sum(running.values())} on {len(hosts)} host(s)",
         "Look at its log (journalctl -u <unit>, or the instance's log directory), then run site.yml again.",
     )
 
@@ -164,7 +164,7 @@ def _pods(reading: Reading, expected: Expected) -> Iterator[Check]:
     workloads = expected_workloads(expected)
     problems = [f"{name} has {ready[name]} of {least} pods" for name, least in workloads.items() if ready[name] < least]
     problems += [
-        f"{pod['name']} was started anew {pod['restarts']} times and is not ready"
+        f"{pod['name']} was restarted {pod['restarts']} times and is not ready"
         for pod in reading["pods"]
         if pod["restarts"] > 1 and not pod["ready"] and pod["workload"] in workloads
     ]
@@ -185,7 +185,7 @@ def _gateways(reading: Reading, expected: Expected) -> Iterator[Check]:
         result = on_hosts(reading, "gateway").get(host, {})
         servers = printed(result)
         if servers is None:
-            problems.append(f"HAProxy on {host} does not tell: {reason(result)}")
+            problems.append(f"HAProxy on {host} does not respond: {reason(result)}")
             continue
         problems += [f"{name} is {state} for {host}" for name, state in servers.items() if not state.startswith("UP")]
         if len(servers) != int(expected["replicas"]):
@@ -281,7 +281,7 @@ def _redis(reading: Reading, expected: Expected) -> Iterator[Check]:
     lags = {name: group["lag"] or 0 for name, group in groups.items()}
     problems += [f"{name} is {lag} events behind" for name, lag in lags.items() if lag > _MOST_LAG]
     if report["maxmemory"] and report["used_memory"] > 0.9 * report["maxmemory"]:
-        problems.append("its memory is nearly used up, and then it refuses writes")
+        problems.append("its memory is almost full, and then it rejects writes")
     yield check(
         "Redis carries the events",
         problems,
@@ -318,11 +318,11 @@ def _pooling(reading: Reading, expected: Expected) -> Iterator[Check]:
     for host in () if in_pods else poolers:
         result = on_hosts(reading, "pgbouncer").get(host, {})
         if result.get("query_result") is None:
-            problems.append(f"PgBouncer on {host} does not tell: {reason(result)}")
+            problems.append(f"PgBouncer on {host} does not respond: {reason(result)}")
     answer = program(reading, "database")
     database = printed(answer)
     if database is None:
-        problems.append(f"PostgreSQL does not tell: {reason(answer)}")
+        problems.append(f"PostgreSQL does not respond: {reason(answer)}")
     sessions = (database or {}).get("api_sessions") or []
     if not problems:
         problems = (_outside_pods if in_pods else _outside_connections)(reading, sessions)
@@ -345,8 +345,8 @@ def _configuration(reading: Reading, _expected: Expected) -> Iterator[Check]:
         "Pools, queues and limits are as declared",
         differing,
         f"{(result.get('summary') or {}).get('unchanged', 0)} objects",
-        "Somebody changed them by hand, or the inventory changed: configure.yml --check --diff shows what, and without "
-        "--check it puts the inventory's values back.",
+        "They have been changed manually (drift), or the inventory has changed. configure.yml --check --diff shows the "
+        "differences, and without --check it restores the values of the inventory.",
     )
 
 
@@ -396,11 +396,11 @@ def _certificates(reading: Reading, expected: Expected) -> Iterator[Check]:
     for host, result in hosts.items():
         found = printed(result)
         if found is None:
-            problems.append(f"{host} does not tell: {reason(result)}")
+            problems.append(f"{host} does not respond: {reason(result)}")
             continue
         for name, days in found.items():
             if isinstance(days, str):
-                problems.append(f"the certificate of {name} on {host} is refused: {days}")
+                problems.append(f"the certificate of {name} on {host} is invalid: {days}")
             elif days < float(expected["certificate_days"]):
                 problems.append(f"the certificate of {name} on {host} ends in {days:.0f} days")
             else:

@@ -31,7 +31,7 @@ def _saturated(p: CapacityPlan) -> Iterator[Problem]:
             "work in one run.",
         )
     for part, title, remedy in (
-        ("pgbouncer", "PgBouncer", "Put more machines into prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
+        ("pgbouncer", "PgBouncer", "Add hosts to prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
         ("redis", "Redis", "Divide the load among several instances."),
     ):
         cores = p.v[f"{part}_cores"]
@@ -92,7 +92,7 @@ def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]
     if w["keep_runs_days"] is None and growth >= p.c("noticeable_gb_per_day"):
         yield problem(
             f"{WORKLOAD}.keep_runs_days",
-            f"Runs are kept for ever, and the database grows by {show(growth)} GB a day.",
+            f"Runs are kept indefinitely, and the database grows by {show(growth)} GB a day.",
             "Set it to the days after which runs may be deleted.",
         )
     given = w["database"]

@@ -66,7 +66,7 @@ def test_there_is_no_default_url() -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://user:secret@127.0.0.1:1/api", "a login inside the URL would show up in logs: use auth_string"),
+        ("http://user:secret@127.0.0.1:1/api", "credentials in the URL would be visible in logs: use auth_string"),
         ("127.0.0.1:4200/api", r"is not a URL: give http\(s\)://host\[:port\]/api"),
         ("http://no-such-host.invalid/api", "cannot resolve 'no-such-host.invalid'"),
     ],

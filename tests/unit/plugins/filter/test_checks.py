@@ -152,7 +152,7 @@ WRONG: list[tuple[Change, set[str], str]] = [
     (
         put(FAILED, "found", "programs", "a"),
         {ANSWERS, POOLING, PERSISTER},
-        "PostgreSQL does not tell: connection refused",
+        "PostgreSQL does not respond: connection refused",
     ),
     (redis(put(["schedule_deployments"], "api_docket", "tasks")), {SPLIT}, "have registered schedule_deployments"),
     (redis(put(["host#104"], "services_dockets", 0, "workers")), {SPLIT}, "host#104 takes background tasks"),
@@ -166,11 +166,11 @@ WRONG: list[tuple[Change, set[str], str]] = [
     (redis(put({}, "streams")), {STREAMS}, "no consumer group event-persister"),
     (redis(put(0, "streams", "events", "event-persister", "consumers")), {STREAMS}, "has no consumer"),
     (redis(put(10_001, "streams", "events", "event-persister", "lag")), {STREAMS}, "10001 events behind"),
-    (redis(put(480_000_000, "used_memory")), {STREAMS}, "nearly used up"),
-    (put(FAILED, "found", "pgbouncer", "a"), {POOLING}, "PgBouncer on a does not tell: connection refused"),
+    (redis(put(480_000_000, "used_memory")), {STREAMS}, "almost full"),
+    (put(FAILED, "found", "pgbouncer", "a"), {POOLING}, "PgBouncer on a does not respond: connection refused"),
     (put([], "found", "pgbouncer", "a", "query_result"), {POOLING}, "without PgBouncer"),
     (row(api_sessions=[{"address": "127.0.0.1", "port": 5002}]), {POOLING}, "1 session(s)"),
-    (refuses("database"), {POOLING, PERSISTER}, "PostgreSQL does not tell"),
+    (refuses("database"), {POOLING, PERSISTER}, "PostgreSQL does not respond"),
     (
         put([{"action": "update", "kind": "work_pool", "name": "default"}], "configuration", "changes"),
         {CONFIGURATION},
@@ -245,8 +245,8 @@ def test_what_is_wrong_is_told(change: Change, names: set[str], words: str) -> N
     [
         ({"postgres": 59.4, "redis": 80.0}, True, "2 port(s), good for 59 days or more"),
         ({"postgres": 9.9, "redis": 80.0}, False, "the certificate of postgres on a ends in 10 days"),
-        ({"redis": "certificate verify failed"}, False, "redis on a is refused: certificate verify failed"),
-        (None, False, "a does not tell: connection refused"),
+        ({"redis": "certificate verify failed"}, False, "redis on a is invalid: certificate verify failed"),
+        (None, False, "a does not respond: connection refused"),
     ],
 )
 def test_certificates_are_judged(found: dict[str, Any] | None, *, ok: bool, words: str) -> None:
@@ -328,10 +328,14 @@ def test_a_healthy_cluster_passes() -> None:
     ("change", "names", "words"),
     [
         (lambda reading: reading["pods"].pop(1), {PODS}, "prefect-redis has 0 of 1 pods"),
-        (lambda reading: reading["pods"][4].update(ready=False, restarts=2), {PODS}, "was started anew 2 times and is"),
+        (lambda reading: reading["pods"][4].update(ready=False, restarts=2), {PODS}, "was restarted 2 times and is"),
         (lambda reading: reading["pods"][2].update(address="10.9.9.9"), {POOLING}, "from 10.1.0.2 without PgBouncer"),
         (put(False, "found", "workers", "a", "workers", 0, "alive"), {WORKERS}, "1 of 2 workers of prefect-worker-def"),
-        (put(FAILED, "found", "programs", "a"), {ANSWERS, POOLING, PERSISTER}, "PostgreSQL does not tell: connection"),
+        (
+            put(FAILED, "found", "programs", "a"),
+            {ANSWERS, POOLING, PERSISTER},
+            "PostgreSQL does not respond: connection",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_cluster_is_told(change: Change, names: set[str], words: str) -> None:

@@ -46,11 +46,11 @@ def said(**changed: Any) -> list[tuple[str, str]]:
 def test_each_connection_between_hosts_is_named() -> None:
     problems = "\n".join(problem for _option, problem in said())
     for words in (
-        "PostgreSQL do not verify who answers, and are encrypted only where it offers that (app1).",
-        "password of Redis, and what API and background services keep there, are in clear (app1, app2).",
-        "queries to PgBouncer are in clear (app2).",
-        "behind the gateway (app1).",
-        "workers and flow runs to the gateway, with the API's login, are in clear (app2).",
+        "PostgreSQL do not verify the server, and are encrypted only if the server offers TLS (app1).",
+        "password and the data of Redis are sent unencrypted (app1, app2).",
+        "queries to PgBouncer are unencrypted (app2).",
+        "the gateway to the API, with credentials, are unencrypted (app1).",
+        "workers and flow runs to the gateway, with credentials, are unencrypted (app2).",
     ):
         assert words in problems
     assert len(said()) == 5

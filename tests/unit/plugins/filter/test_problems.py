@@ -121,13 +121,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_services_hosts": []}, "prefect_services_hosts", "group prefect_services"),
     ({"prefect_gateway_hosts": []}, "prefect_gateway_hosts", "group prefect_gateway"),
     ({"prefect_pgbouncer_hosts": []}, "prefect_pgbouncer_hosts", "group prefect_pgbouncer"),
-    ({"prefect_postgres_hosts": [], "prefect_database_host": ""}, "prefect_database_host", "others run"),
+    ({"prefect_postgres_hosts": [], "prefect_database_host": ""}, "prefect_database_host", "external PostgreSQL"),
     ({"prefect_postgres_hosts": ["a", "b"]}, "prefect_postgres_hosts", "does not replicate"),
-    ({"prefect_worker_hosts": []}, "prefect_worker_hosts", "into prefect_workers"),
+    ({"prefect_worker_hosts": []}, "prefect_worker_hosts", "to prefect_workers"),
     (
         {"prefect_platform": "kubernetes", "prefect_worker_hosts": [], "prefect_work_pools": [SCALED]},
         "prefect_worker_hosts",
-        "and workers.max, too",
+        "and workers.max of the pools",
     ),
     (
         {"prefect_platform": "kubernetes", "prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}]},
@@ -157,7 +157,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
     ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
-    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "due as soon as it is made"),
+    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "due immediately"),
     ({"prefect_database_ca": "/etc/ca.crt"}, "prefect_database_ca", "not PEM text"),
     (
         {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
@@ -174,9 +174,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_user": "default"}, "prefect_redis_user", "of its own"),
     ({"prefect_redis_user": "a b"}, "prefect_redis_user", "letters, digits"),
     ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_allow_anonymous"),
-    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", "reached at *"),
-    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["::"]}, "prefect_api_auth_string", "reached at ::"),
-    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["box"]}, "prefect_api_auth_string", "reached at box"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", "reachable at *"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["::"]}, "prefect_api_auth_string", "reachable at ::"),
+    ({"prefect_api_auth_string": "", "prefect_api_addresses": ["box"]}, "prefect_api_auth_string", "reachable at box"),
     *[
         ({**ANONYMOUS_IN_A_CLUSTER, **options}, "prefect_api_auth_string", words)
         for words, options in (
@@ -187,7 +187,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         )
     ],
     *[
-        ({"prefect_redis_hosts": [], "prefect_redis_url": url}, "prefect_redis_password", "prefect_redis_url has")
+        ({"prefect_redis_hosts": [], "prefect_redis_url": url}, "prefect_redis_password", "prefect_redis_url contains")
         for url in ("rediss://:@redis.example.com:6380/0", "redis+sentinel://:@a:26379,b:26379/mymaster")
     ],
     *[({option: least - 1}, option, f"less than {least}") for option, least in LEAST.items()],
@@ -205,7 +205,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ),
     (groups({"name": "a"}, {"name": "b"}), "prefect_services_groups[].services", "a, b"),
     (groups({"name": "a", "services": ["triggers"]}), "prefect_services_groups[].services", "runs scheduler"),
-    ({"prefect_work_pools": [{"name": "Prefect-x"}]}, "prefect_work_pools[Prefect-x].name", "begins with"),
+    ({"prefect_work_pools": [{"name": "Prefect-x"}]}, "prefect_work_pools[Prefect-x].name", "starts with"),
     *[
         ({"prefect_work_pools": [{"name": f"a{bad}b"}]}, f"prefect_work_pools[a{bad}b].name", f"contains {bad}")
         for bad in "/%&<>"
@@ -230,7 +230,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         pool(workers={"autoscaling": {"prometheus": {"address": "http://a", "query": "sum(a)"}}}),
         f"{POOL}.workers.autoscaling.prometheus",
-        "not what the workers follow",
+        "workers do not scale by it",
     ),
     (pool(queues=[{"name": "a/b"}]), f"{POOL}.queues[a/b].name", "contains /"),
     (pool(queues=[{"name": "a", "concurrency_limit": -2}]), f"{POOL}.queues[a].concurrency_limit", "-2"),
@@ -505,7 +505,7 @@ def test_memory_that_a_machine_does_not_have() -> None:
         ([port(65536)], {}, "prefect_redis_port", "not a TCP port"),
         ([port(32768)], {}, "prefect_redis_port", "below 32768"),
         ([port(60999)], {}, "prefect_redis_port", "32768-60999"),
-        ([port(8080)], {}, "prefect_redis_port", "in use by something else"),
+        ([port(8080)], {}, "prefect_redis_port", "in use by another program"),
         ([port(8080, "worker-new-1", "prefect_worker_port")], {}, "prefect_worker_port", "in use"),
         ([port(7000, "a", "x"), port(7000, "b", "y")], {}, "y", "b and a would both listen on 7000"),
     ],
