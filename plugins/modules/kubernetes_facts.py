@@ -118,7 +118,7 @@ ansible_facts:
           elements: str
           returned: always
         storage_classes:
-          description: Names of the storage classes.
+          description: Names of the storage classes. Null if the credentials do not allow to list them.
           type: list
           elements: str
           returned: always
