@@ -54,7 +54,7 @@ work_pools:
     name: {description: Name of the pool., type: str, returned: always}
     paused: {description: Whether the pool is paused., type: bool, returned: always}
     concurrency_limit: {description: Maximum of concurrent runs; null for no limit., type: int, returned: always}
-    due: {description: Scheduled runs that are due, including late ones., type: int, returned: always}
+    due: {description: Scheduled runs that are due. Late runs are included., type: int, returned: always}
     late: {description: Runs that the server has marked as Late., type: int, returned: always}
     pending: {description: Runs that a worker has picked up and that have not started., type: int, returned: always}
     running: {description: Running runs., type: int, returned: always}

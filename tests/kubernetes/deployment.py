@@ -181,7 +181,7 @@ class Deployment:
 
     def teardown(self, data: str) -> Run:
         """Remove the deployment, whatever still runs."""
-        options = {"prefect_teardown_data": data, "prefect_teardown_runs": "end"}
+        options: dict[str, Any] = {"prefect_teardown_data": data, "prefect_teardown_runs": "end"}
         return self.play("teardown", prefect_teardown_confirm=self.instance, **options)
 
     # Objects
