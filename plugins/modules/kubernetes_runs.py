@@ -15,8 +15,7 @@ description:
   - Deletes the Deployments of the workers that M(selfhosted.prefect.kubernetes_objects) has applied, and their
     autoscalers, so that no new runs start. Then waits for the pods of the runs, or ends them.
   - All objects that runs need to end and to report their state remain. Remove the group of the workers afterwards.
-  - A worker of a process pool executes runs in its own pod. It picks up no more runs and waits for its own runs within
-    the termination grace period of its pod.
+  - A worker of a process pool executes runs in its own pod. It stops as in every rollout.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:

@@ -13,7 +13,7 @@ from .deployment import APPS, BATCH, COMPLETED, Deployment
 
 def test_teardown_waits_for_the_runs_and_a_late_one_stops_it(development: Deployment, installed: Installed) -> None:
     """Nothing is removed that a run needs to come to its end; no new one starts."""
-    runs = [*development.submit(1, seconds=90), *development.submit(1, seconds=90, pool="inside")]
+    runs = development.submit(1, seconds=90)
     development.wait_for_states(runs, {"RUNNING"})
     refused = development.play(
         "teardown", check=False, prefect_teardown_confirm=development.instance, prefect_teardown_runs_seconds=5
