@@ -54,7 +54,8 @@ def test_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> N
 
 
 # An option to change; of a block schema nothing can be changed, by the server's rule.
-CHANGES = {kind: change for kind in KINDS if (change := SAMPLES[kind].change)}
+_CHANGES = {kind: SAMPLES[kind].change for kind in KINDS}
+CHANGES = {kind: change for kind, change in _CHANGES.items() if change}
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -158,7 +159,7 @@ def _quoted(name: str) -> str:
     return "".join(f"%{byte:02X}" for byte in name.encode())
 
 
-CLEARED = {kind: cleared for kind in KINDS if (cleared := SAMPLES[kind].cleared)}
+CLEARED = {kind: SAMPLES[kind].cleared for kind in KINDS if SAMPLES[kind].cleared}
 IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # what a server accepts to clear, and then keeps
 
 

@@ -19,7 +19,7 @@ from .kinds import SAMPLES
 from .sample import PLANTED
 from .support import Fault, Proxy, Server, private_tls, run_module
 
-DOCUMENT = {kind.plural: [*items] for kind in KINDS if (items := SAMPLES[kind.noun].awkward)}
+DOCUMENT = {kind.plural: [*SAMPLES[kind.noun].awkward] for kind in KINDS if SAMPLES[kind.noun].awkward}
 OBJECTS = sum(len(items) for items in DOCUMENT.values())
 
 
