@@ -92,7 +92,7 @@ def mistakes(bare: Machine) -> dict[str, str]:
     ("option", "problem", "remedy"),
     [
         ("prefect_version", "2.20.1 is not a version", "Set it to one of: 3."),
-        ("prefect_redis_url", "3 API processes", "Put a machine into the inventory group prefect_redis"),
+        ("prefect_redis_url", "3 API processes", "Add a host to the inventory group prefect_redis"),
         ("prefect_postgres_version", "PostgreSQL 13 is too old", "Set it to 14 or newer"),
         ("prefect_database_max_connections", "but PostgreSQL allows 40", "Raise it to"),
         ("prefect_databse_port", "", "prefect_database_port"),
@@ -101,7 +101,7 @@ def mistakes(bare: Machine) -> dict[str, str]:
         ("prefect_server_api_max_overflow", "-1 is less than 0", "Set it to 0 or more"),
         ("prefect_work_pools[default].concurrency_limit", "-2 is negative", "Use 0 or more"),
         ("prefect_work_pools[default].queues[slow].concurrency_limit", "-3 is negative", "Use 0 or more"),
-        ("prefect_work_pools[Prefect-pool].name", "begins with 'prefect'", "Rename the pool"),
+        ("prefect_work_pools[Prefect-pool].name", "starts with 'prefect'", "Rename the pool"),
         ("prefect_work_pools[Prefect-pool].workers.min", "-1 is negative", "Use 0 or more"),
         *((f"prefect_work_pools[a{c}b].name", f"contains {c}", "Use a name without any of") for c in "/%&<>"),
         ("prefect_global_concurrency_limits[calls].limit", "-4 is negative", "Use 0 or more"),

@@ -103,7 +103,7 @@ def test_websockets_pass_the_gateway(converged: Converged) -> None:
 
 def test_the_summary_tells_what_runs(converged: Converged) -> None:
     output = converged.first.output
-    assert re.search(rf"^ +ok +Every process runs: {len(PROCESSES)} on 1 machine\(s\)$", output, re.M)
+    assert re.search(rf"^ +ok +Every process runs: {len(PROCESSES)} on 1 host\(s\)$", output, re.M)
     assert re.search(r"^ +ok +A flow run gets through every pool: 1 run\(s\) COMPLETED$", output, re.M)
     assert re.search(rf"^ +api +{len(API_PORTS)} processes +\d+ MiB$", output, re.M)
     assert re.search(r"^ +Seconds +preflight [\d.]+, database [\d.]+, server [\d.]+, .* in all$", output, re.M)

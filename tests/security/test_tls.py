@@ -254,7 +254,7 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_touche
     ):
         assert words in failed.output
     failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": "/nowhere"}), fails=True)
-    assert "prefect_tls_key: There is no such file" in failed.output
+    assert "prefect_tls_key: The file does not exist" in failed.output
     assert pair.pids() == pids
 
 
