@@ -78,6 +78,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     ACCESS_OPTIONS,
     KubernetesClient,
     KubernetesError,
+    Manifest,
     access,
     has_yaml,
 )
@@ -87,14 +88,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.run
 _NODE_SECONDS = 30
 
 
-def until_gone(flows: RunningFlows, seconds: float) -> int:
-    """Return how many pods are left after some seconds."""
+def until_gone(flows: RunningFlows, seconds: float) -> list[Manifest]:
+    """Return the pods that are left after some seconds."""
     deadline = time.monotonic() + seconds
-    while left := len(flows.pods_of_runs() + flows.pods_of_workers()):
-        if time.monotonic() > deadline:
-            return left
+    while (left := flows.pods()) and time.monotonic() <= deadline:
         time.sleep(1)
-    return 0
+    return left
 
 
 def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
@@ -104,10 +103,9 @@ def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
         flows.end(seconds)
         return flows.delete_pods(0) if until_gone(flows, seconds + _NODE_SECONDS) else 0
     if left := until_gone(flows, seconds):
-        found = names(flows.pods_of_runs() + flows.pods_of_workers())
         raise KubernetesError(
-            f"After {seconds} s, {left} pods with flow runs or workers go on: {found}. No worker takes more runs; "
-            "nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
+            f"After {seconds} s, {len(left)} pods with flow runs or workers go on: {names(left)}. No worker takes more "
+            "runs; nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
             "prefect_teardown_runs: end."
         )
     return 0
@@ -133,7 +131,7 @@ def main() -> None:
     try:
         client = KubernetesClient(access(options["kubeconfig"], options["context"]))
         flows = RunningFlows(client, options["instance"], options["namespace"], options["namespaces"])
-        pods = len(flows.pods_of_runs() + flows.pods_of_workers())
+        pods = len(flows.pods())
         if pods and not module.check_mode:
             killed = finished(flows, options["runs"], options["seconds"])
     except KubernetesError as error:

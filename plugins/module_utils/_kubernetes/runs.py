@@ -40,6 +40,10 @@ class RunningFlows(Pruning):
         super().__init__(client, instance, "workers", namespace)
         self.namespaces = sorted({namespace, *namespaces})
 
+    def pods(self) -> list[Manifest]:
+        """Return the pods of runs and workers that have not ended."""
+        return self.pods_of_runs() + self.pods_of_workers()
+
     def pods_of_runs(self) -> list[Manifest]:
         """Return the pods of Jobs that have not ended."""
         return self._active(f"{RUNS_LABEL}={self.instance}")
@@ -67,7 +71,7 @@ class RunningFlows(Pruning):
 
     def delete_pods(self, seconds: int) -> int:
         """Delete the pods, whose processes have so many seconds, and return how many there are."""
-        pods = self.pods_of_runs() + self.pods_of_workers()
+        pods = self.pods()
         for pod in pods:
             metadata = pod["metadata"]
             path = f"/api/v1/namespaces/{part(metadata['namespace'])}/pods/{part(metadata['name'])}"
