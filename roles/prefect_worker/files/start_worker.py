@@ -98,7 +98,8 @@ class Drain:
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             self.asked.set()
-            print_fn(f"Received {signal.Signals(number).name}. {process_name} takes no more runs and ends after its last.")
+            name = signal.Signals(number).name
+            print_fn(f"Received {name}: {process_name} takes no more runs and ends after its last one.")
             threading.Thread(target=self.wait, daemon=True).start()
 
         signal.signal(signal.SIGINT, handler)
