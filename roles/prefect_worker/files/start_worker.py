@@ -1,28 +1,37 @@
-"""Start a worker of a Kubernetes pool as `prefect worker start` does, with one rule more.
+"""Start a worker as `prefect worker start` does, with a rule more for each type of pool.
 
-usage: start_worker.py worker start ARGUMENT...     what `prefect` is called with
+usage: start_worker.py worker start ARGUMENT...     what `prefect` is called with, among it --type=TYPE
 
-A client of the API writes the job variables of deployments and flow runs. One of them, cluster_config, is a kubeconfig,
-and a kubeconfig may name a command that gets a login. The worker would execute it in its own pod, which has a token of
-the Kubernetes API. So the worker uses no cluster but the one that its own environment names.
+kubernetes: A client of the API writes the job variables of deployments and flow runs. One of them, cluster_config, is a
+kubeconfig, and a kubeconfig may name a command that gets a login. The worker would execute it in its own pod, which has
+a token of the Kubernetes API. So the worker uses no cluster but the one that its own environment names.
+
+process: Prefect 3.9 ends a worker at its first SIGINT or SIGTERM, and kills its flow runs with it. Here, the worker
+takes no more runs and ends after its last one. A second signal ends it at once.
 
 What it cannot guard it does not run: it ends when Prefect's worker is not built as it expects.
 """
 
+import importlib
+import os
+import signal
 import sys
+import threading
+import time
 from typing import Any
-
-from prefect.cli import app
-from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration
 
 CLIENT = "_get_configured_kubernetes_client"
 FIELD = "cluster_config"
+HANDLERS = "setup_signal_handlers_worker"
+POLL = "get_and_submit_flow_runs"
+STARTING = "_submitting_flow_run_ids"
 
 
 def guard_clusters() -> None:
     """Keep the worker from clusters that a job configuration names."""
-    connect = vars(KubernetesWorker).get(CLIENT)
-    if connect is None or FIELD not in KubernetesWorkerJobConfiguration.model_fields:
+    module = importlib.import_module("prefect_kubernetes.worker")
+    connect = vars(module.KubernetesWorker).get(CLIENT)
+    if connect is None or FIELD not in module.KubernetesWorkerJobConfiguration.model_fields:
         raise SystemExit("start_worker: Prefect's Kubernetes worker does not connect to its cluster as expected")
 
     def connect_to_own(self: Any, configuration: Any) -> Any:
@@ -32,12 +41,86 @@ def guard_clusters() -> None:
             )
         return connect(self, configuration)
 
-    setattr(KubernetesWorker, CLIENT, connect_to_own)
+    setattr(module.KubernetesWorker, CLIENT, connect_to_own)
+
+
+def children() -> set[int]:
+    """The processes whose parent this is: the runs of the worker."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                state, parent = stat.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == os.getpid() and state != b"Z":
+            found.add(int(name))
+    return found
+
+
+class Drain:
+    """Lets the worker of a process pool end after its last run."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.over = threading.Event()
+        self.workers: list[Any] = []
+        self.stop: Any = None  # what has been called at SIGINT before
+
+    def install(self) -> None:
+        base = importlib.import_module("prefect.workers.base")
+        utilities = importlib.import_module("prefect.utilities.processutils")
+        commands = importlib.import_module("prefect.cli.worker")
+        poll = vars(base.BaseWorker).get(POLL)
+        if poll is None or not hasattr(utilities, HANDLERS):
+            raise SystemExit("start_worker: Prefect's worker does not take its runs, or its signals, as expected")
+
+        async def poll_unless_asked(worker: Any) -> Any:
+            if worker not in self.workers:
+                self.workers.append(worker)
+            if not self.asked.is_set():
+                return await poll(worker)
+            # It answers its health check as before.
+            worker._last_polled_time = importlib.import_module("prefect.types._datetime").now("UTC")
+            return []
+
+        setattr(base.BaseWorker, POLL, poll_unless_asked)
+        for module in (utilities, commands):
+            setattr(module, HANDLERS, self.handle_signals)
+
+    def handle_signals(self, _pid: int, process_name: str, print_fn: Any) -> None:
+        """In the place of Prefect's function of that name."""
+        self.stop = signal.getsignal(signal.SIGINT)
+
+        def handler(number: int, frame: Any) -> None:
+            if self.asked.is_set():
+                signal.signal(signal.SIGINT, self.stop)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+            self.asked.set()
+            name = signal.Signals(number).name
+            print_fn(f"Received {name}: {process_name} takes no more runs and ends after its last one.")
+            threading.Thread(target=self.wait, daemon=True).start()
+
+        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGTERM, handler)
+
+    def wait(self) -> None:
+        idle = 0
+        # Twice, because a run that was taken before has no process for a moment.
+        while idle < 4:
+            busy = children() or any(getattr(worker, STARTING, ()) for worker in self.workers)
+            idle = 0 if busy else idle + 1
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def main() -> None:
-    guard_clusters()
-    sys.exit(app())
+    if "--type=kubernetes" in sys.argv:
+        guard_clusters()
+    elif "--type=process" in sys.argv:
+        Drain().install()
+    sys.exit(importlib.import_module("prefect.cli").app())
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What start_worker.py keeps from job configurations, in the real Prefect."""
+"""What start_worker.py keeps from job configurations, and how it stops a worker, in the real Prefect."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from defaults import ROOT
 
 from .conftest import VERSIONS
-from .support import installed_prefect
+from .support import Api, installed_prefect, wait_for
 
 FILE = ROOT / "roles/prefect_worker/files/start_worker.py"
 # Connects to Kubernetes for a job configuration, as the worker does for each flow run.
@@ -90,3 +93,55 @@ def test_a_kubeconfig_of_a_client_executes_nothing(version: str, tmp_path: Path)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_cluster_of_the_worker_itself_is_used(version: str, tmp_path: Path) -> None:
     assert connected(version, True, tmp_path, None).strip() == "https://own.example:6443"
+
+
+FLOW = """
+import pathlib, time
+from prefect import flow
+
+here = pathlib.Path("HERE")  # the worker executes a copy
+
+@flow
+def sleep():
+    (here / "begun").touch()
+    time.sleep(6)
+    (here / "ended").touch()
+"""
+
+
+@pytest.fixture
+def worker(empty: Api, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The worker of a process pool, with a run."""
+    (tmp_path / "sleep.py").write_text(FLOW.replace("HERE", str(tmp_path)))
+    empty.run("work_pool", name="p", type="process")
+    empty.run("flow", name="sleep")
+    empty.run("deployment", name="d", flow="sleep", work_pool="p", path=str(tmp_path), entrypoint="sleep.py:sleep")
+    empty.run("flow_run", deployment="sleep/d", wait=False)
+    # A program that a shell has started in the background would ignore it.
+    start = ["env", "--default-signal=INT", f"{empty.server.venv}/bin/python", str(FILE), "worker", "start"]
+    environment = {**empty.server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    started = subprocess.Popen([*start, "--pool=p", "--type=process", "--limit=2"], env=environment)
+    wait_for((tmp_path / "begun").exists, 120)
+    yield started
+    started.kill()
+    started.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_is_told_to_stop_ends_after_its_last_run(
+    empty: Api, worker: subprocess.Popen[bytes], number: signal.Signals, tmp_path: Path
+) -> None:
+    worker.send_signal(number)
+    late = empty.run("flow_run", deployment="sleep/d", wait=False)["flow_run"]["id"]
+    assert worker.wait(60) == 0
+    assert (tmp_path / "ended").exists()
+    runs = empty.run("flow_run_info")["flow_runs"]
+    assert {run["id"] == late: run["state_type"] for run in runs} == {True: "SCHEDULED", False: "COMPLETED"}
+
+
+def test_a_second_signal_stops_a_worker_at_once(worker: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    for _again in range(2):
+        worker.send_signal(signal.SIGINT)
+        time.sleep(1)  # two at once would be one
+    worker.wait(5)
+    assert not (tmp_path / "ended").exists()

@@ -203,7 +203,7 @@ def test_what_leaves_the_cluster_is_chosen() -> None:
     assert egress(objects, "prefect-worker-closed") == [api]
 
 
-def test_workers_of_kubernetes_pools_start_guarded() -> None:
+def test_workers_start_guarded() -> None:
     pools = [
         {"name": "jobs", "type": "kubernetes", "workers": {"min": 1}},
         {"name": "processes", "type": "process", "workers": {"min": 1}},
@@ -212,18 +212,20 @@ def test_workers_of_kubernetes_pools_start_guarded() -> None:
     pods = {
         item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in objects if item["kind"] == "Deployment"
     }
-    guarded, plain = pods["prefect-worker-jobs"], pods["prefect-worker-processes"]
-    assert guarded["containers"][0]["args"][:4] == ["python", "/scripts/start_worker.py", "worker", "start"]
-    assert plain["containers"][0]["args"][:3] == ["prefect", "worker", "start"]
-    (scripts,) = (item for item in objects if item["metadata"]["name"] == "prefect-job-worker-scripts")
-    assert "start_worker.py" in scripts["data"]
-    assert "namespace" not in scripts["metadata"], "beside the server"
-    volume = {"name": "scripts", "configMap": {"name": "prefect-job-worker-scripts"}}
-    assert volume in guarded["volumes"]
-    assert volume not in plain["volumes"]
+    # Those of process pools are where flow code is, those of Kubernetes pools beside the server.
+    for pool, name, namespace in (
+        ("jobs", "prefect-job-worker-scripts", None),
+        ("processes", "prefect-worker-scripts", "prefect-jobs"),
+    ):
+        pod = pods[f"prefect-worker-{pool}"]
+        assert pod["containers"][0]["args"][:4] == ["python", "/scripts/start_worker.py", "worker", "start"]
+        assert {"name": "scripts", "configMap": {"name": name}} in pod["volumes"]
+        (scripts,) = (item for item in objects if item["metadata"]["name"] == name)
+        assert "start_worker.py" in scripts["data"]
+        assert scripts["metadata"].get("namespace") == namespace
 
 
-def test_workers_of_kubernetes_pools_start_guarded_on_hosts() -> None:
+def test_workers_start_guarded_on_hosts() -> None:
     pools = [
         {"name": "jobs", "type": "kubernetes", "workers": {"min": 1}},
         {"name": "processes", "type": "process", "workers": {"min": 1}},
@@ -235,11 +237,10 @@ def test_workers_of_kubernetes_pools_start_guarded_on_hosts() -> None:
     file = "/opt/prefect/start_worker.py"
     assert file in [entry["path"] for entry in found["host_files"]]
     by_name = {process["name"]: process for process in found["processes"]}
-    guarded, plain = by_name["worker-jobs-1"], by_name["worker-processes-1"]
-    assert guarded["command"][1:4] == [file, "worker", "start"]
-    assert guarded["restart_on"] == [file]
-    assert plain["command"][0].endswith("/bin/prefect")
-    assert plain["restart_on"] == []
+    for pool in ("jobs", "processes"):
+        worker = by_name[f"worker-{pool}-1"]
+        assert worker["command"][1:4] == [file, "worker", "start"]
+        assert worker["restart_on"] == [file]
 
 
 def test_what_background_services_send_does_not_reach_the_metadata_service() -> None:
