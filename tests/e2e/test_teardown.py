@@ -33,7 +33,7 @@ def test_it_refuses_without_the_name_of_the_instance(converged: Converged, wrong
     machine = converged.machine
     before = machine.pids()
     played = machine.playbook("teardown", fails=True, **wrong)
-    assert "Nothing was touched." in played.output
+    assert "Nothing was removed." in played.output
     assert "prefect_teardown_confirm=prefect" in played.output
     assert played.recap["changed"] == 0
     assert machine.restarted(before) == set()

@@ -455,4 +455,6 @@ def test_the_preflight_refuses_flow_code_beside_the_server(
         return
     assert f"prefect_jobs_namespace: Flow code would be in {here}" in words
     told = development.play("preflight", prefect_allow_shared_namespace=True, **variables)
-    assert f"prefect_allow_shared_namespace: flow code is in {here}, beside the server" in " ".join(told.output.split())
+    assert f"prefect_allow_shared_namespace: flow code runs in {here}, the namespace of the server" in " ".join(
+        told.output.split()
+    )

@@ -156,7 +156,7 @@ def _amounts(
     amounts = []
     for entry in pods:
         resources = entry["resources"] or {}
-        # A limit without a request is a request, too.
+        # Kubernetes uses a limit as the request if no request is set.
         own = {**(defaults.get(kind) or {}), **(resources.get("limits") or {}), **(resources.get(kind) or {})}
         amounts.append((entry, int(entry["count"]) * (amount(own.get(resource)) or 0)))
     return amounts

@@ -61,7 +61,7 @@ def test_the_table(directory: Path) -> None:
     assert re.search(r"^ +concurrency limit +300 runs at once ", output, re.M)
     assert re.search(r"^ +workers min +20 workers ", output, re.M)
     assert "Little's law" in output
-    assert "WATCH" in output
+    assert "WARNINGS" in output
     assert "prefect_server_replicas: 3" in output
     assert max(len(line) for line in output.splitlines()) <= 160
 

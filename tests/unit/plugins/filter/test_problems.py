@@ -521,4 +521,4 @@ def test_unknown_variables() -> None:
     problems = unknown_variables(names, ["prefect_version", "prefect_redis_maxmemory"], ["prefect_", "redis_"])
     assert [problem["option"] for problem in problems] == ["prefect_verson", "prefect_zzz_qqq"]
     assert problems[0]["remedy"] == "Did you mean prefect_version?"
-    assert problems[1]["remedy"] == "Take it out or give it another prefix."
+    assert problems[1]["remedy"] == "Remove it, or use another prefix."
