@@ -626,8 +626,8 @@ def test_a_good_cluster_has_no_problem() -> None:
             "prefect_gateway_tls_secret",
             "Secret certificate does not exist in the namespace prefect",
         ),
-        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "names no Gateway"),
-        ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
+        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "no name of a Gateway"),
+        ({"default_storage_class": ""}, {}, "prefect_storage_class", "no default storage class"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "storage class fast does not exist"),
         (
             without("admissionregistration.k8s.io/v1/validatingadmissionpolicies"),
@@ -638,8 +638,13 @@ def test_a_good_cluster_has_no_problem() -> None:
         (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
         (without("keda.sh/v1alpha1"), {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
         (without("gateway.networking.k8s.io/v1"), {}, "prefect_gateway_kind", "no Gateway API"),
-        (without("postgresql.cnpg.io/v1"), {}, "prefect_postgres_kind", "does not have this operator"),
-        (namespace(labels={}), {}, "prefect_pod_security", "level privileged, which is weaker than restricted"),
+        (without("postgresql.cnpg.io/v1"), {}, "prefect_postgres_kind", "does not have the operator CloudNativePG"),
+        (
+            namespace(labels={}),
+            {},
+            "prefect_pod_security",
+            "Standard privileged, which is less restrictive than restricted",
+        ),
         (
             {},
             api(5),
@@ -662,16 +667,21 @@ def test_a_good_cluster_has_no_problem() -> None:
             namespace(quotas=[{"hard": {"limits.cpu": "9"}}]),
             {},
             "prefect_server_api_resources",
-            "counts limits.cpu, so each pod has to state it, and the API does not",
+            "limits limits.cpu, so each pod must set it, and the API does not",
         ),
         (namespace(quotas=[]), api(1, cpu="2500m"), "prefect_server_api_resources", "the largest node has 2"),
         (
             namespace(quotas=[]),
             api(9, memory="1Mi"),
             "prefect_server_api_resources",
-            "ask for 4.5 of requests.cpu in all",
+            "need 4.5 of requests.cpu in total",
         ),
-        (namespace(quotas=[]), api(9, cpu="1m"), "prefect_server_api_resources", "9216 MiB of requests.memory in all"),
+        (
+            namespace(quotas=[]),
+            api(9, cpu="1m"),
+            "prefect_server_api_resources",
+            "9216 MiB of requests.memory in total",
+        ),
     ],
 )
 def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, words: str) -> None:

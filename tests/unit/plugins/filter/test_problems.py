@@ -113,7 +113,7 @@ def groups(*entries: dict[str, Any]) -> dict[str, Any]:
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_version": "3.10.0"}, "prefect_version", "3.6.0, 3.9.1"),
     ({"prefect_instance": "Prefect"}, "prefect_instance", "'Prefect'"),
-    ({"prefect_instance": "1st"}, "prefect_instance", "letter first"),
+    ({"prefect_instance": "1st"}, "prefect_instance", "Start with a letter"),
     ({"prefect_instance": "a/b"}, "prefect_instance", "'a/b'"),
     ({"prefect_instance": "x" * 32}, "prefect_instance", "31"),
     ({"prefect_instance": ""}, "prefect_instance", "''"),
@@ -154,10 +154,10 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_url": "http://h:1"}, "prefect_redis_url", "rediss://, redis+sentinel://, rediss+sentinel://"),
     ({"prefect_redis_url": "rediss://:ab/cd@h:1/0"}, "prefect_redis_url", "password is not encoded"),
     ({"prefect_redis_url": "h:6379"}, "prefect_redis_url", "not a Redis URL"),
-    ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
+    ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "starts with redis://"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
     ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
-    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "due immediately"),
+    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "renewed in every run"),
     ({"prefect_database_ca": "/etc/ca.crt"}, "prefect_database_ca", "not PEM text"),
     (
         {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
@@ -458,7 +458,7 @@ def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
 
     assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
     (problem,) = found(manager="supervisord", memory_limit="8G")
-    assert problem.startswith("prefect_worker_memory_limit: supervisord cannot bound the memory")
+    assert problem.startswith("prefect_worker_memory_limit: supervisord cannot limit the memory")
 
 
 def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:

@@ -276,10 +276,10 @@ def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas:
 
 def test_the_rate_where_a_deployment_ends() -> None:
     workload = {**THREAD, "runs_per_hour": 75000, "peak_factor": 2}
-    (warning,) = (one for one in sizing(workload)["warnings"] if "more than one deployment" in one["problem"])
+    (warning,) = (one for one in sizing(workload)["warnings"] if "capacity of one deployment" in one["problem"])
     assert warning["option"] == "prefect_workload.runs_per_hour"
-    assert "20 API processes end at about 31.1, and more are not planned" in warning["problem"]
-    assert "each with 55000 runs an hour at the most" in warning["remedy"]
+    assert "20 API processes reach about 31.1 runs/s. The plan adds no more" in warning["problem"]
+    assert "each with at most 55000 runs an hour" in warning["remedy"]
     assert not ended(sizing({**workload, "runs_per_hour": 55000}))
 
 
@@ -291,7 +291,7 @@ def test_one_core_is_all_that_pgbouncer_and_redis_have() -> None:
         ({**busy, "runs_per_hour": 500000}, 5, {"Redis"}),
     ):
         problems = [warning["problem"] for warning in sizing(workload, pgbouncers=pgbouncers)["warnings"]]
-        assert {text.split()[0] for text in problems if "uses one core" in text} == titles
+        assert {text.split()[0] for text in problems if "uses at most one core" in text} == titles
 
 
 # --- Events and logs of the runs' own ---
