@@ -83,12 +83,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.runs import RunningFlows, names
 
-# After the processes have had their time, a node needs some more to remove a pod. One that is lost never does.
+# After the grace period, a node needs some seconds to remove a pod. A lost node never removes it.
 _NODE_SECONDS = 30
 
 
 def until_gone(flows: RunningFlows, seconds: float) -> int:
-    """Return how many pods are left after some seconds."""
+    """Wait until no pods are left, and return how many are left after C(seconds)."""
     deadline = time.monotonic() + seconds
     while left := len(flows.pods_of_runs() + flows.pods_of_workers()):
         if time.monotonic() > deadline:
@@ -98,7 +98,7 @@ def until_gone(flows: RunningFlows, seconds: float) -> int:
 
 
 def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
-    """Have all runs come to their end, and return how many pods were deleted by force."""
+    """Wait for all runs or end them, and return how many pods were force-deleted."""
     flows.stop_workers()
     if runs == "end":
         flows.end(seconds)
@@ -106,9 +106,9 @@ def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
     if left := until_gone(flows, seconds):
         found = names(flows.pods_of_runs() + flows.pods_of_workers())
         raise KubernetesError(
-            f"After {seconds} s, {left} pods with flow runs or workers go on: {found}. No worker takes more runs; "
-            "nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
-            "prefect_teardown_runs: end."
+            f"After {seconds} s, {left} pods of flow runs or workers still run: {found}. The workers start no more "
+            "runs, and nothing else was removed. Run the playbook again later, raise prefect_teardown_runs_seconds, or "
+            "set prefect_teardown_runs: end."
         )
     return 0
 

@@ -138,7 +138,7 @@ def test_a_run_that_forks_quickly_is_waited_for(
     time.sleep(0.3)
     said = host_runs_says(monkeypatch, tmp_path)
     assert said.get("failed")
-    assert "processes of flow runs go on under flows" in said["msg"]
+    assert "processes of flow runs of the account flows still run" in said["msg"]
     assert hostile.goes_on()
 
 
