@@ -131,7 +131,7 @@ def test_a_killed_teardown_is_finished_by_the_next(torn: Machine) -> None:
     torn.forget("teardown")
     assert run_processes(torn) == []
     for directory in FOREIGN:
-        assert f"Left: {directory}: it also holds mine, notes.txt" in re.sub(r"\s+", " ", played.output)
+        assert f"Not removed: {directory}: it also contains mine, notes.txt" in re.sub(r"\s+", " ", played.output)
 
 
 def test_what_is_not_the_deployments_stays(torn: Machine) -> None:
@@ -155,7 +155,7 @@ def test_accounts_and_clusters_that_were_there_before_stay(torn: Machine) -> Non
     torn.sh("mkdir /var/lib/prefect /etc/prefect")
     played = torn.playbook("teardown", **DELETE)
     kept = re.sub(r"\s+", " ", played.output)
-    assert "Left: the account prefect: this instance has not made it" in kept
-    assert re.search(r"Left: the PostgreSQL cluster \d+/prefect: this instance has not made it", kept)
+    assert "Not removed: the account prefect: this instance has not created it" in kept
+    assert re.search(r"Not removed: the PostgreSQL cluster \d+/prefect: this instance has not created it", kept)
     assert torn.sh("getent passwd prefect; ls /var/lib/postgresql/*/prefect/PG_VERSION; pg_lsclusters -h") != ""
     torn.sh("test -e /var/lib/postgresql/*/prefect/PG_VERSION && getent passwd prefect")
