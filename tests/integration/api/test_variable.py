@@ -83,7 +83,7 @@ def test_omitted_leaves_null_clears_value_sets(api: Api) -> None:
         ({"name": "ü", "value": 1}, "name: must be 1 to 255"),
         ({"name": "", "value": 1}, "name: must be 1 to 255"),
         ({"name": "x" * 256, "value": 1}, "name: must be 1 to 255"),
-        ({"name": "big", "value": "x" * 4999}, "value: has 5001 bytes as JSON, and the server takes 5000 at most"),
+        ({"name": "big", "value": "x" * 4999}, "value: has 5001 bytes as JSON, but the limit of the server is 5000"),
         ({"name": "big", "value": "ü" * 2500}, "value: has 5002 bytes as JSON"),
     ],
 )
