@@ -69,7 +69,7 @@ def test_slots_that_nobody_can_mean_are_refused(api: Api, name: str) -> None:
             {"global_concurrency_limit": "no such"},
             "global_concurrency_limit: there is no concurrency limit of 'no such'",
         ),
-        ({"global_concurrency_limit": "tag:x"}, "belong to the server: use"),
+        ({"global_concurrency_limit": "tag:x"}, "the server reserves names that start with"),
         ({"tag": "no such"}, "tag: there is no concurrency limit of 'no such'"),
         ({"deployment": f"{name}/free"}, "deployment: there is no concurrency limit of"),
         ({"deployment": f"{name}/shares"}, "shares a limit with others: give global_concurrency_limit="),

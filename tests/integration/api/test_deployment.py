@@ -222,7 +222,7 @@ def test_deployments_that_cannot_work_are_refused(api: Api, options: dict[str, A
 
 @pytest.mark.parametrize("name", ["tag:x", "deployment:y"])
 def test_limits_that_belong_to_others_are_refused(api: Api, name: str) -> None:
-    with pytest.raises(ModuleFailure, match="belong to the server: use"):
+    with pytest.raises(ModuleFailure, match="the server reserves names that start with"):
         api.run("global_concurrency_limit", name=name, limit=1)
     assert api.proxy.requests == []
 

@@ -79,7 +79,7 @@ def test_a_wrong_url_is_told(url: str, problem: str) -> None:
 
 def test_a_url_without_api_is_told(api: Api) -> None:
     for url in (api.proxy.url[: -len("/api")], api.proxy.url[: -len("api")]):
-        with pytest.raises(ModuleFailure, match=r"is api_url right\? It usually ends in /api"):
+        with pytest.raises(ModuleFailure, match=r"check api_url, which usually ends in /api"):
             api.run("global_concurrency_limit", **LIMIT, api_url=url)
     assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
 

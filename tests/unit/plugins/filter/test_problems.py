@@ -267,7 +267,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         (
             {"prefect_global_concurrency_limits": [{"name": f"{owner}:a", "limit": 1}]},
             f"prefect_global_concurrency_limits[{owner}:a].name",
-            "belong to the server",
+            "The server reserves names",
         )
         for owner in ("tag", "deployment")
     ],
