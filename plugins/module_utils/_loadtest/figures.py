@@ -140,7 +140,7 @@ def missed(verdicts: Sequence[Mapping[str, Any]], reasons: Mapping[str, str] | N
     """Return a sentence for every missed objective, with the reason if it is known."""
     return [
         f"{each['name']} is {'unknown' if each['seen'] is None else format(each['seen'], '.4g')},"
-        f" and {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g} was asked for"
+        f" but the objective is {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g}"
         + (f" ({reasons[each['name']]})" if reasons and each["name"] in reasons else "")
         for each in verdicts
         if not each["ok"]

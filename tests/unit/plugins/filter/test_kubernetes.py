@@ -161,15 +161,15 @@ def test_a_patch_adds_to_what_has_no_names() -> None:
 
 def test_a_patch_that_would_replace_what_has_names_is_refused() -> None:
     there = deployment(volumes=[{"name": "home", "emptyDir": {}}])
-    with pytest.raises(AnsibleFilterError, match=r"pod_patch: an entry of spec\.volumes has no name: give it one"):
+    with pytest.raises(AnsibleFilterError, match=r"pod_patch: an entry of spec\.volumes has no name\. Set its name"):
         manifests([there], SHARED, {"spec": {"volumes": [{"emptyDir": {}}]}})
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (None, "it leaves no container"),
-        ({"containers": None}, "it leaves no container"),
+        (None, "spec.containers is empty"),
+        ({"containers": None}, "spec.containers is empty"),
         ({"containers": [{"image": "a"}]}, "has no name"),
     ],
 )

@@ -334,7 +334,7 @@ def test_messages_that_are_not_sent_count_and_it_says_why(
     plan = sizing({"runs_per_hour": runs_per_hour, "run_seconds": 1, **more})
     assert plan["variables"]["prefect_logging_level"] == level
     (row,) = (row for row in plan["rows"] if row["name"] == "stored_runs_gb_per_day")
-    assert ("so that there is room to turn them on" in row["why"]) == said
+    assert ("so that you can enable them" in row["why"]) == said
 
 
 def test_the_machines_of_a_process_pool_have_room_for_their_workers() -> None:
