@@ -91,9 +91,14 @@ def faults(converged: Converged) -> Faults:
 @pytest.mark.parametrize(
     ("fault", "check", "problem", "remedy"),
     [
-        ("paused", "A flow run gets through every pool", "is still Scheduled; paused", "the log of the pool's workers"),
+        (
+            "paused",
+            "A flow run gets through every pool",
+            "is still Scheduled; paused",
+            "log of the workers of the pool",
+        ),
         ("astray", "Every process runs", "api-2 does not run on {name}; worker-default-2 does not", "journalctl -u"),
-        ("astray", "The gateway sees every API process", "api-2 is DOWN for {name}", "look at its log"),
+        ("astray", "The gateway sees every API process", "api-2 is DOWN in HAProxy on {name}", "check its log"),
         ("astray", "API processes run no background service", "executes background tasks", "DOCKET_NAME"),
         ("astray", "The scheduler runs", "schedule_deployments is ", "and restart them"),
         ("astray", "The late-run marker runs", "monitor_late_runs is ", "and restart them"),
@@ -118,7 +123,7 @@ def faults(converged: Converged) -> Faults:
             "server.yml",
         ),
         ("down", "Worker heartbeats are fresh", "refused", "the log of the worker"),
-        ("down", "A flow run gets through every pool", "refused", "the log of the pool's workers"),
+        ("down", "A flow run gets through every pool", "refused", "log of the workers of the pool"),
     ],
 )
 def test_a_fault_is_found(

@@ -83,7 +83,7 @@ def test_queues_that_cannot_work_are_refused(api: Api, queues: list[dict[str, An
 
 def test_the_default_queue_cannot_be_deleted(api: Api, name: str) -> None:
     api.run("work_pool", name=name, type="process")
-    with pytest.raises(ModuleFailure, match="every pool keeps its queue 'default'"):
+    with pytest.raises(ModuleFailure, match="the queue 'default' of a pool cannot be deleted"):
         api.run("work_queue", work_pool=name, name="default", state="absent")
 
 

@@ -191,7 +191,7 @@ def test_an_authority_without_its_key_is_not_replaced_in_silence(place: Path, tm
     assert "authority.key is missing" in found["problem"]
     (tmp_path / "file").write_text("x")
     (found,) = authority_problems(["authority"], str(tmp_path / "file"))
-    assert "cannot be written" in found["problem"]
+    assert "is not writable" in found["problem"]
 
 
 def test_an_address_stands_among_the_names_too() -> None:

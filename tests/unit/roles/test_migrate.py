@@ -288,7 +288,7 @@ def test_a_login_is_repeated_where_an_operator_sets_the_password(
         migrate.main(wanted)
         said = capsys.readouterr().out
     assert database.migrated is not bool(status)
-    assert said.count("trying again for") == (code != "3D000")
+    assert said.count("Retrying for") == (code != "3D000")
     assert "s3cret" not in said
 
 

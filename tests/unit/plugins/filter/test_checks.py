@@ -141,12 +141,12 @@ WRONG: list[tuple[Change, set[str], str]] = [
     (
         put(json.dumps({"api-1": "UP", "api-2": "DOWN"}), "found", "gateway", "a", "stdout"),
         {GATEWAYS},
-        "api-2 is DOWN for a",
+        "api-2 is DOWN in HAProxy on a",
     ),
     (put(json.dumps({"api-1": "UP"}), "found", "gateway", "a", "stdout"), {GATEWAYS}, "1 API processes instead of 2"),
     (put({"rc": 1, "stderr": "no socket"}, "found", "gateway", "a"), {GATEWAYS}, "no socket"),
     (put(FAILED, "found", "server", "a"), {API}, "connection refused"),
-    (put("3.9.0", "found", "server", "a", "server", "version"), {API}, "the server is Prefect 3.9.0"),
+    (put("3.9.0", "found", "server", "a", "server", "version"), {API}, "the server runs Prefect 3.9.0"),
     (put(False, "found", "server", "a", "server", "ready"), {API}, "cannot reach its database"),
     (refuses("redis"), {ANSWERS}, "connection refused"),
     (

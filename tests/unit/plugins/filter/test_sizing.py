@@ -53,7 +53,7 @@ def warned(plan: dict[str, Any]) -> set[str]:
 
 def ended(plan: dict[str, Any]) -> bool:
     """Whether the plan says that no number of API processes is enough."""
-    return any("more than one deployment carries" in warning["problem"] for warning in plan["warnings"])
+    return any("more than the capacity of one deployment" in warning["problem"] for warning in plan["warnings"])
 
 
 def planned_pools(workload: dict[str, Any]) -> list[dict[str, Any]]:

@@ -416,7 +416,7 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
                 "files": [{"path": "/e", "content": "", "mode": "0660"}],
                 "processes": [{"name": "a", "command": ["/a"], "environment_file": "/e"}],
             },
-            "its mode may let nobody else write",
+            "its mode must not allow others to write",
         ),
         (
             {"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]},

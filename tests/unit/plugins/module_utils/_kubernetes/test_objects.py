@@ -441,7 +441,7 @@ def test_an_api_that_every_cluster_has_is_not_passed_over() -> None:
     client.sees_all = False
     client.closed = ("/apis/batch/v1/namespaces/home/jobs", "/apis/apps/v1/namespaces/home/deployments")
     objects = objects_of(client)
-    with pytest.raises(KubernetesError, match=r"preflight\.yml lists all it needs"):
+    with pytest.raises(KubernetesError, match=r"preflight\.yml lists all missing ones"):
         objects.owned([])
     with pytest.raises(ApiError):
         objects.workloads(["migration"])
@@ -709,7 +709,7 @@ def test_a_kubeconfig_that_does_not_work_is_explained(
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KubernetesError, match=r"no kubeconfig at .*/nothing"):
+    with pytest.raises(KubernetesError, match=r"The kubeconfig .*/nothing does not exist"):
         access(str(tmp_path / "nothing"), None)
 
 
