@@ -180,7 +180,7 @@ def test_a_patch_that_leaves_no_pod_is_refused(spec: Any, words: str) -> None:
 
 def test_a_container_that_no_pod_has_needs_an_image() -> None:
     patch = {"spec": {"containers": [{"name": "apii", "env": []}]}}
-    with pytest.raises(AnsibleFilterError, match=r"apii has no image.*give it one, or change one of api, services"):
+    with pytest.raises(AnsibleFilterError, match=r"apii has no image.* Set its image, or change one of api, services"):
         manifests([deployment()], SHARED, patch)
 
 

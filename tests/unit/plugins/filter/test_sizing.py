@@ -150,7 +150,7 @@ def test_a_rate_limit_says_what_is_possible() -> None:
     workload = {"runs_per_hour": 3600, "run_seconds": 5, "peak_factor": 2}
     plan = sizing({**workload, "rate_limits": [{"name": "crm", "per_second": 2, "calls_per_run": 4}]})
     (warning,) = (one for one in plan["warnings"] if "crm" in one["option"])
-    assert "8 calls/s, but only 2 are allowed" in warning["problem"]
+    assert "8 calls/s, but the service allows only 2" in warning["problem"]
     assert "900 runs an hour are possible" in warning["remedy"]
     (limit,) = plan["variables"]["prefect_global_concurrency_limits"]
     assert limit == {"name": "crm", "limit": 2, "slot_decay_per_second": 2}

@@ -695,10 +695,10 @@ def test_the_first_file_of_several_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "context", "words"),
     [
-        ({}, "two", "has no context 'two': it has one"),
+        ({}, "two", "has no context 'two'. Its contexts: one"),
         ({"auth-provider": {"name": "gcp"}}, "", "auth-provider"),
         ({"exec": {"command": "/nonexistent/login"}}, "", "/nonexistent/login"),
-        ({"exec": {"command": "false"}}, "", "ended with 1"),
+        ({"exec": {"command": "false"}}, "", "failed with exit code 1"),
     ],
 )
 def test_a_kubeconfig_that_does_not_work_is_explained(
@@ -715,7 +715,7 @@ def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
 
 def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     user = {"client-certificate-data": base64.b64encode(b"nonsense").decode()}
-    with pytest.raises(KubernetesError, match="cannot be used"):
+    with pytest.raises(KubernetesError, match="refers to a file that cannot be read"):
         access_from_kubeconfig(kubeconfig(tmp_path / "config", user, "https://10.0.0.1"), "")
 
 
