@@ -115,5 +115,5 @@ def test_environment_file_is_sorted() -> None:
 
 @pytest.mark.parametrize("name", ["", "1A", "A B", "A-B", "A=", "A\n"])
 def test_environment_file_refuses_names(name: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="is not a name"):
+    with pytest.raises(AnsibleFilterError, match="is not a valid name"):
         environment_file({name: "x"})

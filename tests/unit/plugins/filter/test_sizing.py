@@ -151,7 +151,7 @@ def test_a_rate_limit_says_what_is_possible() -> None:
     plan = sizing({**workload, "rate_limits": [{"name": "crm", "per_second": 2, "calls_per_run": 4}]})
     (warning,) = (one for one in plan["warnings"] if "crm" in one["option"])
     assert "8 calls/s, but the service allows only 2" in warning["problem"]
-    assert "900 runs an hour are possible" in warning["remedy"]
+    assert "This limit allows 900 runs an hour" in warning["remedy"]
     (limit,) = plan["variables"]["prefect_global_concurrency_limits"]
     assert limit == {"name": "crm", "limit": 2, "slot_decay_per_second": 2}
 

@@ -107,7 +107,7 @@ def test_a_strict_unit_writes_only_where_it_says() -> None:
     at_home = process(hardening="strict", command=["/home/a/b"])
     assert lines(render.render_unit("it", at_home), "ProtectHome") == ["read-only"]
     assert lines(render.render_unit("it", at_home), "CapabilityBoundingSet") == [""]
-    with pytest.raises(ValueError, match="service_settings: 'UMask' needs"):
+    with pytest.raises(ValueError, match="service_settings: 'UMask' must have"):
         process(service_settings={"UMask": "007\nUser=root"})
 
 
@@ -394,9 +394,9 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
             {"files": [{"path": "/a", "content": ""} for _number in "12"]},
             "files and directories: listed more than once: /a",
         ),
-        ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: a name"),
+        ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: the name"),
         ({"processes": [{"name": "a", "command": []}]}, "process a: command must start with an absolute path"),
-        ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NULs"),
+        ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NUL characters"),
         ({"processes": [{"name": "a", "command": ["/a"], "environment": {"1": ""}}]}, "process a: environment: '1'"),
         (
             {"processes": [{"name": "a", "command": ["/a"], "ready": {"tcp": "a"}}]},
