@@ -480,7 +480,7 @@ def test_wrong_options_are_named(host: Host) -> None:
         ({"ready": {"http": "localhost:1"}}, "process one: ready.http: 'localhost:1' must start with http://"),
         ({"ready": {"timeout": 3}}, "one of the following is required: http, tcp, command found in processes -> ready"),
         ({"name": "One"}, "process One: the name must match"),
-        ({"environment": {"A": None}}, "process one: environment: 'A' needs"),
+        ({"environment": {"A": None}}, "process one: environment: 'A' must have"),
         ({"user": "nobody-there", "ready": None, "start_seconds": 0}, "process one"),
     ):
         result = host.apply(group_of({**server("one", 21001), **change}), fails=True)
