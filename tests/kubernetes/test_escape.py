@@ -451,7 +451,7 @@ def test_the_preflight_refuses_flow_code_beside_the_server(
     words = " ".join(refused.output.split())
     assert refused.code != 0
     if way == "cluster_role":
-        assert "list the namespaces that runs may choose in workers.namespaces" in words
+        assert "list the namespaces that runs may use in workers.namespaces" in words
         return
     assert f"prefect_jobs_namespace: Flow code would run in {here}" in words
     told = development.play("preflight", prefect_allow_shared_namespace=True, **variables)
