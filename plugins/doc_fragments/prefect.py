@@ -51,7 +51,7 @@ options:
     default: 30
   retry_timeout:
     description:
-      - Time for which requests are retried if the server refuses connections or responds with 429, 502, 503 or 504, in
+      - Time for which requests are retried if the server rejects connections or responds with 429, 502, 503 or 504, in
         seconds since its last response. V(0) disables retries.
       - A request that times out after O(timeout) is retried at least once, unless this option is V(0) or the request
         creates an object.

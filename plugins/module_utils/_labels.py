@@ -13,10 +13,10 @@ from __future__ import annotations
 PREFIX = "selfhosted.prefect/"
 INSTANCE_LABEL = f"{PREFIX}instance"  # on everything
 GROUP_LABEL = f"{PREFIX}component"  # on everything
-WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: the name of what runs them
-# On what is not in the namespace of the instance: which that is. Instances elsewhere may have the same name.
+WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: the name of their workload
+# Namespace of the instance, on objects in other namespaces. Instances in other namespaces may have the same name.
 HOME_LABEL = f"{PREFIX}home"
-RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the above
+RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the labels above
 POOL_LABEL = f"{PREFIX}pool"  # on the pods of runs, too
 
 MADE_HERE = {"app.kubernetes.io/managed-by": "selfhosted.prefect"}
@@ -28,5 +28,5 @@ _DESCRIBED_BY = {
 
 
 def described(labels: dict[str, str]) -> dict[str, str]:
-    """Return labels together with those that tell people and their tools the same."""
+    """Return labels together with the equivalent app.kubernetes.io labels."""
     return {**{_DESCRIBED_BY[name]: value for name, value in labels.items() if name in _DESCRIBED_BY}, **labels}

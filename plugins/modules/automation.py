@@ -61,11 +61,12 @@ options:
     description:
       - The actions that run each time. Required to create an automation. Replaces the existing list. It cannot be null.
       - Keys are those of the API, with names instead of ids.
-      - "V(run-deployment) with C(deployment) as V(flow/deployment), C(parameters), C(job_variables) and
-        C(schedule_after) in seconds; V(pause-deployment) and V(resume-deployment) with C(deployment);
-        V(pause-work-pool) and V(resume-work-pool) with C(work_pool); V(pause-work-queue) and V(resume-work-queue) with
-        C(work_queue) as V(pool/queue); V(pause-automation) and V(resume-automation) with C(automation), which may be
-        this one. Without the reference, each action applies to the object of the event."
+      - V(run-deployment) with C(deployment) as V(flow/deployment), C(parameters), C(job_variables) and
+        C(schedule_after) in seconds.
+      - V(pause-deployment) and V(resume-deployment) with C(deployment). V(pause-work-pool) and V(resume-work-pool) with
+        C(work_pool). V(pause-work-queue) and V(resume-work-queue) with C(work_queue) as V(pool/queue).
+        V(pause-automation) and V(resume-automation) with C(automation), which may be this one.
+      - Without the reference, each action applies to the object of the event.
       - "V(send-notification) with C(block) as V(type/name), C(subject) and C(body); V(call-webhook) with C(block) and
         C(payload). Texts are templates of the server: mark them as C(!unsafe), so that Ansible does not evaluate them."
       - "V(change-flow-run-state) with C(state), C(name), C(message) and, if the server supports it, C(force);

@@ -20,7 +20,7 @@ description:
   - Requires root, to change to the user.
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: none
     details: The module is skipped in check mode. Set C(check_mode=false) for a program that only reads.
   diff_mode:
@@ -55,7 +55,7 @@ options:
       - Root reads the file, so only root may be able to write to it and to the directories above it.
     type: path
   chdir:
-    description: Working directory. The user must have access to it.
+    description: Working directory. O(user) must have access to it.
     type: path
     default: /
   timeout:

@@ -21,7 +21,7 @@ description:
   - If the module is interrupted, run it again.
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -97,12 +97,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host import la
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import end_account
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_ENTRIES = 500  # of which the arguments of one program consist
-_LINES = 20  # of what a program says, which may be one for each of a million files
+_ENTRIES = 500  # maximum number of arguments of one command
+_LINES = 20  # maximum number of lines of an error output, which could have one for each file
 
 
 class RemovalError(Exception):
-    """Something that has to go cannot be removed."""
+    """An object cannot be removed."""
 
 
 def _run(*command: str) -> None:
@@ -118,7 +118,7 @@ def _run(*command: str) -> None:
     )
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).splitlines()[:_LINES])
-        raise RemovalError(f"`{' '.join(command)[:200]}` ended with {done.returncode}: {said}")
+        raise RemovalError(f"`{' '.join(command)[:200]}` failed with exit code {done.returncode}: {said}")
 
 
 def setting(text: str, name: str) -> str | None:
@@ -128,14 +128,14 @@ def setting(text: str, name: str) -> str | None:
 
 
 def mount_points() -> set[str]:
-    """Return where something is mounted, also where it is of the same file system."""
+    """Return all mount points, including bind mounts of the same file system."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        # Spaces and the like are written as octal numbers.
+        # The kernel writes spaces and some other characters as octal escapes.
         return {re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in file}
 
 
 class Removal:
-    """One pass over everything."""
+    """The removal of all objects, with the lists of removed and kept ones."""
 
     def __init__(self, check_mode: bool) -> None:
         self.check_mode = check_mode
@@ -143,7 +143,7 @@ class Removal:
         self.kept: list[str] = []
 
     def cluster(self, name: str, mark: str) -> None:
-        """Drop the cluster that has the mark."""
+        """Drop the PostgreSQL cluster that has the mark."""
         for config in sorted(glob.glob(f"/etc/postgresql/*/{glob.escape(name)}")):
             version = config.split("/")[-2]
             try:
@@ -152,18 +152,18 @@ class Removal:
             except OSError:
                 text = ""
             if setting(text, mark.partition("=")[0]) != mark.partition("=")[2]:
-                self.kept.append(f"the PostgreSQL cluster {version}/{name}: this instance has not made it")
+                self.kept.append(f"the PostgreSQL cluster {version}/{name}: this instance has not created it")
                 continue
             self.removed.append(config)
             if not self.check_mode:
                 _run("pg_dropcluster", version, name)
 
     def directory(self, path: str, names: list[str]) -> None:
-        """Remove what is known of a directory, and the directory itself if that was all."""
+        """Remove the known entries of a directory, and the directory itself if it is empty then."""
         if not os.path.isdir(path):
             return
         real = os.path.realpath(path)
-        # Ubuntu, for example, lets a group of the system write to /var/log. Flow code is in no such group.
+        # In Ubuntu, for example, a system group can write to /var/log. Flow code has no such group.
         problem = launch.weakness(path, stat.S_IWOTH)
         if problem:
             self.kept.append(f"{path}: {problem}")
@@ -173,38 +173,38 @@ class Removal:
                 self._tree(f"{real}/{name}")
         left = sorted(set(os.listdir(real)) - {os.path.basename(entry) for entry in self.removed if self.check_mode})
         if real != path:
-            self.kept.append(f"{path}: it is a link to {real}")
+            self.kept.append(f"{path}: it is a symbolic link to {real}")
         elif left:
-            self.kept.append(f"{path}: it also holds {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}")
+            self.kept.append(f"{path}: it also contains {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}")
         elif path in mount_points():
-            self.kept.append(f"{path}: something is mounted there")
+            self.kept.append(f"{path}: it is a mount point")
         else:
             self.removed.append(path)
             if not self.check_mode:
                 os.rmdir(path)
 
     def _tree(self, path: str) -> None:
-        """Remove a file, a link or a directory with all that is in it, but not what is mounted there."""
+        """Remove a file, a link or a directory tree, but no mount point."""
         if path in mount_points():
             entries = [f"{path}/{name}" for name in os.listdir(path)]
             if entries:
                 self.removed.append(f"{path}/*")
             if not self.check_mode:
                 _remove(path, entries)
-            self.kept.append(f"{path}: something is mounted there")
+            self.kept.append(f"{path}: it is a mount point")
             return
         self.removed.append(path)
         if not self.check_mode:
             _remove(path, [path])
 
     def user(self, name: str, comment: str) -> None:
-        """Delete an account that the instance has made."""
+        """Delete an account that the instance has created."""
         try:
             found = pwd.getpwnam(name)
         except KeyError:
             return
         if found.pw_gecos != comment:
-            self.kept.append(f"the account {name}: this instance has not made it")
+            self.kept.append(f"the account {name}: this instance has not created it")
             return
         if found.pw_uid == 0:
             self.kept.append(f"the account {name}: it is root")
@@ -214,17 +214,19 @@ class Removal:
             return
         left = end_account(found.pw_uid, 30)
         if left:
-            raise RemovalError(f"processes of {name} do not end: {', '.join(map(str, sorted(left)))}")
+            raise RemovalError(
+                f"Processes of the account {name} still exist after SIGKILL: {', '.join(map(str, sorted(left)))}"
+            )
         _run("userdel", name)
 
 
 def _remove(path: str, entries: list[str]) -> None:
-    """Remove a file, a link or a directory, or all that is in it, whatever an account has made there."""
+    """Remove files, links and directory trees, even if an account changes them at the same time."""
     mounted = sorted(point for point in mount_points() if point.startswith(f"{path}/"))
     if mounted:
-        raise RemovalError(f"{path}: something is mounted at {mounted[0]}. Unmount it, and run again.")
+        raise RemovalError(f"{path}: {mounted[0]} is a mount point. Unmount it, and run the playbook again.")
     for first in range(0, len(entries), _ENTRIES):
-        # It works with open directories, so that nobody can put a link in its way, and goes as deep as the last one.
+        # rm uses directory descriptors, so nobody can redirect it with a link, and the depth is not limited.
         _run("rm", "-rf", "--one-file-system", "--", *entries[first : first + _ENTRIES])
 
 
@@ -259,7 +261,7 @@ def main() -> None:
     except RemovalError as error:
         module.fail_json(msg=str(error), removed=removal.removed, kept=removal.kept)
     for each in removal.kept:
-        module.warn(f"Left: {each}.")
+        module.warn(f"Not removed: {each}.")
     module.exit_json(changed=bool(removal.removed), removed=removal.removed, kept=removal.kept)
 
 

@@ -18,7 +18,7 @@ description:
     of the workers afterwards.
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -113,11 +113,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_proc
     user_processes,
 )
 
-_KILLED_WITHIN = 30  # seconds in which the kernel takes away what was killed
+_KILLED_WITHIN = 30  # seconds in which the kernel removes killed processes
 
 
 class Workers:
-    """The workers of an instance, which are told to stop and not waited for."""
+    """The workers of an instance. They are stopped without waiting for them."""
 
     def __init__(self, params: dict[str, Any], account: pwd.struct_passwd) -> None:
         self.uid = account.pw_uid
@@ -136,17 +136,17 @@ class Workers:
         return {int(word) for word in shown.split()} - {0}
 
     def runs(self) -> set[int]:
-        """Return the processes that are runs, or that runs have started, as far as a look at /proc shows them."""
+        """Return the processes of runs that one scan of /proc finds."""
         workers = self.pids()
         of_user = user_processes(self.uid) - workers
         if self.exclusive:
             return of_user
-        # What a run has started is still found when that run has ended.
+        # This also finds the child processes of a run that has ended.
         self.known = of_user & (self.known | descendants(workers | self.known))
         return self.known
 
     def all_runs(self) -> set[int]:
-        """Return the same, and certainly some if there are any, however fast they start each other."""
+        """Return the processes of runs, even if they start each other faster than one scan of /proc takes."""
         found = self.runs()
         if found or not self.exclusive:
             return found
@@ -154,16 +154,16 @@ class Workers:
             return self.runs()
 
     def ask_runs(self, found: set[int]) -> None:
-        """Ask the runs to end."""
-        # Before the first of them ends, all have to be known.
+        """Send SIGTERM to the runs."""
+        # Find all processes before the first one ends.
         found = found if self.exclusive else stopped(self.runs)
         signal_all(found, signal.SIGTERM)
         signal_all(found, signal.SIGCONT)
 
     def kill_runs(self) -> set[int]:
-        """Kill the runs and return them. The workers go on, and report it."""
+        """Kill the runs and return their processes. The workers keep running and report it."""
         if not self.exclusive:
-            # Other processes of the account go on.
+            # Other processes of the account keep running.
             left = stopped(self.runs)
             signal_all(left, signal.SIGKILL)
             return left
@@ -181,12 +181,12 @@ class Workers:
                     self.server().stopProcess(program["name"], False)
 
     def server(self) -> Any:
-        """Return supervisord's own interface."""
+        """Return the XML-RPC interface of supervisord."""
         transport = UnixTransport(self.socket, 20)
         return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def programs(self) -> list[dict[str, Any]]:
-        """Return what supervisord knows of the workers: nothing where it does not run."""
+        """Return the workers in supervisord, none if it does not run."""
         try:
             known = self.server().getAllProcessInfo()
         except OSError:
@@ -221,7 +221,7 @@ def ended(workers: Workers, seconds: float) -> set[int]:
 
 
 def kill(workers: Workers, seconds: float) -> tuple[set[int], set[int]]:
-    """Kill the runs until there are none, and return what was killed and what is left."""
+    """Kill the runs until none are left. Return the killed and the remaining processes."""
     deadline = time.monotonic() + seconds
     killed: set[int] = set()
     while True:
@@ -233,17 +233,17 @@ def kill(workers: Workers, seconds: float) -> tuple[set[int], set[int]]:
 
 
 def message(params: dict[str, Any], left: set[int]) -> str:
-    """Return what to do about runs that go on."""
+    """Return the error message about runs that still run."""
     if params["runs"] == "end":
         return (
-            f"{len(left)} processes of flow runs under {params['user']} do not end although they were killed: "
-            f"{', '.join(map(str, sorted(left)[:5]))}. Look what they wait for (a file system that does not answer, "
-            "for example), and run again."
+            f"{len(left)} processes of flow runs of the account {params['user']} still exist after SIGKILL: "
+            f"{', '.join(map(str, sorted(left)[:5]))}. Check what they wait for, for example a network file system "
+            "that does not respond, and run the playbook again."
         )
     return (
-        f"After {params['seconds']} s, {len(left)} processes of flow runs go on under {params['user']}. Their workers "
-        "take no more runs; nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
-        "prefect_teardown_runs: end."
+        f"After {params['seconds']} s, {len(left)} processes of flow runs of the account {params['user']} still run. "
+        "The workers start no more runs, and nothing else was removed. Run the playbook again later, raise "
+        "prefect_teardown_runs_seconds, or set prefect_teardown_runs: end."
     )
 
 
@@ -268,7 +268,7 @@ def main() -> None:
     except KeyError:
         module.exit_json(changed=False, processes=0, killed=0)
     workers = Workers(module.params, account)
-    # Check mode stops nothing, not even for a moment.
+    # Check mode does not stop processes, not even temporarily.
     found = workers.runs() if module.check_mode else workers.all_runs()
     if not found or module.check_mode:
         module.exit_json(changed=bool(found), processes=len(found), killed=0)

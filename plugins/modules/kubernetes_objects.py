@@ -27,7 +27,7 @@ description:
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: full
     details: The API server computes the result in a server-side dry run.
   diff_mode:

@@ -19,7 +19,7 @@ description:
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -84,12 +84,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.runs import RunningFlows, names
 
-# After the processes have had their time, a node needs some more to remove a pod. One that is lost never does.
+# After the grace period, a node needs some seconds to remove a pod. A lost node never removes it.
 _NODE_SECONDS = 30
 
 
 def until_gone(flows: RunningFlows, seconds: float) -> list[Manifest]:
-    """Return the pods that are left after some seconds."""
+    """Wait until no pods are left, and return those that are left after C(seconds)."""
     deadline = time.monotonic() + seconds
     while (left := flows.pods()) and time.monotonic() <= deadline:
         time.sleep(1)
@@ -97,16 +97,16 @@ def until_gone(flows: RunningFlows, seconds: float) -> list[Manifest]:
 
 
 def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
-    """Have all runs come to their end, and return how many pods were deleted by force."""
+    """Wait for all runs or end them, and return how many pods were force-deleted."""
     flows.stop_workers()
     if runs == "end":
         flows.end(seconds)
         return flows.delete_pods(0) if until_gone(flows, seconds + _NODE_SECONDS) else 0
     if left := until_gone(flows, seconds):
         raise KubernetesError(
-            f"After {seconds} s, {len(left)} pods with flow runs or workers go on: {names(left)}. No worker takes more "
-            "runs; nothing else was touched. Repeat it later, raise prefect_teardown_runs_seconds, or set "
-            "prefect_teardown_runs: end."
+            f"After {seconds} s, {len(left)} pods of flow runs or workers still run: {names(left)}. The workers start no "
+            "more runs, and nothing else was removed. Run the playbook again later, raise prefect_teardown_runs_seconds, "
+            "or set prefect_teardown_runs: end."
         )
     return 0
 

@@ -25,7 +25,7 @@ description:
   - Requires root.
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: In check mode, the module returns the changed status and does not modify the target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -459,7 +459,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.files imp
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import Failed, Group, Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_DIRECTORY = re.compile(r"/[A-Za-z0-9_./@+-]+")  # what needs no quotes anywhere
+_DIRECTORY = re.compile(r"/[A-Za-z0-9_./@+-]+")  # characters that need no quotes in any syntax
 _SETTING = re.compile(r"[A-Z][A-Za-z]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -562,7 +562,7 @@ def process_spec() -> dict[str, Any]:
 
 
 def normalized(params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with derived values filled in; ValueError names the option that is wrong."""
+    """Return the parameters with derived values. A ValueError names the invalid option."""
     params = copy.deepcopy(params)
     check_names(params)
     for index, entry in enumerate(params["directories"]):
@@ -575,8 +575,8 @@ def normalized(params: dict[str, Any]) -> dict[str, Any]:
             entry["sensitive"] = not entry["mode"] & 0o004 or entry["path"] in env_files
         if entry["path"] in env_files and (entry["owner"] not in ("root", "0") or entry["mode"] & 0o022):
             raise ValueError(
-                f"files[{index}]: {entry['path']} is an environment_file, which root reads: its owner has to be root, "
-                "and its mode may let nobody else write, such as '0600'"
+                f"files[{index}]: {entry['path']} is an environment_file, which root reads: its owner must be root, "
+                "and its mode must not allow others to write, for example '0600'"
             )
     for process in params["processes"]:
         check_process(process)
@@ -586,16 +586,16 @@ def normalized(params: dict[str, Any]) -> dict[str, Any]:
 def check_names(params: dict[str, Any]) -> None:
     for option in ("group", "instance"):
         if not _NAME.fullmatch(params[option]):
-            raise ValueError(f"{option}: {params[option]!r} has to match {_NAME.pattern}")
+            raise ValueError(f"{option}: {params[option]!r} must match {_NAME.pattern}")
     for option in ("state_dir", "config_dir", "run_dir", "log_dir"):
         if params[option] and not _DIRECTORY.fullmatch(params[option]):
-            raise ValueError(f"{option}: {params[option]!r} has to be absolute and to match {_DIRECTORY.pattern}")
+            raise ValueError(f"{option}: {params[option]!r} must be absolute and match {_DIRECTORY.pattern}")
     if params["group"] == "liveness":
-        raise ValueError("group: `liveness` is the module's own; choose another name")
+        raise ValueError("group: the module reserves the name `liveness`. Use another name.")
     paths = [entry["path"] for entry in params["directories"] + params["files"]]
     for path in paths:
         if not path.startswith("/") or "\n" in path:
-            raise ValueError(f"path: {path!r} has to be absolute")
+            raise ValueError(f"path: {path!r} must be absolute")
     names = [process["name"] for process in params["processes"]]
     for what, values in (("files and directories", paths), ("processes", names)):
         double = sorted({value for value in values if values.count(value) > 1})
@@ -603,7 +603,9 @@ def check_names(params: dict[str, Any]) -> None:
             raise ValueError(f"{what}: listed more than once: {', '.join(double)}")
     unknown = sorted(set(params["only"] or []) - set(names))
     if unknown and params["state"] == "present":
-        raise ValueError(f"only: no such process: {', '.join(unknown)}; there are {', '.join(names)}")
+        raise ValueError(
+            f"only: the processes {', '.join(unknown)} do not exist. Processes of the group: {', '.join(names)}."
+        )
 
 
 def checked_mode(value: Any, where: str) -> int:
@@ -618,16 +620,16 @@ def check_settings(process: dict[str, Any], where: str) -> None:
         values = value if isinstance(value, list) else [value]
         texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
         if not _SETTING.fullmatch(name) or any("\n" in text for text in texts):
-            raise ValueError(f"{where}: service_settings: {name!r} needs a valid name and values of one line")
+            raise ValueError(f"{where}: service_settings: {name!r} must have a valid name and values of one line")
         process["service_settings"][name] = texts
 
 
 def check_process(process: dict[str, Any]) -> None:
     where = f"process {process['name']}"
     if not _NAME.fullmatch(process["name"]) or process["name"] == "liveness":
-        raise ValueError(f"{where}: a name has to match {_NAME.pattern}, and `liveness` is taken")
+        raise ValueError(f"{where}: the name must match {_NAME.pattern}, and must not be `liveness`")
     if not process["command"] or not process["command"][0].startswith("/"):
-        raise ValueError(f"{where}: command has to begin with an absolute path")
+        raise ValueError(f"{where}: command must start with an absolute path")
     for option in ("stop_signal", "reload_signal"):
         name = process[option].upper()
         process[option] = name[3:] if name.startswith("SIG") else name
@@ -635,25 +637,25 @@ def check_process(process: dict[str, Any]) -> None:
             raise ValueError(f"{where}: {option}: there is no signal {process[option]!r}")
     for key, value in process["environment"].items():
         if not _VARIABLE.fullmatch(key) or value is None or isinstance(value, (dict, list)):
-            raise ValueError(f"{where}: environment: {key!r} needs a valid name and a plain value")
+            raise ValueError(f"{where}: environment: {key!r} must have a valid name and a scalar value")
         process["environment"][key] = str(value).lower() if isinstance(value, bool) else str(value)
     check_settings(process, where)
     words = [*process["command"], *process["environment"].values(), process["description"]]
     if any(character in word for word in words for character in "\0\r"):
-        raise ValueError(f"{where}: carriage returns and NULs cannot be passed on")
+        raise ValueError(f"{where}: carriage returns and NUL characters are not allowed")
     if "\n" in process["description"]:
-        raise ValueError(f"{where}: description has to be one line")
+        raise ValueError(f"{where}: description must be one line")
     process["runtime_directory_mode"] = checked_mode(process["runtime_directory_mode"], f"{where}: runtime_directory")
     for option in ("ready", "liveness"):
         url = (process[option] or {}).get("http")
         if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError(f"{where}: {option}.http: {url!r} has to begin with http:// or https://")
+            raise ValueError(f"{where}: {option}.http: {url!r} must start with http:// or https://")
     command = (process["liveness"] or {}).get("command")
     if command is not None and not (command and command[0].startswith("/")):
-        raise ValueError(f"{where}: liveness.command has to begin with an absolute path")
+        raise ValueError(f"{where}: liveness.command must start with an absolute path")
     tcp = (process["ready"] or {}).get("tcp")
     if tcp is not None and not re.fullmatch(r".+:\d+", tcp):
-        raise ValueError(f"{where}: ready.tcp: {tcp!r} has to be host:port")
+        raise ValueError(f"{where}: ready.tcp: {tcp!r} must have the format host:port")
 
 
 def site_of(params: dict[str, Any]) -> Site:
@@ -683,7 +685,7 @@ def main() -> None:
             if not entry["sensitive"]:
                 module.no_log_values.discard(entry["content"].decode("utf-8", "surrogateescape"))
         if os.geteuid() != 0:
-            raise ValueError("needs root: set `become: true`")
+            raise ValueError("This module requires root; set `become: true`")
         group = Group(site_of(params), params)
         result = group.run(module.check_mode)
     except ValueError as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Addresses of machines, and as they stand in URLs and in configuration files."""
+"""Addresses of hosts, in URLs and in configuration files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-# What listens on all addresses of a machine, in the notations of the programs that are told of them.
+# Wildcard addresses in the notations of the programs.
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
 
 
@@ -24,7 +24,7 @@ def is_ipv6(host: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """Return C(host) as it stands before a colon and a port."""
+    """Return C(host) as in front of a colon and a port, with brackets for IPv6."""
     return f"[{host}]" if is_ipv6(host) else host
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Documents of what the API holds, merged."""
+"""Merge of configuration documents."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ INNER_KEYS = ("name", "slug")  # of queues, of schedules
 
 
 def merged_configuration(documents: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Return one document of several, the later ones over the earlier ones."""
+    """Merge documents. Later documents override earlier ones."""
     merged: dict[str, dict[Any, Any]] = {}
     for number, document in enumerate(documents, 1):
         for kind, items in (document or {}).items():
             if kind not in KEYS:
-                raise AnsibleFilterError(f"document {number}: there is no kind {kind!r}{_hint(kind)}")
+                raise AnsibleFilterError(f"document {number}: the kind {kind!r} does not exist{_hint(kind)}")
             known = merged.setdefault(kind, {})
             seen = set()
             for place, item in enumerate(items or (), 1):
                 identity = _identity(item, KEYS[kind], f"document {number}: {kind}, item {place}")
                 if identity in seen:
                     name = "/".join(map(str, identity))
-                    raise AnsibleFilterError(f"document {number}: {kind}: {name!r} is there more than once")
+                    raise AnsibleFilterError(f"document {number}: {kind}: {name!r} occurs more than once")
                 seen.add(identity)
                 known[identity] = _merged(known.get(identity), item)
     return {kind: list(items.values()) for kind, items in merged.items()}
@@ -65,4 +65,4 @@ def _listed(value: Any, key: str) -> bool:
 
 def _hint(kind: Any) -> str:
     close = difflib.get_close_matches(str(kind), KEYS, n=1)
-    return f", did you mean {close[0]}?" if close else f", only {', '.join(KEYS)}"
+    return f", did you mean {close[0]}?" if close else f", valid kinds: {', '.join(KEYS)}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Functions whose code is read when they are called first.
+"""Functions whose code is imported on their first call.
 
 To find one filter, Ansible imports all filter files of the collection, in each task's process, and compiles all that
 they import. So the filter files import nothing but this.
@@ -18,7 +18,7 @@ PACKAGE = "ansible_collections.selfhosted.prefect.plugins.plugin_utils"
 
 
 class Deferred:
-    """A function of a C(module) of plugin_utils, by its C(name)."""
+    """A function of a C(module) of plugin_utils with its C(name)."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""URLs of Redis, which may name several Sentinels."""
+"""URLs of Redis, possibly with several Sentinels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 
 class Parts(NamedTuple):
-    """A URL without what comes after its hosts."""
+    """Scheme, credentials and hosts of a URL."""
 
     scheme: str
     login: str
@@ -21,14 +21,14 @@ class Parts(NamedTuple):
 
 
 def redis_parts(url: str) -> Parts:
-    """Take a URL apart. Python's own way refuses a list of hosts of which one is an IPv6 address."""
+    """Parse a URL. urllib rejects a list of hosts with an IPv6 address."""
     scheme, _mark, rest = url.partition("://")
     login, _mark, hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
     return Parts(scheme, login, hosts.split(","))
 
 
 def redis_ca(url: str, file: str) -> str:
-    """Return C(url) with the authority in C(file)."""
+    """Return C(url) with the CA certificate in C(file)."""
     if not file or not url.startswith("rediss"):
         return url
     address, _mark, query = url.partition("?")
@@ -37,7 +37,7 @@ def redis_ca(url: str, file: str) -> str:
 
 def redis_database(url: str, database: int) -> str:
     """Return C(url) with its database number replaced."""
-    # By hand: Python's own way refuses a list of Sentinels of which one is an IPv6 address.
+    # Not with urllib, which rejects a list of Sentinels with an IPv6 address.
     address, mark, query = url.partition("?")
     scheme, _mark, rest = address.partition("://")
     hosts, _mark, path = rest.partition("/")
@@ -49,7 +49,7 @@ _SENTINEL_PORT = 26379
 
 
 def redis_ports(url: str, default: int = 6379) -> list[int]:
-    """Return the ports behind C(url)."""
+    """Return the ports in C(url)."""
     parts = redis_parts(url)
     sentinel = parts.scheme.endswith("+sentinel")
     own = _SENTINEL_PORT if sentinel else int(default)
@@ -58,7 +58,7 @@ def redis_ports(url: str, default: int = 6379) -> list[int]:
 
 
 def redis_settings(url: str, prefix: str) -> dict[str, str]:
-    """Return the variables that name the Redis at C(url)."""
+    """Return the connection settings for the Redis at C(url)."""
     if redis_parts(url).scheme not in ("redis", "rediss"):
         return {f"{prefix}_URL": url}
     parts = urlsplit(url)
@@ -69,7 +69,7 @@ def redis_settings(url: str, prefix: str) -> dict[str, str]:
         "HOST": parts.hostname or "localhost",
         "PORT": str(parts.port or 6379),
         "DB": str(int(database or 0)),
-        # Prefect's default is the name that Redis gives to those who log in with a password only.
+        # Prefect's default is the user of Redis for a login with only a password.
         "USERNAME": unquote(parts.username) if parts.username else None,
         "PASSWORD": unquote(parts.password) if parts.password else None,
         "SSL": "true" if parts.scheme == "rediss" else None,
@@ -78,7 +78,7 @@ def redis_settings(url: str, prefix: str) -> dict[str, str]:
 
 
 def redis_rules(keys: Iterable[str], channels: Iterable[str], categories: Iterable[str]) -> list[str]:
-    """Return the rules of a user of Redis."""
+    """Return the ACL rules of a Redis user."""
     return [
         *(f"~{key}" for key in keys),
         *(f"&{channel}" for channel in channels),

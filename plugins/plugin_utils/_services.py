@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The background services, divided among processes."""
+"""The assignment of background services to processes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def services_of(groups: Sequence[Mapping[str, Any]], name: str, known: Sequence[
 def services_environment(
     groups: Sequence[Mapping[str, Any]], group: str, toggles: Mapping[str, str], vacuum: str
 ) -> dict[str, str]:
-    """Return the toggles of C(group)."""
+    """Return the settings that enable and disable the services of C(group)."""
     mine = services_of(groups, group, list(toggles))
     environment = {variable: str(service in mine).lower() for service, variable in toggles.items()}
-    # This one lists what to remove. Prefect reads "false" and an empty text as its default, an empty JSON list as none.
+    # This setting is a list. Prefect interprets "false" and an empty text as its default, an empty JSON list as none.
     environment[toggles["db_vacuum"]] = vacuum if "db_vacuum" in mine else "[]"
     return environment

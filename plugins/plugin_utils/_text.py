@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Text for configuration files and for people."""
+"""Text for configuration files and for output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 _QUOTE: dict[str, Callable[[str], str]] = {
-    # Inside weak quotes HAProxy expands $ and reads backslash escapes.
+    # In double quotes, HAProxy expands $ and interprets backslash escapes.
     "haproxy": lambda text: '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"',
     "pgbouncer": lambda text: '"' + text.replace('"', '""') + '"',
     "postgresql": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "''") + "'",
@@ -26,7 +26,7 @@ def quoted_for(text: str, program: str) -> str:
     if program not in _QUOTE:
         raise AnsibleFilterError(f"quoted_for: {program!r} is not one of {', '.join(sorted(_QUOTE))}")
     if any(character in text for character in "\n\r\0"):
-        raise AnsibleFilterError("quoted_for: the text has a line break or a NUL; take it out")
+        raise AnsibleFilterError("quoted_for: the text contains a line break or a NUL character. Remove it.")
     return _QUOTE[program](text)
 
 
@@ -35,10 +35,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _line(name: str, value: Any) -> str:
     if not _NAME.fullmatch(name):
-        raise AnsibleFilterError(f"environment_file: {name!r} is not a name of an environment variable")
+        raise AnsibleFilterError(f"environment_file: {name!r} is not a valid name of an environment variable")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if any(character in text for character in "\n\r\0"):
-        raise AnsibleFilterError(f"environment_file: the value of {name} has a line break or a NUL; take it out")
+        raise AnsibleFilterError(
+            f"environment_file: the value of {name} contains a line break or a NUL character. Remove it."
+        )
     return f'{name}="' + re.sub(r'([\\"$`])', r"\\\1", text) + '"\n'
 
 

@@ -17,7 +17,7 @@ def endpoint(host: str, port: int, path: str = "", scheme: str = "") -> str:
 
 
 _MASK = "***"
-# Options of a Redis or PostgreSQL URL that tell how to connect. What is not known may be a secret.
+# Connection options of a Redis or PostgreSQL URL. Unknown options may be secrets.
 _HARMLESS = {
     "application_name",
     "db",
@@ -47,7 +47,7 @@ def masked_url(url: str) -> str:
     scheme, separator, rest = str(url).partition("://")
     if not separator:
         scheme, rest = "", scheme
-    # Before anything is cut off at the "/", "?" or "#" that a password may have, where nobody has encoded it.
+    # First, because a password that is not encoded may contain "/", "?" or "#".
     login, at, rest = rest.rpartition("@")
     rest, hash_sign, fragment = rest.partition("#")
     rest, mark, query = rest.partition("?")

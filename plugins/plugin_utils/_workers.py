@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The workers that work pools ask for, and the machines that numbered processes are spread over."""
+"""The workers of work pools, and the distribution of numbered processes to hosts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def plain_name(pool: str) -> str:
-    """Return a pool's name in letters that systemd, supervisord and Kubernetes accept, and that no other pool has."""
+    """Return a unique name of a pool with characters that systemd, supervisord and Kubernetes accept."""
     plain = re.sub(r"[^a-z0-9]+", "-", pool.lower()).strip("-")
     if plain != pool:
         plain = (plain + "-" if plain else "") + hashlib.sha256(pool.encode()).hexdigest()[:6]
@@ -21,12 +21,12 @@ def plain_name(pool: str) -> str:
 
 
 def process_name(pool: str, number: int) -> str:
-    """Return the name of one worker's process."""
+    """Return the name of the process of a worker."""
     return f"worker-{plain_name(pool)}-{number}"
 
 
 def worker_count(pool: Mapping[str, Any]) -> int:
-    """Return how many workers C(pool) gets."""
+    """Return the number of workers of C(pool)."""
     if pool.get("state") == "absent":
         return 0
     count = (pool.get("workers") or {}).get("min")
@@ -34,19 +34,19 @@ def worker_count(pool: Mapping[str, Any]) -> int:
 
 
 def most_workers(pool: Mapping[str, Any]) -> int:
-    """Return how many workers an autoscaler may give C(pool)."""
+    """Return the maximum number of workers of C(pool) with an autoscaler."""
     if pool.get("state") == "absent":
         return 0
     return max(worker_count(pool), int((pool.get("workers") or {}).get("max") or 0))
 
 
 def worker_limit(pool: Mapping[str, Any], number: int, count: int) -> int | None:
-    """Return how many runs worker C(number) of C(count) may have at a time, one at least."""
+    """Return the maximum number of concurrent runs of worker C(number) of C(count), at least 1."""
     own = (pool.get("workers") or {}).get("limit")
     if own is not None:
         return int(own)
     limit = pool.get("concurrency_limit")
-    if not limit:  # none, or a pool that is stopped
+    if not limit:  # no limit, or a stopped pool
         return None
     return max(1, int(limit) // count + (number <= int(limit) % count))
 
@@ -74,7 +74,7 @@ def workers_of(pools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def spread(count: int, hosts: Sequence[str], host: str) -> list[int]:
-    """Return the numbers between 1 and C(count) that fall to C(host)."""
+    """Return the numbers between 1 and C(count) that are assigned to C(host)."""
     if host not in hosts:
         return []
     return list(range(list(hosts).index(host) + 1, int(count) + 1, len(hosts)))

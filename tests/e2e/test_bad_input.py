@@ -62,7 +62,7 @@ def refusals(machine: Machine, playbook: str = "preflight", **variables: Any) ->
     """What is to be corrected, by option. The only failure is the preflight's, and it changed nothing."""
     played = machine.playbook(playbook, fails=True, **variables)
     assert (played.recap["failed"], played.recap["changed"]) == (1, 0), played.output
-    assert f"{machine.name} was not touched" in played.output, played.output
+    assert f"{machine.name} was not changed" in played.output, played.output
     return dict(re.findall(r"^ +- ([^: ]+(?: [^: ]+)*): (.+)$", played.output, re.M))
 
 
@@ -97,7 +97,7 @@ def mistakes(bare: Machine) -> dict[str, str]:
         ("prefect_database_max_connections", "but PostgreSQL allows 40", "Raise it to"),
         ("prefect_databse_port", "", "prefect_database_port"),
         ("prefect_gateway_port", "Port 40000 for gateway is in the range", "Use a port below"),
-        ("prefect_api_auth_string", "not of the form user:password", "Write a user name, a colon and a password"),
+        ("prefect_api_auth_string", "not of the form user:password", "Use a user name, a colon and a password"),
         ("prefect_server_api_max_overflow", "-1 is less than 0", "Set it to 0 or more"),
         ("prefect_work_pools[default].concurrency_limit", "-2 is negative", "Use 0 or more"),
         ("prefect_work_pools[default].queues[slow].concurrency_limit", "-3 is negative", "Use 0 or more"),
@@ -134,24 +134,28 @@ def test_site_yml_stops_there(untouched: Machine) -> None:
     [
         (
             "concurency_limit",
-            "is not an option. There are ",
+            "is not an option. Supported options: ",
             {"prefect_work_pools": [{**POOL, "concurency_limit": 5}]},
         ),
         (
             "piority",
-            "is not an option. There are ",
+            "is not an option. Supported options: ",
             {"prefect_work_pools": [{**POOL, "queues": [{"name": "a", "piority": 1}]}]},
         ),
-        ("mins", "is not an option. There are ", {"prefect_work_pools": [{**POOL, "workers": {"mins": 1}}]}),
+        ("mins", "is not an option. Supported options: ", {"prefect_work_pools": [{**POOL, "workers": {"mins": 1}}]}),
         (
             "slot_decay",
-            "is not an option. There are ",
+            "is not an option. Supported options: ",
             {"prefect_global_concurrency_limits": [{"name": "a", "limit": 1, "slot_decay": 1}]},
         ),
-        ("limit", "is not an option. There are ", {"prefect_tag_concurrency_limits": [{"tag": "a", "limit": 1}]}),
+        (
+            "limit",
+            "is not an option. Supported options: ",
+            {"prefect_tag_concurrency_limits": [{"tag": "a", "limit": 1}]},
+        ),
         (
             "service",
-            "is not an option. There are ",
+            "is not an option. Supported options: ",
             {"prefect_services_groups": [{"name": "a", "service": ["scheduler"]}]},
         ),
         ("schedular", "scheduler, late_runs", {"prefect_services_groups": [{"name": "a", "services": ["schedular"]}]}),
@@ -163,7 +167,7 @@ def test_a_typo_inside_an_option(untouched: Machine, option: str, remedy: str, v
     (line,) = set(re.findall(rf"^ *- (.*\b{option}\b.*)", played.output, re.M))
     assert name in line
     assert remedy in line
-    assert f"{untouched.name} was not touched" in played.output
+    assert f"{untouched.name} was not changed" in played.output
     assert len(played.output.splitlines()) < 100, "the message is hard to find"
 
 
@@ -204,16 +208,16 @@ def test_a_port_in_use(untouched: Machine) -> None:
     [
         (
             "prefect_gateway_tls_certificate",
-            "There is no file /etc/no.pem on bare",
-            "Put the file there",
+            "The file /etc/no.pem does not exist on bare",
+            "Create it",
             "/etc/no.pem",
         ),
-        ("prefect_gateway_tls_certificate", "/etc on bare", "Name a file", "/etc"),
-        ("prefect_config_dir", "/etc/passwd on bare", "Name a directory", "/etc/passwd"),
-        ("prefect_run_dir", "a directory above it is a file", "Name another path", "/etc/passwd/run"),
-        ("prefect_data_dir", "a directory of the system", "a directory of its own", "/var/lib"),
-        ("prefect_log_dir", "'/srv/my logs' is no path", "Use an absolute path", "/srv/my logs"),
-        ("prefect_configuration_files", "There is no file", "on the machine that runs the playbooks", ["no-such.yml"]),
+        ("prefect_gateway_tls_certificate", "/etc on bare", "Set a file", "/etc"),
+        ("prefect_config_dir", "/etc/passwd on bare", "Set a directory", "/etc/passwd"),
+        ("prefect_run_dir", "one of its parent directories is a file", "Set another path", "/etc/passwd/run"),
+        ("prefect_data_dir", "a system directory", "a separate directory", "/var/lib"),
+        ("prefect_log_dir", "'/srv/my logs' is not a path", "Use an absolute path", "/srv/my logs"),
+        ("prefect_configuration_files", "no-such.yml does not exist", "on the control host", ["no-such.yml"]),
         ("prefect_database_ca", "It is not PEM text", "lookup('ansible.builtin.file'", "/etc/ssl/certs/database.crt"),
     ],
 )

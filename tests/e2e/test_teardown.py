@@ -33,7 +33,7 @@ def test_it_refuses_without_the_name_of_the_instance(converged: Converged, wrong
     machine = converged.machine
     before = machine.pids()
     played = machine.playbook("teardown", fails=True, **wrong)
-    assert "Nothing was touched." in played.output
+    assert "Nothing was removed." in played.output
     assert "prefect_teardown_confirm=prefect" in played.output
     assert played.recap["changed"] == 0
     assert machine.restarted(before) == set()
@@ -95,7 +95,7 @@ def stubborn(converged: Converged) -> Machine:
 def test_nothing_is_removed_while_a_run_goes_on(stubborn: Machine) -> None:
     before = left(stubborn)
     played = stubborn.playbook("teardown", fails=True, **DELETE, prefect_teardown_runs_seconds=3)
-    assert "processes of flow runs go on under prefect-worker" in played.output
+    assert "processes of flow runs of the account prefect-worker still run" in played.output
     assert "prefect_teardown_runs: end" in played.output
     assert run_processes(stubborn)
     assert stubborn.sql("SELECT count(*) FROM flow_run WHERE state_type = 'RUNNING'") != [["0"]]
@@ -131,7 +131,7 @@ def test_a_killed_teardown_is_finished_by_the_next(torn: Machine) -> None:
     torn.forget("teardown")
     assert run_processes(torn) == []
     for directory in FOREIGN:
-        assert f"Left: {directory}: it also holds mine, notes.txt" in re.sub(r"\s+", " ", played.output)
+        assert f"Not removed: {directory}: it also contains mine, notes.txt" in re.sub(r"\s+", " ", played.output)
 
 
 def test_what_is_not_the_deployments_stays(torn: Machine) -> None:
@@ -155,7 +155,7 @@ def test_accounts_and_clusters_that_were_there_before_stay(torn: Machine) -> Non
     torn.sh("mkdir /var/lib/prefect /etc/prefect")
     played = torn.playbook("teardown", **DELETE)
     kept = re.sub(r"\s+", " ", played.output)
-    assert "Left: the account prefect: this instance has not made it" in kept
-    assert re.search(r"Left: the PostgreSQL cluster \d+/prefect: this instance has not made it", kept)
+    assert "Not removed: the account prefect: this instance has not created it" in kept
+    assert re.search(r"Not removed: the PostgreSQL cluster \d+/prefect: this instance has not created it", kept)
     assert torn.sh("getent passwd prefect; ls /var/lib/postgresql/*/prefect/PG_VERSION; pg_lsclusters -h") != ""
     torn.sh("test -e /var/lib/postgresql/*/prefect/PG_VERSION && getent passwd prefect")

@@ -453,6 +453,8 @@ def test_the_preflight_refuses_flow_code_beside_the_server(
     if way == "cluster_role":
         assert "list the namespaces that runs may use in workers.namespaces" in words
         return
-    assert f"prefect_jobs_namespace: Flow code would be in {here}" in words
+    assert f"prefect_jobs_namespace: Flow code would run in {here}" in words
     told = development.play("preflight", prefect_allow_shared_namespace=True, **variables)
-    assert f"prefect_allow_shared_namespace: flow code is in {here}, beside the server" in " ".join(told.output.split())
+    assert f"prefect_allow_shared_namespace: flow code runs in {here}, the namespace of the server" in " ".join(
+        told.output.split()
+    )

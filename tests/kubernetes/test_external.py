@@ -77,7 +77,7 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
         # Without an administrator, it has to be there.
         refused = dataclasses.replace(other, variables=own).play("site", check=False)
         assert refused.code != 0
-        assert "does not let other into the database other" in " ".join(refused.output.split())
+        assert "other cannot connect to the database other" in " ".join(refused.output.split())
         assert PASSWORD not in refused.output
 
         installed = other.play("site")

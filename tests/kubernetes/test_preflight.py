@@ -34,9 +34,9 @@ def pool(**workers: Any) -> dict[str, Any]:
         ),
         (
             {"prefect_server_api_resources": {"requests": {"cpu": "512"}}},
-            "prefect_server_api_resources: One pod of the API asks for 512 of requests.cpu, and the largest node has",
+            "prefect_server_api_resources: One pod of the API needs 512 of requests.cpu, but the largest node has",
         ),
-        (pool(min=5000), "prefect_worker_resources: The pods of this instance, runs included, ask for"),
+        (pool(min=5000), "prefect_worker_resources: The pods of this instance and its runs need"),
     ],
 )
 def test_a_cluster_that_cannot_carry_it(

@@ -1,16 +1,17 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check the prose of this checkout with Vale: Markdown as it is, and the texts in YAML files.
+"""Check the prose of this checkout with Vale: Markdown, and texts in YAML files and in the documentation of plugins.
 
 usage: .venv/bin/python tests/prose/check.py
 
 Comments, option descriptions and the names of plays and tasks are copied to temporary Markdown files. Each keeps its
-line number, so that a message points to the YAML file.
+line number, so that a message points to the YAML or Python file.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -29,10 +30,12 @@ COMMENTED = (
     "playbooks/**/*.yml",
     "inventories/**/*.yml",
 )
-DESCRIBED = ("roles/*/meta/argument_specs.yml",)
+DESCRIBED = ("roles/*/meta/argument_specs.yml", "plugins/filter/*.yml")
+DOCUMENTED = ("plugins/modules/*.py", "plugins/lookup/*.py", "plugins/doc_fragments/*.py")
+NOT_PROSE = ("EXAMPLES",)  # constants of plugins
 NAMED = ("roles/*/tasks/**/*.yml", "roles/*/handlers/*.yml", "playbooks/**/*.yml")
 DESCRIPTIONS = ("description", "short_description")
-MARKUP = re.compile(r"\b[A-Z]\(([^)]*)\)")  # of Ansible's documentation, such as V(true)
+MARKUP = re.compile(r"\b(?:RV|[A-Z])\(([^)]*)\)")  # of Ansible's documentation, such as V(true)
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 LICENSE = re.compile(r"Copyright|GNU General Public License|SPDX-")
 
@@ -79,6 +82,21 @@ def texts(source: str, keys: Iterable[str]) -> Lines:
     return found
 
 
+def documentation(source: str) -> Lines:
+    """The descriptions in the YAML constants of a module, or of the classes of a documentation fragment."""
+    found = {}
+    bodies = [node.body for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Module, ast.ClassDef))]
+    for node in (statement for body in bodies for statement in body if isinstance(statement, ast.Assign)):
+        name, value = node.targets[0], node.value
+        if not isinstance(name, ast.Name) or not name.id.isupper() or name.id in NOT_PROSE:
+            continue
+        # The value of a constant starts on the line of its quotes.
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and "\n" in value.value:
+            lines = texts(value.value, DESCRIPTIONS)
+            found.update({value.lineno - 1 + number: text for number, text in lines.items()})
+    return found
+
+
 def readable(text: str) -> str:
     """Markup and templates as code, which Vale does not judge."""
     return TEMPLATE.sub("`value`", MARKUP.sub(r"`\1`", text))
@@ -104,13 +122,17 @@ def matches(patterns: Iterable[str]) -> list[Path]:
 
 
 def extract(target: Path) -> None:
-    for kind, patterns in (("comments", COMMENTED), ("descriptions", DESCRIBED), ("names", NAMED)):
+    for kind, patterns in (
+        ("comments", COMMENTED),
+        ("descriptions", (*DESCRIBED, *DOCUMENTED)),
+        ("names", NAMED),
+    ):
         for path in matches(patterns):
             source = path.read_text()
             if kind == "comments":
                 found = comments(source)
             elif kind == "descriptions":
-                found = texts(source, DESCRIPTIONS)
+                found = documentation(source) if path.suffix == ".py" else texts(source, DESCRIPTIONS)
             else:
                 found = names(source)
             if found:

@@ -249,8 +249,8 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_touche
     variables: dict[str, Any] = {"prefect_tls": "files", "prefect_tls_certificate": str(certificate)}
     failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": str(key)}), fails=True)
     for words in (
-        "prefect_tls_certificate: What it names is not for",
-        "prefect_tls_certificate: What it names is not of the authority",
+        "prefect_tls_certificate: The content of the file does not contain the names",
+        "prefect_tls_certificate: The content of the file is not issued by the CA",
     ):
         assert words in failed.output
     failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": "/nowhere"}), fails=True)

@@ -117,7 +117,7 @@ def test_kinds_that_need_each_other_are_refused() -> None:
     class Second(Kind):
         noun, refers_to = "second", ("first",)
 
-    with pytest.raises(ValueError, match="in a circle: first, second"):
+    with pytest.raises(ValueError, match="circular references: first, second"):
         by_dependencies([First(), Second()])
 
 

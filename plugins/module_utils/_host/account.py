@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a program to its end as an account, without a shell and with an environment that nobody else sees."""
+"""Run a program with an account, without a shell and with an environment that other accounts cannot read."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from urllib.parse import unquote
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import launch
 
 TIMED_OUT = 124
-KILLED_AFTER = 10  # seconds that it has to end once it is told to
+KILLED_AFTER = 10  # seconds between SIGTERM and SIGKILL
 HIDDEN = "********"
-# Shorter values are words such as `true` or a port, and not worth an illegible message.
+# Shorter values are words such as `true` or a port. Masking them would make messages unreadable.
 SECRET_LENGTH = 8
-# Where something is has to be legible in what says that it is not there.
+# Error messages about connections and files must show host names and paths.
 _PLACE = re.compile(r"_(HOST|HOME|DIRECTORY|FILE)$")
 _SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|AUTH")
 _LOGIN = re.compile(r"[A-Za-z0-9+.-]+://([^/?#]*)@")
 
 
 class Ended(NamedTuple):
-    """How a program has ended, and what it has written."""
+    """The exit code and the output of a program."""
 
     rc: int
     stdout: str
@@ -37,7 +37,7 @@ class Ended(NamedTuple):
 
 
 def secret_values(variables: Mapping[str, str]) -> set[str]:
-    """Values that are shown to nobody: all but short ones, plain numbers and the places of things."""
+    """Return the values to mask: all except short ones, numbers, host names and paths."""
     found: set[str] = set()
     for name, value in variables.items():
         login = _LOGIN.match(value)
@@ -57,16 +57,16 @@ def masked(text: str, secrets: set[str]) -> str:
 
 @contextlib.contextmanager
 def locked(path: str | None) -> Iterator[tuple[int, ...]]:
-    """Hold a lock, which the program inherits: one that outlives whoever started it keeps the next one waiting."""
+    """Hold a lock that the program inherits. If it outlives its parent, the next run waits for it."""
     if path is None:
         yield ()
         return
     problem = launch.weakness(os.path.dirname(path))
     if problem:
-        raise launch.Refused(f"lock: {path}: {problem}, so root makes no file there")
+        raise launch.Refused(f"lock: {path}: {problem}, so root creates no file there")
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o600)  # also one that is there already: whoever can open it can hold it for ever
+        os.fchmod(descriptor, 0o600)  # also an existing file: whoever can open it can hold the lock
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield (descriptor,)
     finally:
@@ -80,11 +80,11 @@ def run_as(
     timeout: float | None = None,
     lock: str | None = None,
 ) -> Ended:
-    """Run the command of a description as `launch` would, and wait for its end."""
+    """Run the command of a description like `launch`, and wait until it ends."""
     account = launch.account_of(description["user"], description.get("group"))
     with locked(lock) as descriptors:
         process = subprocess.Popen(
-            # By then, root is given up.
+            # The process has dropped root at this point.
             ["/usr/bin/setpriv", "--no-new-privs", "--", *description["command"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -110,7 +110,7 @@ def run_as(
 
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Stop a program and all of its session, and return what it has written."""
+    """Stop a program and its session, and return its output."""
     for number, seconds in ((signal.SIGTERM, KILLED_AFTER), (signal.SIGKILL, KILLED_AFTER)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and directories: compare with what should be, write in one step, show the difference without secrets.
+"""Files and directories: compare with the desired state, write atomically, show the diff without secrets.
 
 Root follows no symbolic link that somebody else can have made. The way to each file is walked with descriptors, name by
 name: a link is followed where root alone can have put it, and refused below the first directory that somebody else
@@ -28,7 +28,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafeError(ValueError):
-    """A link on the way to a file that root does not follow."""
+    """A symbolic link in a path that root does not follow."""
 
 
 class Place(NamedTuple):
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class _Way:
-    """From the root directory to an entry, as far as it has come."""
+    """The traversal of a path from the root directory to an entry."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class _Way:
             self.descriptor = -1
 
     def is_roots(self, entry: os.stat_result) -> bool:
-        """Whether nobody but root can have put this entry where it is."""
+        """Whether only root can have created this entry."""
         directory = os.fstat(self.descriptor)
         if not self.trusted or directory.st_uid not in launch.roots():
             return False
@@ -77,10 +77,13 @@ class _Way:
         if not self.is_roots(entry):
             raise UnsafeError(
                 f"{self.path}: {link} is a symbolic link to {target}, which another user than root can create, so "
-                "root does not follow it. Check who created it, remove it, and run again."
+                "root does not follow it. Check who created it, remove it, and run the playbook again."
             )
         if self.links > launch.LINKS:
-            raise UnsafeError(f"{self.path}: {link} is one of too many symbolic links. Remove it, and run again.")
+            raise UnsafeError(
+                f"{self.path}: {link} exceeds the maximum number of symbolic links. Remove it, and run the playbook "
+                "again."
+            )
         self.pending = launch.names_in(os.path.join(self.at, target)) + self.pending
         self._begin()
 
@@ -90,7 +93,7 @@ class _Way:
                 os.mkdir(name, 0o755, dir_fd=self.descriptor)
             entry = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         trusted = self.is_roots(entry)
-        # Fails for a link that has come into its place meanwhile.
+        # Fails if somebody has replaced the entry by a link.
         deeper = os.open(name, _DIRECTORY, dir_fd=self.descriptor)
         self.close()
         self.descriptor, self.trusted, self.at = deeper, trusted, os.path.join(self.at, name)
@@ -114,7 +117,7 @@ class _Way:
 
 @contextlib.contextmanager
 def place_of(path: str, create: bool = False, follow: bool = True) -> Iterator[Place]:
-    """Where a path leads. `create` makes the directories on the way; `follow` is for the last name of the path."""
+    """Resolve a path. `create` creates missing parent directories; `follow` applies to the last component."""
     way = _Way(path)
     try:
         yield way.walk(create, follow)
@@ -123,7 +126,7 @@ def place_of(path: str, create: bool = False, follow: bool = True) -> Iterator[P
 
 
 def status(path: str, follow: bool = True) -> os.stat_result | None:
-    """What stat says, None where there is nothing."""
+    """Return the result of stat, None if the path does not exist."""
     try:
         with place_of(path, follow=follow) as place:
             return os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
@@ -137,7 +140,7 @@ def is_directory(path: str) -> bool:
 
 
 def read(path: str) -> bytes | None:
-    """Content of a file, None where there is none."""
+    """Return the content of a file, None if it does not exist."""
     try:
         with place_of(path) as place:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -146,13 +149,13 @@ def read(path: str) -> bytes | None:
         return None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError(f"{path}: it is not a regular file. Remove it, and run again.")
+        raise ValueError(f"{path}: it is not a regular file. Remove it, and run the playbook again.")
     with open(descriptor, "rb") as stream:
         return stream.read()
 
 
 def read_of_kernel(path: str) -> bytes:
-    """Content of a file below /proc, empty where there is none any more."""
+    """Return the content of a file below /proc, empty if it does not exist."""
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -165,7 +168,7 @@ def digest(content: bytes | None) -> str | None:
 
 
 def mode_of(value: Any) -> int:
-    """A mode as Ansible users write it: a string of octal digits, or the number that YAML made of a bare 0640."""
+    """Return a mode from a string of octal digits, or from the number to which YAML converts an unquoted 0640."""
     if isinstance(value, int):
         return value
     mode = int(str(value), 8)
@@ -175,7 +178,7 @@ def mode_of(value: Any) -> int:
 
 
 def user_id(name: str | None) -> int | None:
-    """The uid, -1 where nothing is asked for, None where there is no such user."""
+    """Return the uid, -1 if no owner is set, None if the user does not exist."""
     if name is None:
         return -1
     try:
@@ -194,7 +197,7 @@ def group_id(name: str | None) -> int | None:
 
 
 def attributes(wanted: dict[str, Any], found: os.stat_result | None = None) -> dict[str, str]:
-    """Owner, group and mode that differ, as `found -> wanted`; empty where nothing does."""
+    """Return different owner, group and mode as `found -> wanted`."""
     found = found or status(wanted["path"])
     if found is None:
         return {}
@@ -214,15 +217,19 @@ def attributes(wanted: dict[str, Any], found: os.stat_result | None = None) -> d
 def own(descriptor: int, wanted: dict[str, Any]) -> None:
     uid, gid = user_id(wanted["owner"]), group_id(wanted["group"])
     if uid is None:
-        raise ValueError(f"{wanted['path']}: there is no user {wanted['owner']!r} on this machine; create it first")
+        raise ValueError(
+            f"{wanted['path']}: the user {wanted['owner']!r} does not exist on this host. Create it first."
+        )
     if gid is None:
-        raise ValueError(f"{wanted['path']}: there is no group {wanted['group']!r} on this machine; create it first")
+        raise ValueError(
+            f"{wanted['path']}: the group {wanted['group']!r} does not exist on this host. Create it first."
+        )
     os.fchown(descriptor, uid, gid)
     os.fchmod(descriptor, wanted["mode"])
 
 
 def make_directory(wanted: dict[str, Any]) -> None:
-    """A directory as wanted; those above it that are missing are root's."""
+    """Create or change a directory. Root owns the parent directories that are created."""
     with place_of(wanted["path"], create=True) as place:
         with contextlib.suppress(FileExistsError):
             os.mkdir(place.name, 0o700, dir_fd=place.directory)
@@ -235,12 +242,12 @@ def make_directory(wanted: dict[str, Any]) -> None:
 
 
 def make_private_directory(path: str, mode: int = 0o700) -> None:
-    """One of root's own."""
+    """Create a directory that root owns."""
     make_directory({"path": path, "owner": "root", "group": "root", "mode": mode})
 
 
 def write(wanted: dict[str, Any]) -> None:
-    """Readers see the old file or the new one, and never one that is readable by more than should be."""
+    """Replace a file atomically. The temporary file has the final permissions from the start."""
     with place_of(wanted["path"], create=True) as place:
         temporary = f".ansible-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -259,13 +266,13 @@ def write(wanted: dict[str, Any]) -> None:
 
 
 def remove(path: str) -> None:
-    """A link goes itself, and not what it leads to."""
+    """Remove a file or a link, but not the target of a link."""
     with contextlib.suppress(FileNotFoundError), place_of(path, follow=False) as place:
         os.unlink(place.name, dir_fd=place.directory)
 
 
 def write_json(path: str, value: Any) -> None:
-    """A small file for root only."""
+    """Write a JSON file that only root can read."""
     make_private_directory(os.path.dirname(path))
     content = (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
     if read(path) != content:
@@ -273,7 +280,7 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """An unreadable record counts as none: the worst that follows is a restart."""
+    """Return a record, empty if it is unreadable. The only consequence is a restart."""
     try:
         value = json.loads(read(path) or b"{}")
     except ValueError:
@@ -288,7 +295,7 @@ def shown(content: bytes | None, sensitive: bool) -> str:
 
 
 def difference(wanted: dict[str, Any]) -> dict[str, str] | None:
-    """An entry for Ansible's diff, or None where the file is as wanted."""
+    """Return an entry for Ansible's diff, None if the file does not differ."""
     before, after = read(wanted["path"]), wanted["content"]
     changed = attributes(wanted)
     if before == after and not changed:

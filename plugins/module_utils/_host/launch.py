@@ -28,7 +28,7 @@ import sys
 from typing import Any, NamedTuple, NoReturn
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-LINKS = 40  # that the kernel follows in one path
+LINKS = 40  # maximum number that the kernel follows in one path
 # What a backslash takes its meaning from between double quotes; before anything else it stands for itself.
 ESCAPED = '"\\`$'
 BLANK = " \t\r\n"
@@ -38,27 +38,27 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Refused(ValueError):
-    """What root will not read or do; the message names the path and the remedy."""
+    """A file or an action that root rejects. The message names the path and the remedy."""
 
 
-# What root may read -------------------------------------------------------------------------------------------------
+# Files of root ------------------------------------------------------------------------------------------------------
 
 
 def names_in(path: str) -> list[str]:
-    """The names that a path consists of."""
+    """Return the components of a path."""
     return [name for name in os.path.normpath(path).split("/") if name]
 
 
 def roots() -> tuple[int, int]:
-    """Who counts as root: whoever runs this has nothing to fear of itself."""
+    """Return the uids that are trusted: root and the effective user."""
     return 0, os.geteuid()
 
 
 def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None:
-    """Which part of the way to a file somebody other than root can change, None where nobody can.
+    """Return which part of a path somebody other than root can change, None if there is none.
 
-    As long as the answer is None, nobody can change it between this question and the opening of the file. `others` are
-    the bits of a mode that nobody but root may have.
+    If it returns None, nobody can change the path before the file is opened. `others` are the mode bits that only root
+    may have.
     """
     at, pending, links = "/", names_in(path), 0
     while True:
@@ -68,7 +68,7 @@ def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None
         if stat.S_ISLNK(found.st_mode):
             links += 1
             if links > LINKS:
-                return f"{at} is one of too many symbolic links"
+                return f"{at} exceeds the maximum number of symbolic links"
             pending = names_in(os.path.join(os.path.dirname(at), os.readlink(at))) + pending
             at = "/"
             continue
@@ -88,12 +88,12 @@ def account_name(uid: int) -> str:
 
 
 def read_trusted(path: str) -> str:
-    """The text of a file that nobody but root can have written."""
+    """Return the text of a file that only root can have written."""
     problem = weakness(path)
     if problem:
         raise Refused(
-            f"{path}: {problem}, so root does not read it. Make root the owner of the file and of every directory "
-            "above it, with a mode that lets nobody else write."
+            f"{path}: {problem}, so root does not read it. Make root the owner of the file and its parent directories, "
+            "with a mode that does not allow others to write."
         )
     descriptor = os.open(os.path.realpath(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -104,7 +104,7 @@ def read_trusted(path: str) -> str:
 
 
 def parse_environment(text: str) -> dict[str, str]:
-    """Variables of an environment file, read as systemd reads EnvironmentFile=.
+    """Return the variables of an environment file, parsed like EnvironmentFile= of systemd.
 
     Values are between double or single quotes, or bare; a backslash escapes the next character of a bare value, and
     backslash, double quote, dollar sign and backtick between double quotes. Nothing is expanded.
@@ -118,7 +118,7 @@ def parse_environment(text: str) -> dict[str, str]:
         if not line or line[0] in "#;":
             at = end + 1
             if line and (len(line) - len(line.rstrip("\\"))) % 2:
-                # A comment goes on behind a backslash.
+                # A backslash continues a comment on the next line.
                 at = text.find("\n", at) + 1 or len(text)
             continue
         name, equals, _rest = line.partition("=")
@@ -131,9 +131,9 @@ def parse_environment(text: str) -> dict[str, str]:
 
 
 def read_value(text: str, at: int) -> tuple[str, int]:
-    """A value that begins at this place, and where the next line begins."""
+    """Return the value that starts at this position, and the position of the next line."""
     value, bare, quote = "", False, ""
-    kept = 0  # so much of the value is not white space at its end
+    kept = 0  # length of the value without trailing white space
     while at < len(text):
         character = text[at]
         following = text[at + 1 : at + 2]
@@ -167,7 +167,7 @@ def read_value(text: str, at: int) -> tuple[str, int]:
 
 
 def read_environment(path: str) -> dict[str, str]:
-    """Variables of an environment file of root's."""
+    """Return the variables of an environment file that root owns."""
     try:
         return parse_environment(read_trusted(path))
     except Refused as refused:
@@ -175,7 +175,7 @@ def read_environment(path: str) -> dict[str, str]:
         raise Refused(message if path in message else f"{path}: {message}") from None
 
 
-# Becoming somebody else ---------------------------------------------------------------------------------------------
+# Change of the account ---------------------------------------------------------------------------------------------
 
 
 class Account(NamedTuple):
@@ -189,21 +189,21 @@ def account_of(user: str, group: str | None = None) -> Account:
     try:
         entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     except KeyError:
-        raise Refused(f"there is no user {user!r} on this machine") from None
+        raise Refused(f"the user {user!r} does not exist on this host") from None
     try:
         gid = entry.pw_gid if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     except KeyError:
-        raise Refused(f"there is no group {group!r} on this machine") from None
+        raise Refused(f"the group {group!r} does not exist on this host") from None
     return Account(entry.pw_name, entry.pw_uid, gid, entry.pw_dir)
 
 
 def environment_of(account: Account) -> dict[str, str]:
-    """What every process of an account has in its environment. Nothing of who starts it is there."""
+    """Return the basic environment of every process of an account, without the environment of its parent."""
     return {"PATH": SEARCH_PATH, "USER": account.name, "LOGNAME": account.name, "HOME": account.home}
 
 
 def variables_of(description: dict[str, Any], account: Account) -> dict[str, str]:
-    """The whole environment of a process."""
+    """Return the complete environment of a process."""
     variables = {**environment_of(account), **(description.get("environment") or {})}
     if description.get("environment_file"):
         variables.update(read_environment(description["environment_file"]))
@@ -211,7 +211,7 @@ def variables_of(description: dict[str, Any], account: Account) -> dict[str, str
 
 
 def become(account: Account, no_new_privileges: bool) -> None:
-    """Give up root for good."""
+    """Drop the privileges of root permanently."""
     if os.geteuid() == 0:
         os.initgroups(account.name, account.gid)
         os.setresgid(account.gid, account.gid, account.gid)
@@ -221,7 +221,7 @@ def become(account: Account, no_new_privileges: bool) -> None:
 
 
 def make_runtime_directory(name: str, mode: int, account: Account) -> None:
-    """Make a directory below /run for an account; those above it are root's."""
+    """Create a directory below /run for an account. Root owns its parent directories."""
     path = "/run"
     for part in names_in(name):
         path += "/" + part
@@ -229,7 +229,7 @@ def make_runtime_directory(name: str, mode: int, account: Account) -> None:
             os.mkdir(path, 0o755)
     problem = weakness(os.path.dirname(path))
     if problem:
-        raise Refused(f"{path}: {problem}, so root makes no directory there")
+        raise Refused(f"{path}: {problem}, so root creates no directory there")
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     os.fchown(descriptor, account.uid, account.gid)
     os.fchmod(descriptor, mode)
@@ -237,7 +237,7 @@ def make_runtime_directory(name: str, mode: int, account: Account) -> None:
 
 
 def write_pid_file(path: str, signal: str, seconds: int) -> None:
-    """For the case that supervisord itself is killed: its orphans are found and stopped by this file."""
+    """Write the pid file that finds the orphaned process if supervisord itself is killed."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(path, flags, 0o644), "w") as stream:
         stream.write(f"{os.getpid()} {signal} {seconds}\n")
@@ -248,12 +248,12 @@ def set_limits(description: dict[str, Any]) -> None:
     if limit is not None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        except (OSError, ValueError):  # where root may not raise the hard limit, as in some containers
+        except (OSError, ValueError):  # root cannot raise the hard limit, as in some containers
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     adjust = description.get("oom_score_adjust")
     if adjust is not None:
-        # Where root may not lower it, as in some containers, it stays as it is.
+        # In some containers, root cannot lower it.
         with contextlib.suppress(PermissionError), open("/proc/self/oom_score_adj", "w") as score:
             score.write(str(adjust))
 
@@ -277,7 +277,7 @@ def main(path: str) -> None:
     try:
         launch(json.loads(read_trusted(path)))
     except (OSError, ValueError) as error:
-        # A value of an environment file is in none of the messages.
+        # No message contains a value of an environment file.
         sys.stderr.write(f"{path}: {error}\n")
         raise SystemExit(WRONG_CONFIGURATION) from None
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Whose process listens on a port of this machine.
+"""The accounts whose processes listen on a port of this host.
 
 While a server restarts, any account can listen in its place, because ports from 1024 on are open to all. What answers
 there then gets the passwords of the clients, and would look ready.
@@ -24,7 +24,7 @@ _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 def _address(text: str) -> _Address:
-    """Return an address that the kernel writes as words of four bytes in its own byte order."""
+    """Parse an address that the kernel writes in words of four bytes in native byte order."""
     raw = bytes.fromhex(text)
     if sys.byteorder == "little":
         raw = b"".join(raw[start : start + 4][::-1] for start in range(0, len(raw), 4))
@@ -33,9 +33,9 @@ def _address(text: str) -> _Address:
 
 
 def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) -> set[int]:
-    """Return the numbers of the accounts that have opened what accepts connections to an address of this machine.
+    """Return the uids of the sockets that accept connections to an address of this host.
 
-    Nothing is returned for a name, or where the kernel does not tell.
+    The result is empty for a host name, or if /proc does not contain the sockets.
     """
     try:
         wanted = ipaddress.ip_address(host.strip("[]"))
@@ -45,7 +45,7 @@ def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) ->
     for address, number, account in _listening(tables):
         if number == port:
             found.setdefault(address, set()).add(account)
-    # As the kernel chooses: the address itself, all of its family, and what accepts both families.
+    # The order of the kernel: the address itself, all addresses of its family, then dual-stack sockets.
     wildcards = [_ANY_4, _ANY_6] if wanted.version == 4 else [_ANY_6]
     return next((found[address] for address in [wanted, *wildcards] if address in found), set())
 
@@ -64,7 +64,7 @@ def _listening(tables: Iterable[str]) -> Iterator[tuple[_Address, int, int]]:
 
 
 def strangers(host: str, port: int, user: str | None) -> str:
-    """Return which accounts other than that of a process, or root, listen in its place; nothing where none does."""
+    """Return which accounts other than root and that of the process listen on its port, empty if none does."""
     own = pwd.getpwnam(user).pw_uid if user else os.geteuid()
     others = listening_accounts(host, port) - {own, 0}
     return ", ".join(sorted(_name(number) for number in others))

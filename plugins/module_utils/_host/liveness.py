@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kill processes that live but no longer answer, so that their manager restarts them.
+"""Kill processes that do not respond, so that their manager restarts them.
 
 Neither systemd nor supervisord asks a process anything. This program does: for each JSON file in a directory it GETs
 a URL or runs a command at an interval, and after so many failures in a row it sends SIGKILL to the main process, whose
@@ -24,7 +24,7 @@ import time
 
 
 def encrypted(connection: socket.socket, secure: bool) -> socket.socket:
-    """The connection, with TLS where that is asked for. Nothing secret is sent, so nobody has to show who he is."""
+    """Return the connection, with TLS if enabled. No secret is sent, so the certificate is not verified."""
     if not secure:
         return connection
     import ssl  # noqa: PLC0415  takes a few megabytes, and few deployments need it
@@ -40,7 +40,7 @@ def encrypted(connection: socket.socket, secure: bool) -> socket.socket:
 
 
 def http_status(url: str, timeout: float) -> int:
-    """Status code of a GET. The whole exchange, and not each read, has to end within the timeout."""
+    """Return the status code of a GET. The timeout applies to the whole exchange, not to each read."""
     match = re.match(r"^(https?)://(\[[^\]]+\]|[^/:?]+)(?::(\d+))?([/?].*)?$", url)
     if not match:
         raise ValueError(f"not an http:// or https:// URL: {url}")
@@ -99,17 +99,17 @@ def systemd_pid(unit: str) -> int:
     with open(reader) as stream:
         answer = dict(line.strip().split("=", 1) for line in stream if "=" in line)
     os.waitpid(child, 0)
-    # Not while it is being stopped: a process that drains its requests may well answer no new ones.
+    # Not while it stops: a process that drains its requests may reject new ones.
     return int(answer.get("MainPID", 0)) if answer.get("ActiveState") == "active" else 0
 
 
 def command_problem(command: list[str], timeout: float) -> str | None:
-    """The last line that a command has written, when it does not end with 0 within the timeout."""
+    """Return the last line of the output of a command that does not exit with 0 within the timeout."""
     reader, writer = os.pipe()
     actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2), (os.POSIX_SPAWN_CLOSE, reader)]
     child = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
     os.close(writer)
-    # Also when the command is stuck, and not only when it has nothing to say, there is an end to the reading.
+    # The timeout also applies if the command hangs while it writes.
     killer = threading.Timer(timeout, os.kill, (child, signal.SIGKILL))
     killer.start()
     with open(reader, errors="replace") as stream:
@@ -123,7 +123,7 @@ def command_problem(command: list[str], timeout: float) -> str | None:
 
 
 def age_of(pid: int) -> float:
-    """Seconds since the process started, whoever started it."""
+    """Return the seconds since the start of the process."""
     with open(f"/proc/{pid}/stat", "rb") as stat, open("/proc/uptime", "rb") as uptime:
         started = int(stat.read().rsplit(b")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
         return float(uptime.read().split()[0]) - started
@@ -143,7 +143,7 @@ class Check(threading.Thread):
         self.unit: str = settings["unit"]
         self.socket: str | None = settings["socket"]
         self.url: str | None = settings["http"]
-        # It gives up root by itself: see `launch`.
+        # The command drops root itself: see `launch`.
         self.command: list[str] = settings["command"]
         self.what: str = settings["what"]
         self.interval: float = settings["interval"]
@@ -153,7 +153,7 @@ class Check(threading.Thread):
 
     def run(self) -> None:
         failed = 0
-        answered = 0  # the pid that has answered once: its start period is over
+        answered = 0  # the pid that has responded once, so its start period is over
         while not self.cancelled.wait(self.interval):
             try:
                 problem = self.problem()
@@ -168,7 +168,7 @@ class Check(threading.Thread):
                         say(f"{self.unit}: {failed} checks failed in a row ({self.what}: {problem}); killing pid {pid}")
                         os.kill(pid, signal.SIGKILL)
                         failed = 0
-            except Exception as error:  # a watchdog that dies of a surprise watches nothing
+            except Exception as error:  # the watchdog must survive unexpected errors
                 say(f"{self.unit}: cannot check: {error}")
 
     def problem(self) -> str | None:
@@ -218,7 +218,7 @@ def main(directory: str) -> None:
                 checks[name].start()
             except (ValueError, KeyError, TypeError) as error:
                 broken[name] = text
-                say(f"{name}: not a check: {error!r}")
+                say(f"{name}: invalid check: {error!r}")
         time.sleep(2)
 
 

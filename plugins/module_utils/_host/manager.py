@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd and supervisord behind one interface."""
+"""systemd and supervisord with a common interface."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UPDATE_RC = "/usr/sbin/update-rc.d"
 
 
 class ManagerError(Exception):
-    """The manager refused or failed; the message says what and why."""
+    """An error of the manager."""
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -37,7 +37,7 @@ def run(*command: str, check: bool = True) -> str:
     output = done.stdout.decode("utf-8", "replace")
     if check and done.returncode:
         error = done.stderr.decode("utf-8", "replace").strip() or output.strip()
-        raise ManagerError(f"`{' '.join(command)}` ended with {done.returncode}: {error}")
+        raise ManagerError(f"`{' '.join(command)}` failed with exit code {done.returncode}: {error}")
     return output
 
 
@@ -62,12 +62,12 @@ class Launcher(NamedTuple):
         return [self.python, "-I", "-S", self.program, description]
 
     def file(self) -> dict[str, Any]:
-        # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+        # Not sensitive, but the diff of a whole program is not useful.
         return {**definition_file(self.program, inspect.getsource(launch), 0o600), "sensitive": True}
 
 
 class Systemd:
-    """Units in /etc/systemd/system, enabled, so that they start with the machine."""
+    """Units in /etc/systemd/system, enabled so that they start at boot."""
 
     name = "systemd"
     unit_dir = "/etc/systemd/system"
@@ -88,7 +88,7 @@ class Systemd:
         return []
 
     def status(self, units: list[str]) -> dict[str, int]:
-        """Main pid of each unit, 0 for one that does not run."""
+        """Return the main pid of each unit, 0 if it does not run."""
         if not units:
             return {}
         output = run(
@@ -111,7 +111,7 @@ class Systemd:
         return [unit for unit in units if not self.enabled[unit]]
 
     def prepare(self, units: list[str], written: bool) -> None:
-        """Make the manager know what the files say now."""
+        """Make the manager load the changed files."""
         enable = self.to_enable(units)
         if enable:
             run("systemctl", "enable", "--quiet", *(unit + ".service" for unit in enable))
@@ -125,25 +125,25 @@ class Systemd:
         run("systemctl", "restart", unit + ".service")
 
     def remove(self, unit: str) -> None:
-        """Stop a unit for good; its files are removed afterwards."""
+        """Stop and disable a unit whose files are removed afterwards."""
         if os.path.exists(f"{self.unit_dir}/{unit}.service"):
             run("systemctl", "disable", "--quiet", unit + ".service")
         run("systemctl", "stop", unit + ".service", check=False)
         run("systemctl", "reset-failed", unit + ".service", check=False)
 
     def leftovers(self, removed: set[str]) -> list[str]:
-        """Files that nothing needs any more once these are removed."""
+        """Return the files that become unused when these are removed."""
         return []
 
     def finish(self) -> None:
-        """End what the last process has left behind."""
+        """End what remains after the last process is removed."""
 
     def log(self, unit: str) -> str:
         return run("journalctl", "--unit", unit, "--lines=20", "--output=cat", "--no-pager", check=False)
 
 
 def reads_init_scripts() -> bool:
-    """Whether something that starts the machine reads /etc/init.d: sysvinit, or systemd."""
+    """Whether the init system of the host reads /etc/init.d: sysvinit or systemd."""
     return os.path.isdir("/etc/init.d") and (os.path.exists("/etc/inittab") or os.path.isdir("/run/systemd/system"))
 
 
@@ -162,7 +162,7 @@ class UnixTransport(xmlrpc.client.Transport):
 
 
 class Supervisord:
-    """One supervisord per instance, started when it does not run, each process a program of its own."""
+    """One supervisord per instance, with one program per process. It is started if it does not run."""
 
     name = "supervisord"
 
@@ -201,7 +201,7 @@ class Supervisord:
         return [definition_file(self.config, text), self.launcher.file(), *self.start_files()]
 
     def start_files(self) -> list[dict[str, Any]]:
-        """What makes everything run again after a restart of the machine, or of the container."""
+        """Return the files that start all processes again after a restart of the host or of the container."""
         site = {
             "instance": self.instance,
             "executable": self.executable,
@@ -210,7 +210,7 @@ class Supervisord:
             "log_dir": self.log_dir,
         }
         program = render.render_start(inspect.getsource(start), site)
-        # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+        # Not sensitive, but the diff of a whole program is not useful.
         found = [{**definition_file(f"{self.config_dir}/start", program, 0o755), "sensitive": True}]
         if reads_init_scripts():
             script = render.render_init_script(self.instance, f"{self.config_dir}/start")
@@ -225,7 +225,7 @@ class Supervisord:
         return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def processes(self) -> dict[str, dict[str, Any]] | None:
-        """What supervisord knows of each program, None where it does not run or no longer answers."""
+        """Return the programs in supervisord, None if it does not run or does not respond."""
         try:
             return {process["name"]: process for process in self.server().getAllProcessInfo()}
         except OSError:
@@ -252,8 +252,10 @@ class Supervisord:
         if not files.is_directory(self.log_dir):
             files.make_private_directory(self.log_dir, 0o750)
         if not os.access(self.executable, os.X_OK):
-            raise ManagerError(f"{self.executable} is not there: install supervisor, or set `supervisord` to its path")
-        # It goes to the background by itself, in a session of its own. What it starts inherits its environment.
+            raise ManagerError(
+                f"{self.executable} does not exist. Install supervisor, or set `supervisord` to its path."
+            )
+        # It daemonizes itself in its own session. Its child processes inherit its environment.
         run(self.executable, "-c", self.config)
 
     def start_with_the_machine(self) -> None:
@@ -262,7 +264,7 @@ class Supervisord:
             run(_UPDATE_RC, name, "defaults")
 
     def end_former(self) -> None:
-        """Stop what a supervisord that was killed has left running, before the same processes start again."""
+        """Stop the processes of a killed supervisord before the same processes start again."""
         daemon = pid_in(f"{self.run_dir}/supervisord.pid")
         if daemon and self.config.encode() in files.read_of_kernel(f"/proc/{daemon[0]}/cmdline").split(b"\0"):
             end([(daemon[0], "TERM", 60)])
@@ -275,13 +277,13 @@ class Supervisord:
 
     def restart(self, unit: str) -> None:
         self.forget(unit)
-        with fault_explained(f"{unit}: supervisord does not take it"):
+        with fault_explained(f"{unit}: supervisord rejects it"):
             self.server().addProcessGroup(unit)
-        with contextlib.suppress(xmlrpc.client.Fault):  # it has begun to start by itself, or tries again
+        with contextlib.suppress(xmlrpc.client.Fault):  # it already starts or retries by itself
             self.server().startProcess(unit, False)
 
     def forget(self, unit: str) -> None:
-        """Stop a process and take its definition away, so that a new one can be added."""
+        """Stop a process and remove its definition, so that a new one can be added."""
         if unit in (self.processes() or {}):
             with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
                 self.server(3600).stopProcess(unit)
@@ -306,7 +308,7 @@ class Supervisord:
         if self.processes() is not None:
             daemon = self.server().getPID()
             self.server().shutdown()
-            # Not the program that starts it again, which ends when there is no configuration.
+            # Do not stop the program that restarts it: it ends when the configuration is removed.
             files.remove(self.config)
             wait_gone([daemon], 60)
         for path in self.shared_paths():
@@ -329,7 +331,7 @@ def fault_explained(message: str) -> Iterator[None]:
 
 
 def pid_in(path: str) -> tuple[int, str, int] | None:
-    """The live process that a pid file names, with its stop signal and seconds; None if it is another one's by now."""
+    """Return the process of a pid file with its stop signal and seconds, None if the pid was reused."""
     words = (files.read(path) or b"").decode("ascii", "replace").split()
     if not words or not words[0].isdigit():
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What there is at a path."""
+"""The state of a path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def state_of(path: str, write: bool = False) -> str:
 
 
 def _nearest(path: str) -> str:
-    """Return the directory that is there, of those above C(path)."""
+    """Return the nearest existing parent directory of C(path)."""
     above = os.path.dirname(os.path.abspath(path.replace("\0", "")))
     while not os.path.exists(above):
         above = os.path.dirname(above)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring one group of files and processes about: look, plan, and unless in check mode, act."""
+"""Apply the state of one group of files and processes: read, plan, and change unless in check mode."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
     run,
 )
 
-# Of a process that ends again and again while it is waited for, the wait is over after so many lives.
+# Maximum number of restarts of a process while the module waits for it.
 LIVES = 5
 DONE = {plan.START: "started", plan.RESTART: "restarted", plan.RELOAD: "reloaded", plan.PENDING: "pending_restart"}
 
 
 class Failed(Exception):
-    """The group is not as it should be; `result` has what was done until then."""
+    """The group does not have the desired state. `result` contains the changes made so far."""
 
     def __init__(self, message: str, result: dict[str, Any]) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class Failed(Exception):
 
 
 class Site(NamedTuple):
-    """Where an instance lives on this machine."""
+    """The paths of an instance on this host."""
 
     instance: str
     manager: str
@@ -101,7 +101,7 @@ class Group:
         self._look()
         self._plan()
 
-    # What there should be ------------------------------------------------------------------------------------------
+    # Desired state -------------------------------------------------------------------------------------------------
 
     def unit(self, process: str) -> str:
         return render.unit_name(self.site.instance, process)
@@ -115,7 +115,7 @@ class Group:
         return wanted
 
     def _liveness_files(self, name: str, process: dict[str, Any]) -> list[dict[str, Any]]:
-        """A check, and what its command runs as: the account of the process, with its environment."""
+        """Return a liveness check. Its command runs with the account and the environment of the process."""
         base = f"{self.site.config_dir}/liveness.d/{name}"
         check, described, command = process["liveness"], [], None
         if not check["http"]:
@@ -126,10 +126,10 @@ class Group:
         return [*described, definition_file(f"{base}.json", text)]
 
     def owned(self) -> set[str]:
-        """Files that go when the group goes."""
+        """Return the files to remove with the group."""
         return set(self.wanted) - {entry["path"] for entry in self.manager.shared_files()}
 
-    # What there is -------------------------------------------------------------------------------------------------
+    # Actual state --------------------------------------------------------------------------------------------------
 
     def record_path(self, process: str) -> str:
         return f"{self.site.state_dir}/{process}.json"
@@ -152,7 +152,7 @@ class Group:
         self.stale_files = sorted(
             path for path in recorded - set(self.wanted) - elsewhere if files.status(path, follow=False)
         )
-        # A process that has moved to another group belongs to that one.
+        # A process in another group now belongs to that group.
         self.stale = sorted(
             name
             for name, record in self.records.items()
@@ -161,24 +161,24 @@ class Group:
         self.pids = self.manager.status([self.unit(name) for name in self.processes])
 
     def _refuse_what_others_can_change(self) -> None:
-        """What root reads or executes for a process is root's, with every directory above it."""
+        """Check that root owns the files that it reads or executes, and their parent directories."""
         for name, process in self.processes.items():
             file, program = process["environment_file"], process["command"][0]
             problem = None
             if file:
-                # One of this task is written anew where it differs.
+                # The module replaces files of this task if they differ.
                 problem = first_weakness(os.path.dirname(file) if file in self.given else file)
                 if problem:
                     raise ValueError(
-                        f"process {name}: environment_file: {file}: {problem}, so root does not read it. Keep it where "
-                        "root owns the file and every directory above it, with a mode that lets nobody else write."
+                        f"process {name}: environment_file: {file}: {problem}, so root does not read it. Make root the "
+                        "owner of the file and its parent directories, with a mode that does not allow others to write."
                     )
             if process["user"] in ("root", "0"):
                 problem = first_weakness(program)
                 if problem:
                     raise ValueError(f"process {name}: command: {program}: {problem}, so root does not execute it.")
 
-    # What is to be done --------------------------------------------------------------------------------------------
+    # Plan ----------------------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
         for entry in self.directories:
@@ -200,7 +200,7 @@ class Group:
             for path in plan.restart_paths(process, self.given) + process["reload_on"]:
                 if path not in digests:
                     digests[path] = files.digest(files.read(path))
-        given = self.wanted.keys() & set(self.given)  # none if the group is to go
+        given = self.wanted.keys() & set(self.given)  # empty if the group is to be removed
         self._distrust({path for path in given if files.digest(files.read(path)) not in (None, digests[path])})
         self.inputs = {
             name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
@@ -231,7 +231,7 @@ class Group:
         self.result["changed"] = bool(self.result["files_changed"] or acting)
 
     def _distrust(self, altered: set[str]) -> None:
-        """A process that has started since a file was changed by somebody else runs with that, and not as recorded."""
+        """Find processes that started after somebody else changed a file. They do not run with the recorded content."""
         for name, process in self.processes.items():
             pid = self.pids[self.unit(name)]
             if not pid or name not in self.records:
@@ -248,7 +248,7 @@ class Group:
         self.result["files_changed"].append(path)
 
     def watchdog(self) -> Group | None:
-        """The group of the process that makes the `liveness` checks, as it should be after this group."""
+        """Return the group of the process that executes the `liveness` checks, in the state after this group."""
         if self.name == "liveness":
             return None
         directory = f"{self.site.config_dir}/liveness.d"
@@ -274,7 +274,7 @@ class Group:
             "reload_on": [],
             "after": [],
             "start_seconds": 1,
-            "description": f"Kills processes of {self.site.instance} that no longer answer",
+            "description": f"Kills processes of {self.site.instance} that do not respond",
         }
         for option in (
             "group",
@@ -297,10 +297,10 @@ class Group:
                 "group": "liveness",
                 "state": "present" if checks else "absent",
                 "directories": [],
-                # Sensitive is not what it is, but a whole program is no diff that anybody reads.
+                # Not sensitive, but the diff of a whole program is not useful.
                 "files": [
                     {**definition_file(program, inspect.getsource(liveness), 0o600), "sensitive": True},
-                    # Supervisord's processes need it, too, and have it.
+                    # The processes of supervisord need the program, too, and already have it.
                     *([self.launcher.file()] if isinstance(self.manager, Systemd) else []),
                 ],
                 "processes": [process],
@@ -310,7 +310,7 @@ class Group:
             },
         )
 
-    # Doing it ------------------------------------------------------------------------------------------------------
+    # Change --------------------------------------------------------------------------------------------------------
 
     def run(self, check_mode: bool) -> dict[str, Any]:
         watchdog = self.watchdog()
@@ -353,15 +353,15 @@ class Group:
         for name, process in self.processes.items():
             for kind, found in (("user", files.user_id), ("group", files.group_id)):
                 if found(process[kind]) is None:
-                    raise ValueError(f"process {name}: there is no {kind} {process[kind]!r} on this machine")
+                    raise ValueError(f"process {name}: the {kind} {process[kind]!r} does not exist on this host")
 
     def act(self) -> None:
-        """In an order that lets the next run finish what this one could not."""
+        """Apply the changes in an order that allows the next run to finish an interrupted one."""
         self._check_accounts()
-        if self.processes or self.wanted:  # a group to remove may have left nothing
+        if self.processes or self.wanted:  # a group to remove may have no objects left
             files.make_private_directory(self.site.state_dir)
         if self.result["changed"]:
-            # First of all: whatever is put in place now is known, and can be pruned, from here on.
+            # First, so that the next run can prune all objects that this run creates.
             files.write_json(self.group_path(self.name), {"files": sorted(self.owned() | self.recorded_files)})
         for name in self.processes:
             files.write_json(self.record_path(name), {**self.records.get(name, {}), "group": self.name})
@@ -424,7 +424,7 @@ class Group:
             self._wait_ready(name)
 
     def _wait_for_started_by_others(self) -> None:
-        """A boot, or a supervisor that was killed, has started processes a moment ago. What follows uses them."""
+        """Wait for processes that a boot or a killed supervisor has just started. The next tasks use them."""
         for name, process in self.processes.items():
             pid = self.pids.get(self.unit(name), 0)
             if name not in self.actions and pid and is_young(pid, process):
@@ -448,14 +448,14 @@ class Group:
                 lives.append(pid)
             problem = unready(process, pid)
             if not problem:
-                # What answered may have been something else: it counts only if the process is there before and after.
+                # Another process may have responded. The response counts only if the process ran before and after.
                 if self.manager.status([unit])[unit] == pid:
                     break
                 continue
             if time.monotonic() > deadline:
                 raise ManagerError(f"process {name} is not ready after {seconds} s: {problem}.\n{self._log(name)}")
             if len(lives) >= LIVES:
-                raise ManagerError(f"process {name} ends again and again: {problem}.\n{self._log(name)}")
+                raise ManagerError(f"process {name} exits repeatedly: {problem}.\n{self._log(name)}")
             time.sleep(0.1)
         files.write_json(self.record_path(name), {"group": self.name, **self.inputs[name]})
 
@@ -469,11 +469,13 @@ class Group:
             where = f"journalctl -u {self.unit(name)}"
         else:
             where = f"{self.site.log_dir}/{self.unit(name)}.log"
-        return f"Correct what its log names ({where}) and run again. The last lines:\n{log or '(nothing)'}"
+        return (
+            f"Correct the problem in its log ({where}), and run the playbook again. The last lines:\n{log or '(none)'}"
+        )
 
 
 def first_weakness(path: str) -> str | None:
-    """Who else could change a file, or where it is going to be."""
+    """Return who else could change a file or the directory in which it will be created."""
     while True:
         try:
             return launch.weakness(path)
@@ -482,7 +484,7 @@ def first_weakness(path: str) -> str | None:
 
 
 def is_young(pid: int, process: dict[str, Any]) -> bool:
-    """Whether a process may not be ready yet without anything being wrong."""
+    """Whether a process is still in its start period."""
     seconds: float = process["ready"]["timeout"] if process["ready"] else process["start_seconds"]
     try:
         return liveness.age_of(pid) < seconds
@@ -491,7 +493,7 @@ def is_young(pid: int, process: dict[str, Any]) -> bool:
 
 
 def unready(process: dict[str, Any], pid: int) -> str | None:
-    """Why a process is not ready, None if it is."""
+    """Return why a process is not ready, None if it is ready."""
     ready = process["ready"]
     if not pid or not alive(pid):
         return (taken_port(process, *port_of(ready)) if ready else None) or "it does not run"
@@ -500,28 +502,28 @@ def unready(process: dict[str, Any], pid: int) -> str | None:
             return None if liveness.age_of(pid) >= process["start_seconds"] else "it has only just started"
         if ready["http"] or ready["tcp"]:
             return no_answer(process, ready)
-        # As the process itself: what it runs is no business of root's.
+        # Run the command with the account of the process, not as root.
         description = {**process, "command": ready["command"], "working_directory": None}
         variables = launch.variables_of(process, launch.account_of(process["user"], process["group"]))
         ended = account.run_as(description, variables, timeout=30)
     except (OSError, subprocess.SubprocessError, launch.Refused) as error:
         return f"{ready['http'] or ready['tcp'] or ready['command'][0]}: {error}" if ready else "it has ended"
-    return None if ended.rc == 0 else f"`{ready['command'][0]}` ends with {ended.rc}"
+    return None if ended.rc == 0 else f"`{ready['command'][0]}` fails with exit code {ended.rc}"
 
 
 def no_answer(process: dict[str, Any], ready: dict[str, Any]) -> str | None:
-    """Why a port does not answer, or who else answers there, None if the process does."""
+    """Return why a port does not respond, or who else listens on it, None if the process responds."""
     if ready["http"]:
         status = http_status(ready["http"])
         if status >= 400:
-            return f"{ready['http']} answers HTTP {status}"
+            return f"{ready['http']} returns HTTP status {status}"
     else:
         socket.create_connection(port_of(ready), 5).close()
     return taken_port(process, *port_of(ready))
 
 
 def port_of(ready: dict[str, Any]) -> tuple[str, int]:
-    """Return the address and the port that tell whether a process is ready; nothing where a command does."""
+    """Return the address and the port of the readiness check, empty if the check is a command."""
     if ready["http"]:
         parts = urlsplit(ready["http"])
         return parts.hostname or "", parts.port or 0
@@ -530,13 +532,13 @@ def port_of(ready: dict[str, Any]) -> tuple[str, int]:
 
 
 def taken_port(process: dict[str, Any], host: str, port: int) -> str | None:
-    """Who listens in the place of a process, None if nobody does."""
+    """Return which other account listens on the port of a process, None if none does."""
     others = listeners.strangers(host, port, process["user"])
-    return f"the account {others} listens on port {port} in its place: end that process" if others else None
+    return f"another process, of the account {others}, listens on port {port}. Stop that process." if others else None
 
 
 def http_status(url: str) -> int:
-    """As the watchdog asks, and also with TLS. Whether a certificate is valid says nothing about being ready."""
+    """Return the status like the watchdog, also with TLS. Readiness does not depend on a valid certificate."""
     if url.startswith("http://"):
         return liveness.http_status(url, 5)
     parts = urlsplit(url)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which process needs what. Pure functions."""
+"""The actions that processes need. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def checksum(*parts: Any) -> str:
 
 
 def restart_paths(process: dict[str, Any], files: Iterable[str]) -> list[str]:
-    """Files whose content a process takes in when it starts."""
+    """Return the files that a process reads when it starts."""
     paths = set(files if process["restart_on"] is None else process["restart_on"])
     if process["environment_file"]:
         paths.add(process["environment_file"])
@@ -28,14 +28,14 @@ def restart_paths(process: dict[str, Any], files: Iterable[str]) -> list[str]:
 def inputs(
     process: dict[str, Any], definition: list[str], files: Iterable[str], digests: dict[str, str | None]
 ) -> dict[str, str]:
-    """Checksums of all that a process runs with: `applied` asks for a restart, `reloaded` for a reload."""
+    """Return the checksums of the inputs of a process: `applied` requires a restart, `reloaded` a reload."""
     applied = [(path, digests[path]) for path in restart_paths(process, files)]
     reloaded = [(path, digests[path]) for path in sorted(process["reload_on"])]
     return {"applied": checksum(definition, applied, process["restart_token"]), "reloaded": checksum(reloaded)}
 
 
 def outdated(process: dict[str, Any], files: Iterable[str], altered: set[str]) -> list[str]:
-    """Which of its `inputs` a process may have taken in otherwise, because a file is not as it was left."""
+    """Return the `inputs` that may differ from the record, because somebody has changed a file."""
     paths = {"applied": restart_paths(process, files), "reloaded": process["reload_on"]}
     return [key for key in sorted(paths) if altered.intersection(paths[key])]
 
@@ -43,7 +43,7 @@ def outdated(process: dict[str, Any], files: Iterable[str], altered: set[str]) -
 def action(
     running: bool, recorded: dict[str, Any], wanted: dict[str, str], allowed: bool, defer_restarts: bool
 ) -> str | None:
-    """What one process needs, None for nothing."""
+    """Return the action that a process needs, None if it needs none."""
     if not running:
         need = START
     elif recorded.get("applied") != wanted["applied"]:
@@ -58,15 +58,15 @@ def action(
 
 
 def masked(text: str, secret_contents: Iterable[str]) -> str:
-    """Text, such as the end of a log, without the values that stand in environment files and the like."""
+    """Mask the values of environment files in a text, such as the last lines of a log."""
     secrets: set[str] = set()
     for content in secret_contents:
         for line in content.splitlines():
             if line.partition("=")[0].endswith("_HOST"):
-                continue  # where something is has to be legible in what says that it is not there
+                continue  # error messages must show host names and paths
             value = line.partition("=")[2].strip().strip("\"'") or line.strip()
             unescaped = value.replace('\\"', '"').replace("\\$", "$").replace("\\`", "`").replace("\\\\", "\\")
-            # Shorter values are words such as `true` or a port, and not worth an unreadable log.
+            # Shorter values are words such as `true` or a port. Masking them would make the log unreadable.
             secrets.update(secret for secret in (value, unescaped, line.strip()) if len(secret) >= 8)
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "********")

@@ -12,7 +12,7 @@ from typing import Any
 MANAGED = "Managed by Ansible (selfhosted.prefect.process_group). Changes made here are overwritten."
 
 
-# What no server needs. Netlink is how a program learns which addresses the machine has.
+# No server needs these. Programs read the addresses of the host by netlink.
 STRICT = (
     "LockPersonality=yes",
     "PrivateDevices=yes",
@@ -39,13 +39,13 @@ def unit_name(instance: str, process: str) -> str:
 
 
 def systemd_quote(word: str) -> str:
-    """One word as systemd reads it back: C escapes inside double quotes, no specifier expanded."""
+    """Quote one word for systemd: C escapes in double quotes, without expansion of specifiers."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return '"' + escaped.replace("%", "%%") + '"'
 
 
 def systemd_command(command: list[str]) -> str:
-    # `$` is doubled only here: ExecStart= substitutes variables, Environment= does not.
+    # Only ExecStart= substitutes variables, so `$` is doubled only here.
     return " ".join(systemd_quote(word.replace("$", "$$")) for word in command)
 
 
@@ -56,14 +56,14 @@ def after_units(instance: str, names: list[str]) -> list[str]:
 
 
 def render_service_section(process: dict[str, Any]) -> str:
-    """What a process runs with. Only a change in here makes systemd's copy of it stale, so only this is compared."""
+    """Return the settings that apply to a running process. Only their changes require a restart."""
     lines = ["[Service]", "Type=exec", f"User={process['user']}"]
     if process["group"]:
         lines.append(f"Group={process['group']}")
     if process["working_directory"]:
         lines.append("WorkingDirectory=" + process["working_directory"].replace("%", "%%"))
     if process["runtime_directory"]:
-        # Preserved, because processes of one instance share it and it would vanish with the first that stops.
+        # Preserved, because the processes of an instance share it and the first one that stops would remove it.
         lines += [
             f"RuntimeDirectory={process['runtime_directory']}",
             f"RuntimeDirectoryMode={process['runtime_directory_mode']:04o}",
@@ -89,7 +89,7 @@ def render_service_section(process: dict[str, Any]) -> str:
     ):
         if process[key] is not None:
             lines.append(f"{option}={process[key]}")
-    # One of several processes that is killed for its memory does not end the others: a worker goes on without the run.
+    # If the kernel kills one process for its memory, the others keep running: a worker survives its run.
     lines.append("OOMPolicy=continue")
     lines += render_hardening(process)
     for name, value in sorted(process["service_settings"].items()):
@@ -102,7 +102,7 @@ def render_hardening(process: dict[str, Any]) -> list[str]:
         return []
     if process["hardening"] == "basic":
         return ["NoNewPrivileges=yes", "ProtectSystem=full"]
-    # Programs and what they read may be where people have their own files.
+    # Programs and their files may be in home directories.
     at_home = any(
         path.startswith(("/home/", "/root/"))
         for path in [*process["command"], process["working_directory"] or "", *process["writable_paths"]]
@@ -126,7 +126,7 @@ def render_unit(instance: str, process: dict[str, Any]) -> str:
         f"Description={description}\n"
         f"After={after}\n"
         "Wants=network-online.target\n"
-        # Never give up: what it depends on may be away for longer than any limit.
+        # No start limit: dependencies may be unavailable indefinitely.
         "StartLimitIntervalSec=0\n"
         "\n"
         f"{render_service_section(process)}"
@@ -137,7 +137,7 @@ def render_unit(instance: str, process: dict[str, Any]) -> str:
 
 
 def render_description(process: dict[str, Any], pid_file: str | None) -> str:
-    """What the launcher makes a process of (see `launch`): it does what systemd does from a unit."""
+    """Return the description for the launcher (see `launch`), the equivalent of a systemd unit."""
     content = {key: process[key] for key in ("command", "user", "group", "environment", "environment_file")}
     content["hardening"] = process["hardening"] != "none"
     if pid_file:
@@ -161,7 +161,7 @@ def render_program(unit: str, process: dict[str, Any], launcher: list[str], log_
     lines = [
         f"; {MANAGED}",
         f"[program:{unit}]",
-        # An empty environment: nothing of whoever started supervisord reaches the process.
+        # An empty environment, so that the process does not inherit that of supervisord.
         f"command=/usr/bin/env -i {shlex.join(launcher)}",
         "autostart=true",
         "autorestart=true",
@@ -208,7 +208,7 @@ files={include}
 
 
 def render_start(source: str, site: dict[str, str]) -> str:
-    """The program that runs supervisord in the foreground."""
+    """Return the program that runs supervisord in the foreground."""
     return f"#!/usr/bin/python3 -IS\n# {MANAGED}\n{source}\n\nmain({json.dumps(site, sort_keys=True)})\n"
 
 
@@ -238,9 +238,9 @@ esac
 
 
 def render_liveness(unit: str, check: dict[str, Any], socket_path: str | None, command: list[str] | None) -> str:
-    """One check for the watchdog; `socket` is supervisord's, null where systemd is the manager.
+    """Return one check for the watchdog. `socket` is the socket of supervisord, null with systemd.
 
-    The command is the one that becomes what was asked for, as the account of the process.
+    The command launches the check with the account of the process.
     """
     content = {"unit": unit, "socket": socket_path, "http": check["http"], "command": command}
     content["what"] = check["http"] or shlex.join(check["command"])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run supervisord, and with it all processes of an instance: the entry point of a container, and of an init script.
+"""Run supervisord with all processes of an instance: the entry point of a container, and of an init script.
 
 It stays in the foreground, may be PID 1, ends supervisord when it is asked to end itself, and starts it again when it
 was killed. It is installed on its own, so it imports nothing but the standard library.
@@ -29,7 +29,7 @@ def read(path: str) -> bytes:
 
 
 def pid_in(path: str) -> int:
-    """The live process that a pid file names; 0 if it is another one's by now."""
+    """Return the process of a pid file, 0 if the pid was reused."""
     words = read(path).split()
     if not words or not words[0].isdigit():
         return 0
@@ -60,12 +60,12 @@ class Start:
             os.kill(self.child, signal.SIGTERM)
 
     def running(self) -> int:
-        """The supervisord of this instance, whoever has started it."""
+        """Return the pid of the supervisord of this instance."""
         pid = pid_in(f"{self.run_dir}/supervisord.pid")
         return pid if pid and self.config.encode() in read(f"/proc/{pid}/cmdline").split(b"\0") else 0
 
     def end_orphans(self) -> None:
-        """What a supervisord that was killed has left: the same processes start again."""
+        """Stop the processes of a killed supervisord, because the same processes start again."""
         left = [pid_in(path) for path in glob.glob(f"{glob.escape(self.run_dir)}/{self.instance}-*.pid")]
         for number, seconds in ((signal.SIGTERM, 30), (signal.SIGKILL, 5)):
             deadline = time.monotonic() + seconds
@@ -78,7 +78,7 @@ class Start:
                 time.sleep(0.1)
 
     def reap(self) -> bool:
-        """As PID 1, also for what others have left. Whether supervisord has ended."""
+        """Reap child processes, as PID 1 also orphaned ones. Return whether supervisord has ended."""
         while True:
             try:
                 pid, _status = os.waitpid(-1, os.WNOHANG)
@@ -94,7 +94,7 @@ class Start:
         os.makedirs(self.log_dir, mode=0o750, exist_ok=True)
 
     def once(self) -> None:
-        """Run supervisord until it ends. Another one is waited for."""
+        """Run supervisord until it ends. Wait if another one runs."""
         other = self.running()
         if other:
             told = False
@@ -118,7 +118,7 @@ class Start:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self.end)
-        # Teardown takes the configuration away.
+        # Teardown removes the configuration.
         while not self.asked and os.path.exists(self.config):
             self.once()
             if not self.asked:
@@ -129,5 +129,5 @@ def main(site: dict[str, str]) -> None:
     os.umask(0o022)
     os.chdir("/")
     if os.geteuid() != 0:
-        raise SystemExit(f"{sys.argv[0]}: needs root, which gives each process the account of its own")
+        raise SystemExit(f"{sys.argv[0]}: requires root to start each process with its account")
     Start(**site).run()

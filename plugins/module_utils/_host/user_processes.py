@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of an account: find them, and end them although they fork.
+"""The processes of an account: find them, and end them even if they fork.
 
 Flow code decides what its processes do, so it may fork faster than anybody reads /proc: of a chain of processes, each
 of which starts the next one and ends, a list of pids has only those that are gone. The kernel alone signals all
@@ -24,14 +24,14 @@ _SWEEPS = 50
 
 
 def _is_live(status: Mapping[bytes, bytes]) -> bool:
-    """Whether a process runs. One whose first thread has ended is shown as a zombie, and its other threads go on."""
+    """Whether a process runs. If only its first thread has ended, the kernel shows it as a zombie."""
     return status[b"State"].split()[0] not in _ENDED or int(status[b"Threads"]) > 1
 
 
 def user_processes(uid: int) -> set[int]:
-    """Return the processes that run as a user, really, effectively or after giving up what they have now.
+    """Return the processes whose real, effective or saved uid is that of a user.
 
-    Those that start and end meanwhile may be missing, so an empty set is certain only behind `signal_account`.
+    Processes that start or end during the scan may be missing. An empty set is certain only after `signal_account`.
     """
     found = set()
     for name in os.listdir("/proc"):
@@ -53,14 +53,14 @@ def children() -> dict[int, list[int]]:
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             with open(f"/proc/{int(name)}/stat", "rb") as file:
-                # The name of the program, in parentheses, may hold anything, also what is no text.
+                # The name of the program, in parentheses, can contain any bytes.
                 parent = int(file.read().rpartition(b")")[2].split()[1])
             found.setdefault(parent, []).append(int(name))
     return found
 
 
 def family(pids: Iterable[int], tree: Mapping[int, list[int]]) -> list[int]:
-    """Return processes and all below them, each once: a pid that is used again while they are read makes a circle."""
+    """Return processes and their descendants, each once. A pid that is reused during the scan can create a cycle."""
     found = dict.fromkeys(pids)
     pending = list(found)
     while pending:
@@ -71,29 +71,29 @@ def family(pids: Iterable[int], tree: Mapping[int, list[int]]) -> list[int]:
 
 
 def descendants(pids: Iterable[int]) -> set[int]:
-    """Return what processes have started, and what that has started."""
+    """Return the descendants of processes."""
     above = set(pids)
     return set(family(above, children())) - above
 
 
 def signal_all(pids: Iterable[int], number: int) -> None:
-    """Send a signal to those that are still there."""
+    """Send a signal to the processes that still exist."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def signal_account(uid: int, number: int) -> bool:
-    """Send a signal to all processes of an account in one step, and return whether that was done.
+    """Send a signal to all processes of an account in one step, and return whether it succeeded.
 
-    It is done by a child that has become the account. Flow code may signal that child, too, so this is to be repeated.
+    A child process with the uid of the account sends it. Flow code can signal that child, so callers retry.
     """
     if uid <= 0 or os.geteuid() != 0:
-        raise ValueError(f"uid {uid}: only root ends the processes of an account, and never its own")
-    libc = ctypes.CDLL(None)  # here, because between becoming the account and its signal there is no time to lose
+        raise ValueError(f"uid {uid}: only root can end the processes of an account, and never those of root")
+    libc = ctypes.CDLL(None)  # here, because the child must send the signal immediately after the change of its uid
     try:
         child = os.fork()
-    except OSError:  # no process is left: these are to go first
+    except OSError:  # no process is left: end these first
         signal_all(user_processes(uid), number)
         return False
     if child == 0:
@@ -107,9 +107,9 @@ def signal_account(uid: int, number: int) -> bool:
 def _signal_own_account(libc: ctypes.CDLL, uid: int, number: int) -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
-    # Nothing is executed: beyond the account's limit of processes, that fails, and this does not.
+    # No exec: it fails if the account exceeds its limit of processes.
     os.setresuid(uid, uid, uid)
-    # With a capability that root's child has kept for whatever reason, the signal would be for everybody.
+    # With a remaining capability of root, the signal would reach all processes.
     if libc.capset(header, nothing) == 0 and os.getresuid() == (uid, uid, uid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, number)
@@ -117,7 +117,7 @@ def _signal_own_account(libc: ctypes.CDLL, uid: int, number: int) -> None:
 
 
 def _ended_well(child: int) -> bool:
-    """Whether a child has done its work. One that was stopped is killed."""
+    """Whether the child succeeded. A stopped child is killed."""
     while True:
         _pid, status = os.waitpid(child, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
@@ -126,10 +126,10 @@ def _ended_well(child: int) -> bool:
 
 
 def end_account(uid: int, seconds: float) -> set[int]:
-    """Kill all processes of an account, and return those that are still there after so many seconds."""
+    """Kill all processes of an account, and return those that still exist after C(seconds)."""
     deadline = time.monotonic() + seconds
     while True:
-        # First the signal and then the look: what is killed starts nothing any more, so the look misses nothing.
+        # The signal precedes the scan: killed processes start no others, so the scan finds all.
         certain = signal_account(uid, signal.SIGKILL)
         left = user_processes(uid)
         if (certain and not left) or time.monotonic() > deadline:
@@ -139,7 +139,7 @@ def end_account(uid: int, seconds: float) -> set[int]:
 
 @contextlib.contextmanager
 def frozen_account(uid: int) -> Iterator[None]:
-    """Stop all processes of an account, so that a list of them is complete; let those that remain go on afterwards."""
+    """Stop all processes of an account, so that their list is complete. Continue the remaining ones afterwards."""
     try:
         for _try in range(_TRIES):
             if signal_account(uid, signal.SIGSTOP):
@@ -150,9 +150,9 @@ def frozen_account(uid: int) -> Iterator[None]:
 
 
 def stopped(find: Callable[[], set[int]]) -> set[int]:
-    """Stop the processes that a function finds, again and again until it finds no further ones, and return them.
+    """Stop the processes that a function finds, until it finds no others, and return them.
 
-    Each of them is still there then, with its parent, and starts nothing.
+    All of them and their parents still exist then, and start no processes.
     """
     found: set[int] = set()
     for _sweep in range(_SWEEPS):

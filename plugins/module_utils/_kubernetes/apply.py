@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Objects applied by the server, in the order in which they need one another."""
+"""Server-side apply of objects, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.ref
 
 MANAGER = "selfhosted.prefect"
 _FIRST = ("Namespace", "CustomResourceDefinition")
-# A login that is no administrator of the cluster may only bind a role that is there.
+# Credentials without cluster administration can only bind an existing role.
 _ROLES = ("Role", "ClusterRole")
-# A pod has 30 seconds to end, and the controller of a busy cluster takes its time.
+# The grace period of a pod is 30 seconds, and the controller of a busy cluster is slow.
 _GONE_SECONDS = 180
 
 
 def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
-    """Return the objects in the order in which they are applied; those of one wave do not need one another."""
+    """Return the objects in the order in which they are applied. Objects of one wave do not depend on each other."""
 
     def wave(manifest: Manifest) -> int:
         early = {**dict.fromkeys(_FIRST, 0), **dict.fromkeys(_ROLES, 1)}
@@ -48,7 +48,7 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
 
 
 class Application(ObjectGroup):
-    """Making objects as described."""
+    """Applies objects."""
 
     def apply_all(self, manifests: Sequence[Manifest]) -> list[Change]:
         changes: list[Change] = []
@@ -57,15 +57,15 @@ class Application(ObjectGroup):
         return changes
 
     def apply(self, manifest: Manifest) -> Change | None:
-        """Make one object as described, and return what that changed."""
+        """Apply one object, and return the change."""
         before = self.client.found(self.path_of(manifest))
         if before is not None and not self._is_ours(before):
             if manifest["kind"] == "Namespace":
-                return None  # it is for whoever has made it, and may be shared
+                return None  # its creator manages it, and other instances may use it
             self._refuse_to_take(before)
         if before is not None and manifest["kind"] == "Job":
             if "Complete" in conditions_that_hold(before):
-                return None  # its name says what it does, and that is done
+                return None  # its name identifies its content, and it is complete
             if self._has_to_be_replaced(before, manifest):
                 return self._replace(before, manifest)
         try:
@@ -74,7 +74,7 @@ class Application(ObjectGroup):
             after = self._write_or_take_over(manifest)
         except ApiError as error:
             if self.dry_run and error.status == 404:
-                after = manifest  # its namespace is only predicted itself
+                after = manifest  # the dry run has not created its namespace
             else:
                 raise KubernetesError(f"{title(manifest)}: {self._advice_on(manifest, error)}") from error
         if before is None:
@@ -93,19 +93,19 @@ class Application(ObjectGroup):
         return written
 
     def _has_to_be_replaced(self, before: Manifest, manifest: Manifest) -> bool:
-        """Whether a Job that is not complete never will be, or has pods other than described, which never change."""
+        """Whether an incomplete Job has failed or is deleted, or its pod template differs, which is immutable."""
         if "Failed" in conditions_that_hold(before) or before["metadata"].get("deletionTimestamp"):
             return True
         try:
             self._write(manifest, MANAGER, dry_run=True)
         except ApiError as error:
-            return is_immutable(error)  # anything else is reported when it is applied
+            return is_immutable(error)  # apply() reports all other errors
         return False
 
     def _replace(self, before: Manifest, manifest: Manifest) -> Change:
-        if self.dry_run:  # nothing of the same name can be predicted beside it
+        if self.dry_run:  # the API server cannot dry-run a second object of the same name
             return Change("replace", before, manifest)
-        # With its pods, so that two migrations never run side by side.
+        # With its pods, so that two migrations never run at the same time.
         self.delete(before, wait=True)
         self._wait_until_gone([before], _GONE_SECONDS)
         try:
@@ -115,16 +115,17 @@ class Application(ObjectGroup):
 
     @staticmethod
     def _refuse_to_take(before: Mapping[str, Any]) -> None:
-        """Raise if an object of the same name is another instance's."""
+        """Raise if an object of the same name belongs to another instance."""
         other = owner(before)
         if other:
             raise KubernetesError(
-                f"{title(before)} is of the instance {other[0]} in namespace {other[1]}. Give one of the two another "
-                "prefect_instance, or its pools another job.namespace; if that instance is gone, delete the object"
+                f"{title(before)} belongs to the instance {other[0]} in the namespace {other[1]}. Set another "
+                "prefect_instance, or another job.namespace in its pools, for one of the two instances. If that "
+                "instance no longer exists, delete the object."
             )
 
     def _advice_on(self, manifest: Mapping[str, Any], error: ApiError) -> str:
-        """Return what to do where an object is refused because of the one that is there."""
+        """Return the error and its remedy if the API server rejects a change of an existing object."""
         if not is_immutable(error):
             return advice_on(error)
         resource = self.path_of(manifest).split("/")[-2]
@@ -132,15 +133,15 @@ class Application(ObjectGroup):
         metadata = manifest["metadata"]
         where = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
         return (
-            f"{error}. What is there has other values of fields that never change: another version, or another tool, "
-            "has made it. Delete it and repeat the playbook; volumes stay: kubectl delete "
+            f"{error}. The existing object has other values in immutable fields, because another version or another "
+            "tool created it. Delete it and run the playbook again. Volumes are kept. Command: kubectl delete "
             f"{'.'.join(filter(None, (resource, group)))} {metadata['name']}{where}"
         )
 
     def _hand_over_replicas(self, before: Manifest, manifest: Manifest) -> None:
-        """Leave the number of pods as it is when an autoscaler takes over.
+        """Keep the number of replicas when an autoscaler takes over.
 
-        A field that its only manager no longer applies is reset to its default, here one pod.
+        The API server resets a field to its default, here one replica, if its only manager no longer applies it.
         """
         if "replicas" in manifest.get("spec", {}) or "replicas" not in before.get("spec", {}):
             return
@@ -156,7 +157,7 @@ class Application(ObjectGroup):
             self._write(keep, f"{MANAGER}-autoscaled")
 
     def _write_or_take_over(self, manifest: Manifest) -> Manifest:
-        """Apply an object; a number of pods that it states was the autoscaler's until that was switched off."""
+        """Apply an object, and take over its number of replicas from an autoscaler that is disabled now."""
         try:
             return self._write(manifest, MANAGER)
         except ApiError as error:

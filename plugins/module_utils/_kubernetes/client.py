@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Requests to a Kubernetes API server, as a kubeconfig says.
+"""Requests to a Kubernetes API server with the settings of a kubeconfig.
 
-The Python package kubernetes does this too, but takes a second to be imported, in each task anew.
+The import of the Python package kubernetes would take a second in each task.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 try:
     import yaml
-except ImportError:  # found by the module, which says so
+except ImportError:  # the module reports it
     yaml = None  # type: ignore[assignment]
 
 Manifest = dict[str, Any]
@@ -40,18 +40,18 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT = 60
 PARALLEL = 8
 JSON = "application/json"
-# Of several kinds that one may send, Kubernetes uses 299 only; the text has quotes and backslashes escaped.
+# Kubernetes uses only the warning code 299. Quotes and backslashes in the text are escaped.
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 RETRIED = (429, 502, 503, 504)
 ATTEMPTS = 5
 
 
 class KubernetesError(Exception):
-    """What a person has to know."""
+    """An error message for the user."""
 
 
 class ApiError(KubernetesError):
-    """The API server refused a request."""
+    """The API server rejected a request."""
 
     def __init__(self, status: int, message: str, body: Mapping[str, Any]) -> None:
         super().__init__(message)
@@ -61,18 +61,18 @@ class ApiError(KubernetesError):
 
 @dataclass
 class Access:
-    """Where the API server is, and how to log in there."""
+    """The address of the API server and the credentials."""
 
     server: str
     tls: ssl.SSLContext | None
     headers: dict[str, str] = field(default_factory=dict)
     proxy: str = ""
-    # That the server's certificate has to have, where it is reached by another name, as through a tunnel.
+    # Name in the certificate of the server, if it differs from the address, for example through a tunnel.
     name: str = ""
 
 
 class _NamedConnection(http.client.HTTPSConnection):
-    """A connection to a server whose certificate has another name than its address."""
+    """A connection to a server whose certificate does not contain its address."""
 
     def __init__(self, host: str, port: int, *, name: str, context: ssl.SSLContext) -> None:
         super().__init__(host, port, timeout=TIMEOUT, context=context)
@@ -89,16 +89,16 @@ def has_yaml() -> bool:
 
 
 def _read_kubeconfig(path: str) -> dict[str, Any]:
-    """Return the merged content of all files of a search path; the first to name something wins."""
+    """Return the merged content of all files of a search path. The first file that sets a value wins."""
     merged: dict[str, Any] = {"clusters": {}, "users": {}, "contexts": {}, "current-context": ""}
     files = [Path(name).expanduser() for name in path.split(os.pathsep) if name]
     if not any(file.exists() for file in files):
-        raise KubernetesError(f"there is no kubeconfig {path}: name one that is there with the option kubeconfig")
+        raise KubernetesError(f"The kubeconfig {path} does not exist. Set the option kubeconfig to an existing file.")
     for file in filter(Path.exists, files):
         try:
             content = yaml.safe_load(file.read_text()) or {}
         except (OSError, yaml.YAMLError) as error:
-            raise KubernetesError(f"the kubeconfig {file} cannot be read: {error}") from error
+            raise KubernetesError(f"The kubeconfig {file} cannot be read: {error}") from error
         merged["current-context"] = merged["current-context"] or content.get("current-context") or ""
         for kind in ("clusters", "users", "contexts"):
             for entry in content.get(kind) or []:
@@ -108,7 +108,7 @@ def _read_kubeconfig(path: str) -> dict[str, Any]:
 
 
 def _file_of(entry: Mapping[str, Any], key: str, directory: Path) -> str:
-    """Return the path of what is given as a path, or as data that is written to a file first."""
+    """Return the path of a file. Data in the kubeconfig is written to a file first."""
     if entry.get(f"{key}-data"):
         path = directory / key
         path.touch(0o600)
@@ -118,7 +118,7 @@ def _file_of(entry: Mapping[str, Any], key: str, directory: Path) -> str:
 
 
 def _credentials_of_program(user: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Run what a cloud provider's kubeconfig names, and return the login that it prints."""
+    """Run the exec credential plugin of the kubeconfig, and return the credentials that it prints."""
     plugin = user["exec"]
     information = {
         "apiVersion": plugin.get("apiVersion", "client.authentication.k8s.io/v1"),
@@ -134,24 +134,25 @@ def _credentials_of_program(user: Mapping[str, Any], cluster: Mapping[str, Any])
         )
         if ended.returncode:
             raise KubernetesError(
-                f"{words[0]}, which the kubeconfig logs in with, ended with {ended.returncode}: {ended.stderr.strip()}"
+                f"The credential plugin {words[0]} of the kubeconfig failed with exit code {ended.returncode}: "
+                f"{ended.stderr.strip()}"
             )
         return dict(json.loads(ended.stdout)["status"])
     except (OSError, ValueError, KeyError) as error:
-        raise KubernetesError(f"{words[0]}, which the kubeconfig logs in with, does not work: {error}") from error
+        raise KubernetesError(f"The credential plugin {words[0]} of the kubeconfig failed: {error}") from error
 
 
 def _login(user: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the user's entry with the token, or the certificate and key, that logs it in."""
+    """Return the user entry with its token, or its client certificate and key."""
     login = dict(user)
     if user.get("as") or user.get("as-groups"):
         raise KubernetesError(
-            f"the kubeconfig acts as {user.get('as') or user['as-groups']}, which this collection cannot: "
-            "use a context whose user has the permissions itself"
+            f"The kubeconfig impersonates {user.get('as') or user['as-groups']}, which this collection does not "
+            "support. Use a context whose user has the permissions itself."
         )
     if user.get("auth-provider"):
         raise KubernetesError(
-            "the kubeconfig logs in with an auth-provider, which Kubernetes has removed: use its exec plugin"
+            "The kubeconfig uses an auth-provider, which Kubernetes has removed. Use the exec plugin of the provider."
         )
     if user.get("exec"):
         status = _credentials_of_program(user, cluster)
@@ -165,9 +166,9 @@ def _login(user: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[str, Any
 
 
 def _trusting(authority: str | None) -> ssl.SSLContext:
-    """Return what accepts the certificates that kubectl accepts, also from Python 3.13 on.
+    """Return a TLS context that accepts the same certificates as kubectl.
 
-    Since then, an authority without a key identifier is refused, as some clusters have one.
+    By default, Python 3.13 rejects a CA certificate without a key identifier, which some clusters use.
     """
     context = ssl.create_default_context(cafile=authority)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -187,45 +188,49 @@ def _tls(cluster: Mapping[str, Any], login: Mapping[str, Any]) -> ssl.SSLContext
 
 
 def access_from_kubeconfig(path: str, context: str) -> Access:
-    """Return how to reach the API server that a context of the kubeconfig names."""
+    """Return the access to the API server of a context of the kubeconfig."""
     config = _read_kubeconfig(path)
     name = context or config["current-context"]
     if name not in config["contexts"]:
         known = ", ".join(config["contexts"]) or "none"
-        raise KubernetesError(f"the kubeconfig {path} has no context {name!r}: it has {known}")
+        raise KubernetesError(f"The kubeconfig {path} has no context {name!r}. Its contexts: {known}.")
     chosen = config["contexts"][name]
     try:
         cluster, user = config["clusters"][chosen["cluster"]], config["users"][chosen["user"]]
     except KeyError as error:
-        raise KubernetesError(f"the context {name!r} of {path} names {error}, which is not there") from error
+        raise KubernetesError(
+            f"The context {name!r} of {path} refers to {error}, which does not exist in the kubeconfig."
+        ) from error
     try:
         login = _login(user, cluster)
         tls = _tls(cluster, login) if cluster["server"].startswith("https:") else None
     except OSError as error:
-        raise KubernetesError(f"the kubeconfig {path} names a file that cannot be used: {error}") from error
+        raise KubernetesError(f"The kubeconfig {path} refers to a file that cannot be read: {error}") from error
     headers = {"Authorization": f"Bearer {login['token']}"} if login.get("token") else {}
     name, proxy = cluster.get("tls-server-name") or "", cluster.get("proxy-url") or ""
     return Access(cluster["server"].rstrip("/"), tls, headers, proxy, name)
 
 
 def access_from_pod() -> Access:
-    """Return how a pod reaches the API server of its own cluster."""
+    """Return the access of a pod to the API server of its cluster."""
     token = (SERVICE_ACCOUNT / "token").read_text().strip()
     tls = _trusting(str(SERVICE_ACCOUNT / "ca.crt"))
     return Access("https://kubernetes.default.svc", tls, {"Authorization": f"Bearer {token}"})
 
 
-# Of a module that needs a cluster; the documentation fragment kubernetes describes them.
+# Options of modules that need a cluster. The documentation fragment kubernetes describes them.
 ACCESS_OPTIONS = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
 
 
 def access(kubeconfig: str | None, context: str | None) -> Access:
-    """Return how to reach the API server, as kubectl would."""
+    """Return the access to the API server, from the same sources as kubectl."""
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if not any(Path(name).expanduser().exists() for name in path.split(os.pathsep) if name):
         if not kubeconfig and (SERVICE_ACCOUNT / "token").exists():
             return access_from_pod()
-        raise KubernetesError(f"there is no kubeconfig at {path}: set the option kubeconfig, or KUBECONFIG")
+        raise KubernetesError(
+            f"The kubeconfig {path} does not exist. Set the option kubeconfig, or the variable KUBECONFIG."
+        )
     return access_from_kubeconfig(path, context or "")
 
 
@@ -238,11 +243,11 @@ def _refusal(status: int, answer: bytes) -> ApiError:
 
 
 class KubernetesClient:
-    """Requests to one API server, from several threads."""
+    """A client of one API server, for several threads."""
 
     def __init__(self, way: Access) -> None:
         self.way = way
-        # What the API server had to say about requests that it carried out, such as pods that it will not admit.
+        # Warnings in the responses of the API server, for example about pods that violate a policy.
         self.warnings: set[str] = set()
         self._local = threading.local()
 
@@ -271,10 +276,10 @@ class KubernetesClient:
         return connection
 
     def _unreachable(self, error: Exception) -> KubernetesError:
-        return KubernetesError(f"the API server {self.way.server} cannot be reached: {error or type(error).__name__}")
+        return KubernetesError(f"Cannot connect to the API server {self.way.server}: {error or type(error).__name__}")
 
     def _send(self, method: str, path: str, body: bytes | None, kind: str, accept: str) -> tuple[int, str, bytes]:
-        """Send a request, once more on a new connection if the old one was closed meanwhile."""
+        """Send a request, and retry it on a new connection if the old one was closed."""
         headers = {**self.way.headers, "Accept": accept, **({"Content-Type": kind} if body else {})}
         for attempt in (1, 2):
             connection = self._connection()
@@ -300,7 +305,7 @@ class KubernetesClient:
         kind: str = JSON,
         accept: str = JSON,
     ) -> str:
-        """Return the body of an answer. All that is sent here may be sent again, when the server has no time for it."""
+        """Return the body of a response. All requests are repeatable, and are retried if the server is overloaded."""
         target = path + ("?" + urlencode(query) if query else "")
         content = None if body is None else json.dumps(body).encode()
         for attempt in range(1, ATTEMPTS + 1):
@@ -324,7 +329,7 @@ class KubernetesClient:
         return json.loads(self.text(method, path, query, body, kind, accept))
 
     def found(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        """Return what is at a path, None where there is nothing."""
+        """Return the object at a path, None if it does not exist."""
         try:
             return self.json("GET", path, query)
         except ApiError as error:
@@ -335,7 +340,7 @@ class KubernetesClient:
     def websocket(
         self, path: str, query: Sequence[tuple[str, str]], protocol: str
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """Return a connection of its own that has become a websocket, and the answer, from which it is read."""
+        """Return a new WebSocket connection, and the response from which to read it."""
         headers = {
             **self.way.headers,
             "Connection": "Upgrade",
@@ -361,11 +366,11 @@ class KubernetesClient:
 
     @staticmethod
     def together(work: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
-        """Return what the work gives for each argument; several are under way at a time."""
+        """Call the function for each argument, several in parallel, and return the results."""
         with ThreadPoolExecutor(min(PARALLEL, max(1, len(arguments)))) as pool:
             return list(pool.map(work, arguments))
 
 
 def part(text: str) -> str:
-    """One part of a path."""
+    """Return a path segment, percent-encoded."""
     return quote(text, safe="")

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Run a program in a container of a pod, as `kubectl exec` does, and return what it has printed.
+"""Run a program in a container of a pod, like `kubectl exec`, and return its output.
 
-kubernetes.core.k8s_exec does that for one container in each task. This is for many of them at the same time.
+kubernetes.core.k8s_exec runs it in one container per task. This code runs it in many containers at the same time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     part,
 )
 
-PROTOCOL = "v4.channel.k8s.io"  # every supported Kubernetes speaks it; the first byte of a message is its channel
+PROTOCOL = "v4.channel.k8s.io"  # all supported versions use it; the first byte of a message is its channel
 OUTPUT, ERRORS, STATUS = 1, 2, 3
-CLOSE, PING, PONG = 8, 9, 10  # opcodes of a websocket
+CLOSE, PING, PONG = 8, 9, 10  # WebSocket opcodes
 
 
 class Ended(NamedTuple):
@@ -34,7 +34,7 @@ class Ended(NamedTuple):
 
 
 def run_in(client: KubernetesClient, namespace: str, pod: str, container: str, command: Sequence[str]) -> Ended:
-    """Run a program and wait until it has ended. Its words can be read by whoever reads the API server's audit log."""
+    """Run a program and wait until it ends. The API server's audit log contains its arguments."""
     path = f"/api/v1/namespaces/{part(namespace)}/pods/{part(pod)}/exec"
     query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)]
     connection, answer = client.websocket(path, query, PROTOCOL)
@@ -49,7 +49,7 @@ def run_in(client: KubernetesClient, namespace: str, pod: str, container: str, c
         answer.close()
         connection.close()
     if not told[STATUS]:
-        raise KubernetesError(f"{command[0]} in {pod}: the connection was closed before it has ended")
+        raise KubernetesError(f"{command[0]} in {pod}: the connection was closed before the program ended")
     status = json.loads(told[STATUS])
     code = _code(status)
     if code is None:
@@ -58,7 +58,7 @@ def run_in(client: KubernetesClient, namespace: str, pod: str, container: str, c
 
 
 def _code(status: Mapping[str, Any]) -> int | None:
-    """The program's exit code; None where it could not be started."""
+    """Return the exit code of the program, None if it could not be started."""
     if status.get("status") == "Success":
         return 0
     causes = (status.get("details") or {}).get("causes") or []
@@ -66,7 +66,7 @@ def _code(status: Mapping[str, Any]) -> int | None:
 
 
 def _messages(reader: BinaryIO, send: Callable[[bytes], Any]) -> Iterator[bytes]:
-    """Messages of a websocket until it is closed."""
+    """Return the messages of a WebSocket until it is closed."""
     message = b""
     while True:
         head = reader.read(2)
@@ -80,11 +80,11 @@ def _messages(reader: BinaryIO, send: Callable[[bytes], Any]) -> Iterator[bytes]
         if opcode == CLOSE:
             return
         if opcode == PING:
-            # A client has to mask what it sends; with zeros, that leaves it as it is.
+            # A client must mask its frames. A mask of zeros does not change them.
             send(bytes((0x80 | PONG, 0x80 | size)) + b"\0\0\0\0" + content)
         elif opcode != PONG:
             message += content
-            if head[0] & 0x80:  # its last part
+            if head[0] & 0x80:  # the last fragment
                 yield message
                 message = b""
 
@@ -92,5 +92,5 @@ def _messages(reader: BinaryIO, send: Callable[[bytes], Any]) -> Iterator[bytes]
 def _exactly(reader: BinaryIO, size: int) -> bytes:
     content = reader.read(size)
     if len(content) < size:
-        raise ConnectionError("hung up")
+        raise ConnectionError("the connection was closed")
     return content

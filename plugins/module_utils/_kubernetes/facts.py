@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What a deployment has to know about a cluster, and about its pods there."""
+"""Facts about a cluster and about the pods of an instance."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 def quantity(text: Any) -> float:
-    """Return the number that Kubernetes writes as 500m or 2Gi."""
+    """Return the number of a Kubernetes quantity such as 500m or 2Gi."""
     found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text))
     if not found or found.group(2) not in _UNITS:
-        raise ValueError(f"{text!r} is not a quantity")
+        raise ValueError(f"{text!r} is not a Kubernetes quantity")
     return float(found.group(1)) * _UNITS[found.group(2)]
 
 
@@ -51,7 +51,7 @@ def _resource(text: str) -> dict[str, str]:
 
 
 def denied(client: KubernetesClient, reviews: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what the login may not do, verbs of one resource together."""
+    """Return the permissions that the credentials lack, grouped by resource."""
 
     def allowed(review: Mapping[str, Any]) -> bool:
         body = {
@@ -62,7 +62,7 @@ def denied(client: KubernetesClient, reviews: Sequence[Mapping[str, Any]]) -> li
         answer = client.json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
         return bool(answer["status"].get("allowed"))
 
-    # Most logins own all of a place, which one question tells.
+    # Most credentials have all permissions in a namespace, which one review shows.
     places = sorted({review["namespace"] for review in reviews})
     everything = [{"namespace": place, "verb": "*", "group": "*", "resource": "*"} for place in places]
     owned = {place for place, good in zip(places, client.together(allowed, everything)) if good}
@@ -88,19 +88,19 @@ def _readable_items(client: KubernetesClient, path: str) -> list[dict[str, Any]]
 
 
 def _items(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
-    """Return the items of a list, none if the credentials do not allow to read it: that is found by other means."""
+    """Return the items of a list, none if the credentials do not allow to read it. The reviews report that."""
     return _readable_items(client, path) or []
 
 
 def _quotas(client: KubernetesClient, path: str) -> list[dict[str, Any]]:
-    """Return those that count all pods: what others count depends on more than what a pod asks for."""
+    """Return the status of the quotas that apply to all pods. Quotas with scopes depend on other fields of a pod."""
     quotas = _items(client, f"{path}/resourcequotas")
     whole = (item for item in quotas if not {"scopes", "scopeSelector"} & (item.get("spec") or {}).keys())
     return [item.get("status") or {} for item in whole]
 
 
 def _container_defaults(client: KubernetesClient, path: str) -> dict[str, dict[str, Any]]:
-    """Return the limits and requests that containers get which state none."""
+    """Return the default limits and requests of containers."""
     ranges = (item.get("spec") or {} for item in _items(client, f"{path}/limitranges"))
     entries = [entry for spec in ranges for entry in spec.get("limits") or [] if entry.get("type") == "Container"]
     found: dict[str, dict[str, Any]] = {"limits": {}, "requests": {}}
@@ -117,7 +117,7 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
     except ApiError as error:
         if error.status != 403:
             raise
-        found = {"metadata": {}}  # it may be there; the review of permissions tells what is denied
+        found = {"metadata": {}}  # it may exist; the access reviews report missing permissions
     if found is None:
         nothing: dict[str, Any] = {"labels": {}, "secret_versions": {}, "quotas": [], "container_defaults": {}}
         return {"exists": False, "missing_secrets": list(secrets), **nothing}
@@ -143,7 +143,7 @@ def _namespace(client: KubernetesClient, name: str, secrets: Sequence[str]) -> d
 
 
 def _nodes(client: KubernetesClient) -> dict[str, float]:
-    """Return what the nodes that take ordinary pods have in all, and the most that one has."""
+    """Return the total allocatable resources of the schedulable nodes, and the maximum of one node."""
     result = {"count": 0.0, "cpu": 0.0, "memory_mb": 0.0, "pods": 0.0, "most_cpu": 0.0, "most_memory_mb": 0.0}
     for node in _items(client, "/api/v1/nodes"):
         spec, allocatable = node.get("spec") or {}, (node.get("status") or {}).get("allocatable") or {}
@@ -169,7 +169,7 @@ def facts(
     secrets: Sequence[str],
     apis: Sequence[str],
 ) -> dict[str, Any]:
-    """Return what there is to know about a cluster."""
+    """Return the facts about a cluster."""
     classes = _readable_items(client, "/apis/storage.k8s.io/v1/storageclasses")
     defaults = [
         item["metadata"]["name"]
@@ -189,17 +189,17 @@ def facts(
 
 
 def _served(client: KubernetesClient, api: str) -> bool:
-    """Return whether there is a group and version, or a resource of one."""
+    """Return whether the cluster serves an API group and version, or a resource of it."""
     group, version, *resource = api.split("/")
     try:
         found = client.found(f"/apis/{group}/{version}")
         return found is not None and all(name in [entry["name"] for entry in found["resources"]] for name in resource)
-    except ApiError:  # registered, and what serves it does not answer
+    except ApiError:  # registered, but its API service does not respond
         return False
 
 
 def pods(client: KubernetesClient, namespaces: Sequence[str], instance: str) -> list[dict[str, Any]]:
-    """Return the pods of an instance, with what a check has to know about each."""
+    """Return the pods of an instance, with the properties that the checks need."""
 
     def read(namespace: str) -> list[Mapping[str, Any]]:
         path = f"/api/v1/namespaces/{part(namespace)}/pods"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The objects of one group of an instance: where they are in the cluster, and whose."""
+"""The objects of one component of an instance: their paths and their owner."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
     described,
 )
 
-# Whose API some clusters have, and some of those for others only: a login that may not list them there has made none.
+# Not every cluster has these APIs. Credentials that cannot list their objects have not created any.
 OPTIONAL = frozenset(("keda.sh/v1alpha1", "postgresql.cnpg.io/v1", "gateway.networking.k8s.io/v1"))
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 INTERVAL = 0.5
 
 
 class ObjectGroup:
-    """The objects of one group of an instance, in one cluster: where they are, and whose."""
+    """The objects of one component of an instance in one cluster: their paths and their owner."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class ObjectGroup:
         self.keep_databases = keep_databases
         self.kept: list[Manifest] = []
         self._resources: dict[str, dict[str, Mapping[str, Any]]] = {}
-        self._sees_all_namespaces = True  # until the API server refuses
+        self._sees_all_namespaces = True  # until the API server rejects it
 
     def discover(self) -> None:
-        """Ask which kinds the cluster has, in all versions of its API, with two requests."""
+        """Read the kinds of all API versions of the cluster, with two requests."""
         if self._resources:
             return
         answers = self.client.together(lambda path: self.client.json("GET", path, accept=_DISCOVERY), ["/api", "/apis"])
@@ -71,9 +71,9 @@ class ObjectGroup:
                 self._resources["/".join(filter(None, (name, version["version"])))] = kinds
 
     def path(self, version: str, kind: str, namespace: str | None) -> str | None:
-        """Return where objects of a kind are, None where the cluster does not know the kind.
+        """Return the path of the objects of a kind, None if the cluster does not have the kind.
 
-        Without a namespace, objects are in that of the instance; an empty one stands for all namespaces.
+        Without a namespace, objects are in that of the instance. An empty one means all namespaces.
         """
         self.discover()
         resource = self._resources.get(version, {}).get(kind)
@@ -89,13 +89,14 @@ class ObjectGroup:
         path = self.path(manifest["apiVersion"], manifest["kind"], metadata.get("namespace") or None)
         if path is None:
             raise KubernetesError(
-                f"the cluster has no {manifest['kind']} in {manifest['apiVersion']}, which {metadata['name']} needs: "
-                "install what brings it, or switch off what asks for it"
+                f"The cluster does not have the kind {manifest['kind']} of {manifest['apiVersion']}, which "
+                f"{metadata['name']} requires. Install the operator or controller that provides it, or disable the "
+                "option that uses it."
             )
         return f"{path}/{part(metadata['name'])}"
 
     def labelled(self, manifest: Mapping[str, Any]) -> Manifest:
-        """Return an object with the labels that say whose it is, and with its namespace."""
+        """Return an object with the labels of its instance and component, and with its namespace."""
         result = copy.deepcopy(dict(manifest))
         metadata = result.setdefault("metadata", {})
         metadata["labels"] = {
@@ -125,7 +126,7 @@ class ObjectGroup:
         return [{"apiVersion": kind[0], "kind": kind[1], **item} for item in (answer or {}).get("items") or []]
 
     def _listed(self, path: str, kind: tuple[str, str], selector: str) -> list[Manifest]:
-        """Return objects of a kind in one namespace: none where the login need not have asked."""
+        """Return objects of a kind in one namespace, none if the API is optional and the credentials cannot list it."""
         try:
             return self._labelled_at(path, kind, selector)
         except ApiError as error:
@@ -148,5 +149,5 @@ class ObjectGroup:
         deadline = time.monotonic() + timeout
         while manifests := [item for item in manifests if self.client.found(self.path_of(item))]:
             if time.monotonic() > deadline:
-                raise KubernetesError(f"{title(manifests[0])} is still there after {timeout:.0f} s")
+                raise KubernetesError(f"{title(manifests[0])} still exists after {timeout:.0f} s")
             time.sleep(INTERVAL)

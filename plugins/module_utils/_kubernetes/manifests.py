@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is compared, shown and hidden of an object, and whose it is."""
+"""Comparison, presentation and ownership of objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import Manifest
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import HOME_LABEL, INSTANCE_LABEL, RUNS_LABEL
 
-# What can be pruned. Kinds whose API the cluster does not have are passed over.
+# Kinds that can be pruned. Kinds whose API the cluster does not have are skipped.
 KINDS = (
     ("apps/v1", "Deployment"),
     ("apps/v1", "StatefulSet"),
@@ -41,16 +41,16 @@ KINDS = (
     ("v1", "Secret"),
     ("v1", "ServiceAccount"),
 )
-# Kubernetes makes these itself, in every namespace.
+# Kubernetes creates these in every namespace.
 _OF_THE_CLUSTER = ("kube-root-ca.crt", "openshift-service-ca.crt")
-# Their pods need what the other objects give them.
+# Their pods depend on the other objects.
 LAST = (
     "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "HorizontalPodAutoscaler", "ScaledObject",
     "Cluster",
 )  # fmt: skip
 CLUSTER = ("postgresql.cnpg.io/v1", "Cluster")
 _RUNTIME = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
-# A shorter one would take words and numbers out of all that a task says.
+# Masking a shorter value would remove words and numbers from the output of the task.
 _SECRET_CHARACTERS = 6
 
 
@@ -66,7 +66,7 @@ class Change:
 
 
 def is_somebodys(manifest: Mapping[str, Any]) -> bool:
-    """Whether an object was made by neither this collection, nor a run, nor the cluster, nor for another object."""
+    """Whether neither this collection, a run, the cluster nor a controller has created an object."""
     metadata = manifest["metadata"]
     labels = metadata.get("labels") or {}
     return not (
@@ -85,7 +85,7 @@ def title(manifest: Mapping[str, Any]) -> str:
 
 
 def owner(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the instance that an object is of and the namespace of that, None if this collection has not made it."""
+    """Return the instance of an object and its namespace, None if this collection has not created the object."""
     labels = manifest["metadata"].get("labels") or {}
     if INSTANCE_LABEL not in labels:
         return None
@@ -94,30 +94,30 @@ def owner(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def comparable(manifest: Mapping[str, Any]) -> Manifest:
-    """Return what somebody wants of an object, without what the cluster notes about it."""
+    """Return an object without its status and the metadata that the cluster sets."""
     metadata = {name: value for name, value in manifest["metadata"].items() if name not in _RUNTIME}
     rest = {name: value for name, value in manifest.items() if name not in ("metadata", "status")}
     return {**rest, "metadata": metadata}
 
 
 def presentable(manifest: Manifest | None, other: Manifest | None) -> Manifest:
-    """Return an object for the eyes of everybody: of a Secret, only which values differ from the other's."""
+    """Return an object for the diff. The values of a Secret are hidden, and only marked if they differ."""
     if manifest is None:
         return {}
     shown = comparable(manifest)
     if manifest["kind"] == "Secret":
         others = (other or {}).get("data") or {}
         shown["data"] = {
-            name: "hidden" if others.get(name) == value else "hidden, and differs"
+            name: "hidden" if others.get(name) == value else "hidden, differs"
             for name, value in {**(manifest.get("data") or {}), **(shown.pop("stringData", None) or {})}.items()
         }
     return shown
 
 
 def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> set[str]:
-    """Return what the Secrets among some objects hold, as it is sent and as it is read.
+    """Return the values of Secrets, encoded and decoded.
 
-    What stands in the open as well, such as the name of the database's user, is no secret.
+    A value that other objects contain too, such as the name of the database user, is not secret.
     """
     in_the_open = [json.dumps(manifest, ensure_ascii=False) for manifest in manifests if manifest["kind"] != "Secret"]
     in_the_open += [json.dumps(manifest["metadata"]) for manifest in manifests if manifest["kind"] == "Secret"]
@@ -125,7 +125,7 @@ def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> s
     values: set[str] = set()
     for manifest in manifests:
         if manifest["kind"] == "Secret":
-            # Where something is has to be legible in what says that it is not there.
+            # Error messages about connections must show the host name.
             sent = [str(value) for name, value in (manifest.get("data") or {}).items() if not name.endswith("_HOST")]
             read = [*map(_decoded, sent), *map(str, (manifest.get("stringData") or {}).values())]
             values.update(sent)
@@ -134,7 +134,7 @@ def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> s
 
 
 def _decoded(value: str) -> str:
-    """Return what stands in a Secret, nothing where it is no text."""
+    """Return a decoded value of a Secret, an empty string if it is not text."""
     try:
         return base64.b64decode(value).decode()
     except ValueError:
@@ -147,6 +147,6 @@ def place_of(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def conditions_that_hold(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the conditions that hold."""
+    """Return the conditions with the status True."""
     conditions = (manifest.get("status") or {}).get("conditions") or []
     return {condition["type"]: condition for condition in conditions if condition["status"] == "True"}

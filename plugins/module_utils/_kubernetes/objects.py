@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""A set of Kubernetes objects kept as described: applied by the server, compared, waited for, pruned."""
+"""A set of Kubernetes objects: apply, compare, wait and prune."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.rol
 
 
 class ObjectSet(Application, Pruning, Rollout):
-    """A group whose objects are applied, waited for and pruned."""
+    """A component whose objects are applied, waited for and pruned."""

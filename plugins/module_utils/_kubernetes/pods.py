@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the pods of an instance have used so far, and what programs in them print."""
+"""CPU and memory of the pods of an instance, and the output of programs in them."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
 
 Argument = TypeVar("Argument")
 
-# A container sees its own cgroup here, of version 2 or 1. These are counters; what the metrics API says is the mean of
-# some seconds, and it is not there everywhere. What the kubelet says, a login for one namespace may not read.
+# A container sees its own cgroup here, of version 2 or 1. These are counters. The metrics API returns averages, and not
+# every cluster has it. Credentials for one namespace cannot read the statistics of the kubelet.
 _FILES = (
     *("cpu.stat", "memory.current", "memory.stat"),
     *("cpuacct/cpuacct.usage", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )
-# With the name of the file before each line, and without a word about those that are not there.
+# Prints the file name before each line, and no errors about missing files.
 USAGE = ("grep", "-sH", ".", *(f"/sys/fs/cgroup/{name}" for name in _FILES))
 
 
 class Used(NamedTuple):
-    """What a container has used."""
+    """CPU and memory of a container."""
 
     cpu_seconds: float
     memory_bytes: int
 
 
 def used(output: str) -> Used | None:
-    """Read what USAGE prints; None where it does not tell.
+    """Parse the output of USAGE. Return None if it does not contain the counters.
 
-    As the kubelet does, it leaves out of the memory what could be dropped at once: the inactive part of the page cache.
+    Like the kubelet, exclude the inactive part of the page cache from the memory.
     """
     counted = {}
     for line in output.splitlines():
@@ -58,16 +58,16 @@ def used(output: str) -> Used | None:
 
 
 class Program(NamedTuple):
-    """What is run in pods."""
+    """A program to run in pods."""
 
     name: str
     component: str
     command: Sequence[str]
-    each: bool  # in each pod of the component, or in one
+    each: bool  # in each pod of the component instead of one
 
 
 class Pods:
-    """The pods of an instance that run. Those that keep images on the nodes are left out: they do nothing."""
+    """The running pods of an instance, without those that only keep images on the nodes."""
 
     def __init__(self, client: KubernetesClient, namespaces: Sequence[str], selectors: Sequence[str]) -> None:
         self.client = client
@@ -80,7 +80,7 @@ class Pods:
         self.pods = [pod for _place, pod in sorted(found.items()) if _runs(pod)]
 
     def look(self, programs: Sequence[Program], counters_first: bool) -> dict[str, Any]:
-        """Read counters and run programs, in the order in which the programs' own work is not counted."""
+        """Read counters and run programs, in the order that excludes the work of the programs from the counters."""
         found: dict[str, Any] = {"unread": []}
         steps: list[Callable[[], dict[str, Any]]] = [self.count, lambda: self.ask(programs)]
         for step in steps if counters_first else reversed(steps):
@@ -97,7 +97,7 @@ class Pods:
             output = self._run(place[0], place[1], USAGE).output
             found = used(output)
             if found is None:
-                raise KubernetesError(f"there are no counters in /sys/fs/cgroup: {output[:100] or 'nothing'}")
+                raise KubernetesError(f"/sys/fs/cgroup has no counters: {output[:100] or 'no output'}")
             return found
 
         answers = self._together(read, places)
@@ -164,7 +164,7 @@ def _runs(pod: Mapping[str, Any]) -> bool:
 
 def _statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     status = pod["status"]
-    # Sidecars stand among the former.
+    # Sidecar containers are init containers.
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 

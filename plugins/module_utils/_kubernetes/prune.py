@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Objects that nobody describes any more: found, spared or deleted."""
+"""Objects that are no longer defined: find, keep or delete them."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.man
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.refusals import advice_on
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
 
-# Something of every instance whose pods, or whose runs, are in a namespace.
+# Each instance with pods or runs in a namespace has an object of these kinds there.
 _TRACES = (
     ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("rbac.authorization.k8s.io/v1", "Role"), ("v1", "Secret"),
 )  # fmt: skip
-# What somebody else may have put into a namespace and would miss. Their pods belong to one of these, or to a run.
+# Objects that others may have created in a namespace. Their pods belong to one of these kinds, or to a run.
 _OTHERS = (
     ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "CronJob"),
     ("v1", "PersistentVolumeClaim"), ("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Service"),
 )  # fmt: skip
-# Never pruned: it may hold what others have put there.
+# Never pruned, because it may contain objects of others.
 _NAMESPACE = ("v1", "Namespace")
-# Never pruned: they limit workers, which another group removes later, and an administrator may have made them.
+# Never pruned: they limit workers, which another component removes later. An administrator may have created them.
 _LIMITS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
 class Pruning(ObjectGroup):
-    """Deleting objects that nobody describes any more."""
+    """Deletes objects that are no longer defined."""
 
     def prune(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> list[Change]:
-        """Delete what an earlier run has made and this one does not list."""
+        """Delete the objects that an earlier run created and that this run does not define."""
         wanted = {self._key(manifest) for manifest in manifests}
         owned = [found for found in self.owned(namespaces) if found["kind"] not in _LIMITS]
         extra = [found for found in owned if self._key(found) not in wanted]
@@ -54,26 +54,26 @@ class Pruning(ObjectGroup):
         return self.client.together(self.delete, [found for found in extra if found not in self.kept])
 
     def refuse_to_lose_databases(self, manifests: Sequence[Manifest], namespaces: Iterable[str]) -> None:
-        """Raise if a database would be deleted whose operator deletes the volumes with it."""
+        """Raise if a database would be deleted, because its operator deletes the volumes with it."""
         wanted = {self._key(manifest) for manifest in manifests}
         for found in self.owned(namespaces, [CLUSTER]):
             if self._key(found) not in wanted:
                 metadata = found["metadata"]
                 where = f"-n {metadata['namespace']} clusters.postgresql.cnpg.io {metadata['name']}"
                 raise KubernetesError(
-                    f"{title(found)} is no longer in the inventory. It is not deleted, because CloudNativePG would "
-                    "delete its volumes, and with them all data. Either take it back into the inventory "
-                    "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg); or keep it and look after it "
-                    f"yourself: kubectl label {where} {INSTANCE_LABEL}-; or delete it, when its data is elsewhere: "
+                    f"{title(found)} is no longer in the inventory. The playbook does not delete it, because "
+                    "CloudNativePG would delete its volumes with all data. Either add it to the inventory again "
+                    "(prefect_postgres, and prefect_postgres_kind: cloudnative_pg). Or keep it and manage it yourself: "
+                    f"kubectl label {where} {INSTANCE_LABEL}-. Or, if you have migrated its data, delete it: "
                     f"kubectl delete {where}"
                 )
 
     def remove_all(self, namespaces: Iterable[str], timeout: float) -> list[Change]:
-        """Delete all objects of the group, and wait until they, and their pods, are gone."""
+        """Delete all objects of the component, and wait until they and their pods are deleted."""
         owned = self.owned(namespaces, (*KINDS, _NAMESPACE))
         found = [item for item in owned if not self._is_shared(item) and not self._holds_others(item)]
         if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
-            # With its password and with what closes it to others.
+            # With its password and its network policies.
             self.kept, found = found, []
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in LAST), found)
         if not self.dry_run:
@@ -81,16 +81,16 @@ class Pruning(ObjectGroup):
         return changes
 
     def owned(self, namespaces: Iterable[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[Manifest]:
-        """Return the objects that carry the labels of this group, in all namespaces if the login may see those."""
+        """Return the objects with the labels of this component, in all namespaces if the credentials can list them."""
         within = {self.namespace, *namespaces}
         kinds = [kind for kind in kinds if self.path(*kind, None)]
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
             return self._owned_of_kind(kind, within)
 
-        # The first shows whether the login may, so that all others need not ask in vain.
+        # The first list shows whether the credentials can list all namespaces.
         lists = [read(kind) for kind in kinds[:1]] + self.client.together(read, kinds[1:])
-        # Endpoints and the like inherit the labels of what they were made for.
+        # Endpoints and other dependents inherit the labels of their owner.
         return [item for items in lists for item in items if not item["metadata"].get("ownerReferences")]
 
     def _owned_of_kind(self, kind: tuple[str, str], within: set[str]) -> list[Manifest]:
@@ -103,9 +103,9 @@ class Pruning(ObjectGroup):
                 if error.status != 403:
                     raise KubernetesError(advice_on(error)) from error
                 if not is_namespaced:
-                    # A login for one namespace may not list what belongs to the whole cluster, and has made none of it.
+                    # Credentials for one namespace cannot list cluster-scoped objects, and have not created any.
                     return []
-                if kind == KINDS[0]:  # what is asked first; another kind may be closed by itself, as Secrets are
+                if kind == KINDS[0]:  # the first request; other kinds, such as Secrets, can be forbidden separately
                     self._sees_all_namespaces = False
         paths = [self.path(*kind, namespace) or "" for namespace in sorted(within)]
         try:
@@ -115,16 +115,16 @@ class Pruning(ObjectGroup):
         return [item for item in found if self._is_ours(item)]
 
     def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether an object is a namespace in which another instance runs, or has its Jobs."""
+        """Whether an object is a namespace with pods or Jobs of another instance."""
         if manifest["kind"] != "Namespace":
             return False
         paths = [path for path in (self.path(*kind, manifest["metadata"]["name"]) for kind in _TRACES) if path]
-        query = {"labelSelector": INSTANCE_LABEL}  # of whichever instance
+        query = {"labelSelector": INSTANCE_LABEL}  # of any instance
         answers = self.client.together(lambda path: self.client.json("GET", path, query), paths)
         return any(not self._is_ours(item) for answer in answers for item in answer["items"])
 
     def _holds_others(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether an object is a namespace with something in it that is not of this collection, nor of a run."""
+        """Whether an object is a namespace with objects that neither this collection nor a run has created."""
         if manifest["kind"] != "Namespace":
             return False
         namespace = manifest["metadata"]["name"]
@@ -137,7 +137,9 @@ class Pruning(ObjectGroup):
         found = [name for names in self.client.together(others, _OTHERS) for name in names]
         if found:
             more = ", ..." if len(found) > 5 else ""
-            self.client.warnings.add(f"{title(manifest)} was left: it also holds {', '.join(found[:5])}{more}.")
+            self.client.warnings.add(
+                f"{title(manifest)} was not deleted, because it also contains {', '.join(found[:5])}{more}."
+            )
         return bool(found)
 
     @staticmethod

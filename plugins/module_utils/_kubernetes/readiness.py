@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Whether what runs pods has all that it needs, and what its pods lack."""
+"""Readiness of workloads, and problems of their pods."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.man
     title,
 )
 
-# What says how many pods they make at least, and how many if it is not said.
+# The field with the minimum number of replicas, and its default.
 AUTOSCALERS = {"HorizontalPodAutoscaler": ("minReplicas", 1), "ScaledObject": ("minReplicaCount", 0)}
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Cluster")
 
 
 def is_workload(manifest: Mapping[str, Any]) -> bool:
-    """Whether something runs pods, which can be waited for."""
+    """Whether an object is a workload whose pods can be waited for."""
     return manifest["kind"] in _WAITED_FOR
 
 
 def fewest_pods(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], int]:
-    """Return how many pods the autoscalers among some objects make at least, by the workload's place, kind and name."""
+    """Return the minimum replicas of the autoscalers, by namespace, kind and name of the workload."""
     fewest = {}
     for manifest in manifests:
         if manifest["kind"] in AUTOSCALERS:
@@ -35,15 +35,15 @@ def fewest_pods(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, 
             target = manifest["spec"]["scaleTargetRef"]
             namespace, _kind, _name = place_of(manifest)
             place = (namespace, target.get("kind") or "Deployment", target["name"])
-            # KEDA makes this many while there is nothing to do.
+            # KEDA uses this number while the scaler is inactive.
             fewest[place] = int(manifest["spec"].get("idleReplicaCount", manifest["spec"].get(field, default)))
     return fewest
 
 
 def unfinished(manifest: Mapping[str, Any], fewest: int = 0) -> str:
-    """Return what a workload still lacks, an empty text if nothing. Raises if it will never be there.
+    """Return why a workload is not ready, an empty string if it is ready. Raise if it never will be.
 
-    C(fewest) is what an autoscaler will make of a number of pods that is lower, as that of a new Deployment is.
+    C(fewest) is the number to which an autoscaler raises a lower number of replicas, as of a new Deployment.
     """
     if manifest["kind"] == "Job":
         return _unfinished_job(manifest)
@@ -55,26 +55,26 @@ def unfinished(manifest: Mapping[str, Any], fewest: int = 0) -> str:
 def _unfinished_pods(manifest: Mapping[str, Any], fewest: int) -> str:
     spec, status, kind = manifest.get("spec") or {}, manifest.get("status") or {}, manifest["kind"]
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
-        return "the cluster has not looked at it yet"
+        return "its controller has not processed the change yet"
     if kind == "DaemonSet":
         wanted = status.get("desiredNumberScheduled", 0)
         updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
     else:
         wanted = spec.get("replicas", 1)
-        # Where somebody wants no pods at all, a HorizontalPodAutoscaler does nothing.
+        # With 0 replicas, a HorizontalPodAutoscaler is inactive.
         wanted = max(wanted, fewest) if wanted else 0
         updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated < wanted:
         return f"{updated} of {wanted} pods are up to date"
     if kind == "Deployment" and status.get("replicas", 0) > updated:
-        return f"{status['replicas'] - updated} old pods are still there"
+        return f"{status['replicas'] - updated} old pods still exist"
     if kind == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
-        return "old pods are still there"
+        return "old pods still exist"
     return f"{ready} of {wanted} pods are ready" if ready < wanted else ""
 
 
 def _unfinished_cluster(manifest: Mapping[str, Any]) -> str:
-    """Of CloudNativePG."""
+    """Return why a CloudNativePG Cluster is not ready."""
     spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
     wanted, ready = spec.get("instances", 1), status.get("readyInstances", 0)
     return f"{ready} of {wanted} pods are ready ({status.get('phase', 'no phase')})" if ready < wanted else ""
@@ -86,12 +86,12 @@ def _unfinished_job(manifest: Mapping[str, Any]) -> str:
         return ""
     if "Failed" in conditions:
         reason = conditions["Failed"].get("message", conditions["Failed"].get("reason"))
-        raise KubernetesError(f"{title(manifest)} has failed: {reason}")
+        raise KubernetesError(f"{title(manifest)} failed: {reason}")
     return "it is not complete"
 
 
 def pod_trouble(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return the containers of a pod that are not well, each with the reason."""
+    """Return the containers of a pod with problems, each with the reason."""
     status = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":

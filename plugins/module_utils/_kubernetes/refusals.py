@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the API server refuses, and what to do about it."""
+"""Errors of the API server and their remedies."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import ApiError
 
-# What the API server says of fields that never change, in general and of a StatefulSet.
+# Parts of the API server's messages about immutable fields, in general and of a StatefulSet.
 _NEVER_CHANGES = ("immutable", "updates to statefulset spec")
 
 
 def is_immutable(error: ApiError) -> bool:
-    """Whether the API server has refused nothing but to change what it never changes."""
+    """Whether the API server rejected only changes of immutable fields."""
     causes = (error.body.get("details") or {}).get("causes") or [{"message": str(error)}]
     messages = [cause.get("message") or "" for cause in causes]
     return error.status == 422 and all(any(words in message for words in _NEVER_CHANGES) for message in messages)
 
 
 def is_of_an_autoscaler(error: ApiError) -> bool:
-    """Whether nothing is in conflict but a number of pods, which an autoscaler has set, and not a person by kubectl."""
+    """Whether the only conflict is a number of replicas that an autoscaler, and not kubectl, has set."""
     causes = (error.body.get("details") or {}).get("causes") or []
     return error.status == 409 and bool(causes) and all(map(_is_scaled, causes))
 
@@ -35,12 +35,12 @@ def _is_scaled(cause: Mapping[str, Any]) -> bool:
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what the API server has refused, and what to do."""
+    """Return the error of the API server and its remedy."""
     if error.status == 409:
         return (
-            f"{error}. Something else manages these fields. Take them out of what it applies, or set "
+            f"{error}. Another field manager owns these fields. Remove them from the objects that it applies, or set "
             "prefect_kubernetes_force_conflicts to true to take them over."
         )
     if error.status == 403:
-        return f"{error}. Give the login of this kubeconfig that permission; preflight.yml lists all it needs."
+        return f"{error}. Grant this permission to the kubeconfig's user. preflight.yml lists all missing ones."
     return str(error)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Waiting for what runs pods, and saying what keeps it."""
+"""Waiting for workloads, with the problems of their pods."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _LOG_LINES = 15
 
 
 class Rollout(ObjectGroup):
-    """Waiting for what runs pods."""
+    """Waits for workloads."""
 
     def workloads(self, groups: Iterable[str]) -> list[Manifest]:
-        """Return what runs pods for some groups of the instance, and what says how many."""
+        """Return the workloads of some components of the instance, and their autoscalers."""
         selector = f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL} in ({','.join(groups)})"
 
         def read(kind: tuple[str, str]) -> list[Manifest]:
@@ -68,12 +68,12 @@ class Rollout(ObjectGroup):
             waiting = [manifest for manifest, _state, _problem in lacking]
             if waiting and time.monotonic() > deadline:
                 texts = [f"{title(state)}: {problem}{self._evidence(state)}" for _m, state, problem in lacking]
-                raise KubernetesError(f"not ready after {timeout:.0f} s.\n" + "\n".join(texts))
+                raise KubernetesError(f"Not ready after {timeout:.0f} s:\n" + "\n".join(texts))
             if waiting:
                 time.sleep(INTERVAL)
 
     def _evidence(self, workload: Manifest) -> str:
-        """Return what the pods of a workload complain about, with the end of their logs."""
+        """Return the problems of the pods of a workload, with the last lines of their logs."""
         labels = ((workload["spec"].get("selector") or {}).get("matchLabels") or {}).items()
         if workload["kind"] == "Cluster":
             labels = {"cnpg.io/cluster": workload["metadata"]["name"]}.items()
@@ -88,7 +88,7 @@ class Rollout(ObjectGroup):
         return "".join(f"\n{line}" for line in lines)
 
     def _log(self, path: str, container: str) -> list[str]:
-        """Return the last lines of a container, of the one before it if it has just been started anew."""
+        """Return the last lines of the log of a container, of its previous instance if it was restarted."""
         for previous in ("true", "false"):
             query = {"container": container, "tailLines": _LOG_LINES, "previous": previous}
             try:

@@ -26,7 +26,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
     WORKLOAD_LABEL,
 )
 
-# What starts workers again, before the workers themselves.
+# The autoscalers first, because they would start workers again.
 _WORKERS = (
     ("keda.sh/v1alpha1", "ScaledObject"), ("autoscaling/v2", "HorizontalPodAutoscaler"), ("apps/v1", "Deployment"),
 )  # fmt: skip
@@ -34,7 +34,7 @@ _ACTIVE = ("Pending", "Running", "Unknown")
 
 
 class RunningFlows(Pruning):
-    """The pods of flow runs, and those of workers that may execute flow runs themselves."""
+    """The pods of flow runs, and of workers that may execute flow runs in their own pods."""
 
     def __init__(self, client: KubernetesClient, instance: str, namespace: str, namespaces: Iterable[str]) -> None:
         super().__init__(client, instance, "workers", namespace)
@@ -45,22 +45,22 @@ class RunningFlows(Pruning):
         return self.pods_of_runs() + self.pods_of_workers()
 
     def pods_of_runs(self) -> list[Manifest]:
-        """Return the pods of Jobs that have not ended."""
+        """Return the pods of runs that have not ended."""
         return self._active(f"{RUNS_LABEL}={self.instance}")
 
     def pods_of_workers(self) -> list[Manifest]:
-        """Return the pods of workers, without the observer, which reports what becomes of runs."""
+        """Return the pods of workers, without the observer, which reports the state of runs."""
         found = self._active(f"{INSTANCE_LABEL}={self.instance},{GROUP_LABEL}={self.group}")
         return [pod for pod in found if not self._observes(pod["metadata"]["labels"].get(WORKLOAD_LABEL, ""))]
 
     def stop_workers(self) -> None:
-        """Delete what starts runs, and nothing that runs need to come to their end."""
+        """Delete the workers and their autoscalers, but nothing that running flow runs need."""
         found = [item for item in self.owned(self.namespaces, _WORKERS) if not self._observes(item["metadata"]["name"])]
         for kind in _WORKERS:
             self.client.together(self.delete, [item for item in found if item["kind"] == kind[1]])
 
     def end(self, seconds: int) -> None:
-        """Ask all flow runs to end, and have their processes killed after some seconds."""
+        """Delete the Jobs and pods of all flow runs, with a grace period in seconds."""
         for pod in self.pods_of_runs():
             for owner in pod["metadata"].get("ownerReferences") or []:
                 if owner["kind"] == "Job":
@@ -70,7 +70,7 @@ class RunningFlows(Pruning):
         self.delete_pods(seconds)
 
     def delete_pods(self, seconds: int) -> int:
-        """Delete the pods, whose processes have so many seconds, and return how many there are."""
+        """Delete the pods with a grace period in seconds, and return their number."""
         pods = self.pods()
         for pod in pods:
             metadata = pod["metadata"]
@@ -105,6 +105,6 @@ def _is_active(pod: Mapping[str, Any]) -> bool:
 
 
 def names(pods: Iterable[Manifest], most: int = 5) -> str:
-    """Return some of the pods' names, for a message."""
+    """Return the names of the first pods, for a message."""
     found = [title({"kind": "Pod", **pod}) for pod in pods]
     return ", ".join(found[:most]) + (", ..." if len(found) > most else "")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The arithmetic of a load test: when runs are submitted, and what is made of what was seen. Pure functions."""
+"""Calculations of a load test: the schedule of runs and the evaluation of measurements. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TERMINAL = frozenset(("COMPLETED", "FAILED", "CANCELLED", "CRASHED"))
 BUCKETS = 60  # points of a curve, at the most
 SHARES = {"p50": 50, "p95": 95, "p99": 99}
 
-# What an objective looks at, and whether it is the most or the least that may be.
+# The measurement of an objective, and whether the objective is a maximum or a minimum.
 OBJECTIVES: dict[str, tuple[str, str, str]] = {
     "p50_start_seconds": ("start_seconds", "p50", "most"),
     "p95_start_seconds": ("start_seconds", "p95", "most"),
@@ -35,7 +35,7 @@ OBJECTIVES: dict[str, tuple[str, str, str]] = {
 
 
 def schedule(profile: str, rate: float, seconds: float, burst_seconds: float = 30) -> list[float]:
-    """The seconds after the begin at which a run is submitted; the mean rate of a burst is that of a steady load."""
+    """Return the seconds after the start at which runs are submitted. Bursts have the mean rate of a steady load."""
     if profile == "ramp":  # from nothing to the rate: the n-th run is due when the area below the line is n
         return [math.sqrt(2 * seconds * number / rate) for number in range(int(rate * seconds / 2))]
     number_of_runs = int(rate * seconds + 1e-9)
@@ -45,14 +45,14 @@ def schedule(profile: str, rate: float, seconds: float, burst_seconds: float = 3
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that so many of a hundred do not exceed; None without values."""
+    """Return a percentile, None without values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """The percentiles that a report has of something, and the largest value."""
+    """Return the percentiles and the maximum of a measurement."""
     ordered = sorted(values)
     found = {name: _rounded(percentile(ordered, share)) for name, share in SHARES.items()}
     return {**found, "most": _rounded(ordered[-1] if ordered else None)}
@@ -65,7 +65,7 @@ def _rounded(value: float | None) -> float | None:
 def count_runs(
     planned: int, submitted: Iterable[str], found: Sequence[Mapping[str, Any]], twice: Iterable[str]
 ) -> dict[str, int]:
-    """What became of the runs.
+    """Return the results of the runs.
 
     Not submitted is one that the server refused, or for which it gave no answer. Lost is one that was submitted and has
     not ended, or that is not there any more. Duplicated is one that was started more than once, that two workers were
@@ -87,7 +87,7 @@ def count_runs(
 
 
 def curve(moments: Sequence[float], width: float, length: float) -> list[int]:
-    """How many moments fall into each stretch of a time."""
+    """Count the timestamps in each interval."""
     counts = [0] * max(1, math.ceil(length / width))
     for moment in moments:
         counts[min(len(counts) - 1, max(0, int(moment // width)))] += 1
@@ -95,7 +95,7 @@ def curve(moments: Sequence[float], width: float, length: float) -> list[int]:
 
 
 def bucket_seconds(length: float) -> float:
-    """The width of the stretches into which a time is divided: a round number of seconds."""
+    """Return the width of the intervals: a round number of seconds."""
     for width in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600):
         if length / width <= BUCKETS:
             return width
@@ -126,7 +126,7 @@ def timeline(
 
 
 def judged(result: Mapping[str, Any], objectives: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Each objective with what was seen, and whether that is good enough. What was not seen is not good enough."""
+    """Return each objective with its measurement and whether it is met. Without a measurement, it is not met."""
     verdicts = []
     for name, limit in objectives.items():
         part, figure, kind = OBJECTIVES[name]
@@ -137,10 +137,10 @@ def judged(result: Mapping[str, Any], objectives: Mapping[str, float]) -> list[d
 
 
 def missed(verdicts: Sequence[Mapping[str, Any]], reasons: Mapping[str, str] | None = None) -> list[str]:
-    """A sentence for every objective that was missed, with the reason where one is known."""
+    """Return a sentence for every missed objective, with the reason if it is known."""
     return [
         f"{each['name']} is {'unknown' if each['seen'] is None else format(each['seen'], '.4g')},"
-        f" and {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g} was asked for"
+        f" but the objective is {'at least' if OBJECTIVES[each['name']][2] == 'least' else 'at most'} {each['limit']:g}"
         + (f" ({reasons[each['name']]})" if reasons and each["name"] in reasons else "")
         for each in verdicts
         if not each["ok"]

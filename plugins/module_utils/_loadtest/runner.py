@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""A load test from its preparation to its figures, and the removal of all that it has left."""
+"""A load test from its preparation to its results, and the removal of its objects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AT_ONCE = 50  # runs that the server deletes in one request, at the most
 WATCH_SECONDS = 2.0  # between two looks at the backlog
 POINTS = 200  # of the backlog's curve, at the most
 PROGRESS_SECONDS = 10
-WATCHED_SECONDS = 60  # without a look at the progress, after which nobody waits for the test any more
+WATCHED_SECONDS = 60  # without a read of the progress, after which the test ends
 STOP_SECONDS = 30  # that the synthetic workers have for the runs that are under way
 
 OPTIONS: dict[str, Any] = {
@@ -95,7 +95,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(options["progress_file"])
         remove(client)
-        raise PrefectError("the test was interrupted, and what it had made is removed") from error
+        raise PrefectError("the load test was interrupted, and its objects were removed") from error
     result = test.result(list(client.pages("flow_runs", "filter", sort="ID_DESC", flow_runs=tagged(test.tag))))
     wanted = {name: limit for name, limit in options["objectives"].items() if limit is not None}
     verdicts = figures.judged(result, wanted)
@@ -108,15 +108,17 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def planned(options: Mapping[str, Any]) -> list[float]:
-    """When the runs are submitted; what cannot work is refused here."""
+    """Return when the runs are submitted. Reject invalid options."""
     for name in ("rate", "seconds", "burst_seconds", "workers", "query_seconds", "max_runs"):
         if not options[name] > 0:  # which nan is not either
             raise PrefectError(f"{name}: must be more than 0, not {options[name]:g}", option=name)
     for name in ("run_seconds", "start_seconds", "drain_seconds", "worker_limit"):
         if not options[name] >= 0:
-            raise PrefectError(f"{name}: must not be less than 0, and is {options[name]:g}", option=name)
+            raise PrefectError(f"{name}: must be 0 or more, not {options[name]:g}", option=name)
     if options["mode"] == "real" and not options["deployment"]:
-        raise PrefectError("deployment: mode=real needs one, as flow/deployment", option="deployment")
+        raise PrefectError(
+            "deployment: mode=real requires a deployment in the format flow/deployment", option="deployment"
+        )
     mean = options["rate"] / 2 if options["profile"] == "ramp" else options["rate"]
     if mean * options["seconds"] > options["max_runs"]:
         problem = (
@@ -126,19 +128,19 @@ def planned(options: Mapping[str, Any]) -> list[float]:
         raise PrefectError(f"max_runs: {problem}", option="max_runs")
     offsets = figures.schedule(options["profile"], options["rate"], options["seconds"], options["burst_seconds"])
     if not offsets:
-        raise PrefectError("rate: with these seconds, it submits no run at all", option="rate")
+        raise PrefectError("rate: with this value of seconds, the load test submits no run", option="rate")
     return offsets
 
 
 def compare_version(client: Client, version: str) -> None:
-    """The requests of another Prefect are others."""
+    """Reject or warn of a version of Prefect that sends other requests."""
     line = tuple(int(part) for part in version.split(".")[:2])
     if line < LIFE_CYCLE:
-        problem = f"control-plane needs a server of Prefect {LIFE_CYCLE_TEXT} or newer, and this is {version}: use real"
+        problem = f"control-plane requires Prefect {LIFE_CYCLE_TEXT} or newer, but the server is {version}: use real"
         raise PrefectError(f"mode: {problem}", option="mode")
     if line > LIFE_CYCLE:
         client.remarks.warn(
-            f"the server is Prefect {version}; the synthetic workers ask for what those of {LIFE_CYCLE_TEXT} ask for"
+            f"the server is Prefect {version}, but the synthetic workers send the requests of Prefect {LIFE_CYCLE_TEXT}"
         )
 
 
@@ -147,12 +149,12 @@ def tagged(tag: str) -> dict[str, Any]:
 
 
 def prepare(client: Client) -> dict[str, Any]:
-    """The pool and the deployment of the synthetic workers."""
+    """Create the pool and the deployment of the synthetic workers."""
     if client.get("work_pools", NAME, missing_ok=True) is None:
         body = {"name": NAME, "type": "process", "base_job_template": default_template(client, "process")}
-        client.call("POST", "work_pools", "", body={**body, "description": "Made by a load test, which removes it."})
+        client.call("POST", "work_pools", "", body={**body, "description": "Created by a load test, which removes it."})
     flow = client.call("POST", "flows", "", body={"name": NAME}, repeatable=True)
-    # A real worker could run it, too. So the recording of one can be compared.
+    # A real worker can run it, too, so its requests can be recorded and compared.
     script = f"bash -c 'printf \"{PROBE}\" > probe.py'"
     step = {"prefect.deployments.steps.run_shell_script": {"script": script, "stream_output": False}}
     wanted = {
@@ -167,7 +169,7 @@ def prepare(client: Client) -> dict[str, Any]:
 
 
 def remove(client: Client) -> dict[str, Any]:
-    """Delete what load tests have left, also those that were interrupted."""
+    """Delete the objects of load tests, also of interrupted ones."""
     pool = client.get("work_pools", NAME, missing_ok=True)
     flow = client.get("flows", "name", NAME, missing_ok=True)
     count = client.call("POST", "flow_runs", "count", body={"flow_runs": tagged(TAG)})
@@ -181,7 +183,7 @@ def remove(client: Client) -> dict[str, Any]:
 
 
 def remove_runs(client: Client) -> None:
-    """All of every load test, many at once where the server can do that, which older ones cannot."""
+    """Delete the runs of all load tests, in bulk if the version of the server supports it."""
     body = {"flow_runs": tagged(TAG), "limit": AT_ONCE}
     try:
         while client.call("POST", "flow_runs", "bulk_delete", body=body, repeatable=True)["deleted"]:
@@ -194,17 +196,17 @@ def remove_runs(client: Client) -> None:
 
 
 def raise_file_limit() -> None:
-    """Every run that is under way has half a dozen connections."""
+    """Raise the limit of open files, because every active run has about six connections."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Abandoned(Exception):
-    """Nobody waits for the test any more."""
+    """No task waits for the load test any more."""
 
 
 class Test:
-    """One load test while it goes on. Times are seconds since its begin."""
+    """A running load test. Times are seconds since its start."""
 
     def __init__(self, at: Endpoint, version: str, options: Mapping[str, Any], deployment: Mapping[str, Any]) -> None:
         self.at, self.version, self.options, self.deployment = at, version, options, deployment
@@ -216,7 +218,7 @@ class Test:
         self.refusal: str | None = None  # of the first run that could not be submitted
         self.lags: list[float] = []
         self.backlog: list[tuple[float, int, int, int]] = []  # when, and runs due, pending and running
-        self.idle = -1.0  # the begin of the last look that has found no run that is still to end
+        self.idle = -1.0  # start of the last poll without unfinished runs
         self.used = 0.0  # CPU seconds of this process
         self.length = 0.0
         self._submitting: set[asyncio.Task[None]] = set()
@@ -229,7 +231,7 @@ class Test:
     def now(self) -> float:
         return time.monotonic() - self.begun
 
-    # --- Running it ---
+    # --- Execution ---
 
     async def run(self, offsets: Sequence[float]) -> None:
         self.planned = len(offsets)
@@ -239,7 +241,7 @@ class Test:
         started = await asyncio.gather(*(worker.start() for worker in workers), return_exceptions=True)
         for outcome in started:
             if isinstance(outcome, Exception):
-                raise PrefectError(f"a synthetic worker cannot start: {outcome}")
+                raise PrefectError(f"a synthetic worker could not start: {outcome}")
         # Workers that have just started have not polled yet.
         self.begun, self.wall = time.monotonic(), time.time()
         load = asyncio.ensure_future(self._load(offsets))
@@ -297,7 +299,7 @@ class Test:
         body = {
             "parameters": {} if self.synthetic else {"seconds": self.options["run_seconds"]},
             "tags": [TAG, self.tag],
-            # So that a request that is repeated makes no second run.
+            # So that a retried request creates no second run.
             "idempotency_key": secrets.token_hex(16),
         }
         try:
@@ -309,7 +311,7 @@ class Test:
             self.submitted[run["id"]] = begun
 
     async def _drain(self) -> None:
-        """Until no run waits or runs, or patience is over."""
+        """Wait until all runs have ended, or until the timeout."""
         begun = self.now
         while self.now < begun + self.options["drain_seconds"] and self.idle <= begun:
             await asyncio.sleep(0.2)
@@ -339,12 +341,12 @@ class Test:
         return counts[0], counts[1], counts[2]
 
     async def _unended(self, http: Http) -> int:
-        """Also runs that wait for a concurrency slot or for their next try: those are scheduled for later."""
+        """Include runs that wait for a concurrency slot or a retry, which are scheduled for later."""
         states = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}
         return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
     async def _report(self, total: int) -> None:
-        """Lines for whoever watches, who sets the time of the file whenever they look, and removes it at the end."""
+        """Write progress lines. The reader updates the time of the file on every read, and removes it at the end."""
         path, told = self.options["progress_file"], 0.0
         if not path:
             await asyncio.Event().wait()
@@ -378,7 +380,7 @@ class Test:
             finally:
                 os.close(handle)
 
-    # --- Its figures ---
+    # --- Results ---
 
     def result(self, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         seen = [self._seconds_of(run) for run in runs]
@@ -427,13 +429,13 @@ class Test:
         }
 
     def _seconds_of(self, run: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:
-        """How long a run waited, and when it began and ended."""
+        """Return how long a run waited, and when it started and ended."""
         due, begun, end = (timestamp(run[name]) for name in ("expected_start_time", "start_time", "end_time"))
         latency = None if begun is None or due is None else max(0.0, begun - due)
         return latency, None if begun is None else begun - self.wall, None if end is None else end - self.wall
 
     def _waited(self, run: Mapping[str, Any], latency: float | None) -> float:
-        """A run that never started counts with the time for which it has waited: or dead workers would look fast."""
+        """Count a run that never started with its waiting time. Otherwise, dead workers would improve the result."""
         if latency is not None:
             return latency
         due, end = timestamp(run["expected_start_time"]), timestamp(run["end_time"])
@@ -475,7 +477,7 @@ SHOWN = (
 
 
 def looked_at(path: str) -> float:
-    """When somebody last wanted to know how far the test is."""
+    """Return when the progress was last read."""
     try:
         return os.stat(path).st_mtime
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""HTTP and websockets for thousands of connections of one process: asyncio, and nothing that is not needed here.
+"""HTTP and WebSockets for thousands of connections of one process, with asyncio and only the necessary features.
 
 The client of the modules would need a thread for each connection. This one is for the load test alone: it speaks what
 Prefect's own clients speak, repeats what they repeat, and measures every request.
@@ -33,34 +33,34 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes of a websocket
 
 
 class LoadError(Exception):
-    """A request that failed for good."""
+    """A request that failed after all retries."""
 
 
 class CannotConnect(OSError):
-    """Nobody listens there."""
+    """The connection was refused."""
 
 
 class Endpoint(NamedTuple):
-    """Where a server is, and how one logs in."""
+    """The address and the credentials of a server."""
 
     at: Address
-    token: str | None  # what websockets log in with
+    token: str | None  # for the authentication of WebSockets
     csrf: bool = True  # whether clients look for a CSRF token before they write
     retry_codes: frozenset[int] = frozenset()  # statuses after which they repeat a request, besides REPEATED
 
     @property
     def host(self) -> str:
-        """As a request names it; a port that goes without saying is left out, for not every gateway looks past it."""
+        """Return the Host header, without the default port, because some gateways require that."""
         name = f"[{self.at.host}]" if ":" in self.at.host else self.at.host
         return name if self.at.port == (443 if self.at.tls else 80) else f"{name}:{self.at.port}"
 
 
 class Meter:
-    """What all requests have taken, by the request; ids are not part of it."""
+    """Duration and errors of all requests, by method and path without ids."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.statuses: dict[str, int] = {}  # of answers that were refusals or failures
+        self.statuses: dict[str, int] = {}  # of error responses
         self.retried = 0
         self.failed = 0
         self.open = 0
@@ -112,7 +112,7 @@ class Connection:
         try:
             lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         except asyncio.IncompleteReadError as error:
-            raise ConnectionError("hung up") from error
+            raise ConnectionError("connection closed") from error
         headers = {}
         for line in lines[1:]:
             name, _colon, value = line.partition(":")
@@ -123,7 +123,7 @@ class Connection:
         try:
             return await self._reader.readexactly(size)
         except asyncio.IncompleteReadError as error:
-            raise ConnectionError("hung up") from error
+            raise ConnectionError("connection closed") from error
 
     async def body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding") != "chunked":
@@ -138,12 +138,12 @@ class Connection:
     async def _chunk_size(self) -> int:
         try:
             return int((await self._reader.readline()).split(b";")[0], 16)
-        except ValueError as error:  # where the connection has ended, there is an empty line instead
-            raise ConnectionError("hung up") from error
+        except ValueError as error:  # an empty line means that the connection was closed
+            raise ConnectionError("connection closed") from error
 
 
 class Http:
-    """A client as Prefect's is one: connections that are kept, and a look for a CSRF token before the first write."""
+    """A client like that of Prefect: keep-alive connections, and a request for a CSRF token before the first write."""
 
     def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
         self._endpoint, self._meter = endpoint, meter
@@ -174,7 +174,7 @@ class Http:
         raise self._failure(name, status, answer)
 
     async def _repeated(self, name: str, method: str, target: str, body: Any) -> tuple[int, bytes]:
-        """The answer that Prefect's client would take, after as many tries as it makes; the status is 0 without any."""
+        """Return the response, with the same retries as Prefect's client. Without a response, the status is 0."""
         for attempt in range(1, TRIES + 1):
             try:
                 async with self._places:
@@ -182,7 +182,7 @@ class Http:
             except (OSError, asyncio.TimeoutError) as error:
                 status, answer = 0, (str(error) or type(error).__name__).encode()
                 if isinstance(error, CannotConnect) and not self._has_connected:
-                    break  # a wrong address, as far as the client knows
+                    break  # Prefect's client treats this as a wrong address
             if (status and status not in self._repeated_statuses) or attempt == TRIES:
                 break
             self._meter.trouble(f"{name}: {status or answer.decode()}")
@@ -201,7 +201,7 @@ class Http:
         status, answer = await self._repeated(name, "GET", target, None)
         if not status or status in self._repeated_statuses:
             raise self._failure(name, status, answer)
-        # Any other answer says that the server wants no token.
+        # Any other response means that the server requires no token.
         found = json.loads(answer).get("token") if status == 200 else None
         self._csrf = {"Prefect-Csrf-Token": found, "Prefect-Csrf-Client": client} if found else {}
 
@@ -230,7 +230,7 @@ class Http:
         return status, gzip.decompress(answer) if headers.get("content-encoding") == "gzip" else answer
 
     def _kept(self, now: float) -> Connection | None:
-        """A connection that is still good."""
+        """Return an open connection."""
         while self._idle:
             since, connection = self._idle.pop()
             if connection.usable and now - since < KEPT_SECONDS:
@@ -258,7 +258,7 @@ class Http:
 
 
 class Socket:
-    """A websocket that says what it has to say; of what it hears, only the answers of the login matter."""
+    """A WebSocket that sends messages. It only reads the responses to its authentication."""
 
     def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
         self._endpoint, self._meter = endpoint, meter
@@ -266,7 +266,7 @@ class Socket:
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self, path: str, label: str = "") -> None:
-        """Connect and log in, as all of Prefect's clients do, which try again for a while when it fails."""
+        """Connect and authenticate like Prefect's clients, with their retries."""
         label = f"websocket {label or path}"
         for pause in (*SOCKET_PAUSES, None):
             begun = time.perf_counter()
@@ -305,10 +305,10 @@ class Socket:
         self.say({"type": "auth", "token": self._endpoint.token})
         answer = await self.hear()
         if answer.get("type") != "auth_success":
-            raise ValueError(f"the login was answered with {answer}")
+            raise ValueError(f"the server rejected the authentication: {answer}")
 
     def say(self, message: Any) -> None:
-        """Send it; what cannot be sent any more is lost, and nobody waits for it."""
+        """Send a message without waiting. It is lost if the connection is closed."""
         if self.usable:
             self._send(TEXT, json.dumps(message).encode())
 
@@ -321,7 +321,7 @@ class Socket:
             self._respond(opcode, content)
 
     def listen(self) -> None:
-        """From now on, throw away what comes, and answer what has to be answered."""
+        """Discard all further messages, and answer pings."""
         self._listening = asyncio.ensure_future(self._listen())
 
     async def _listen(self) -> None:
@@ -351,7 +351,7 @@ class Socket:
         else:
             wide = size > 0xFFFF
             head = bytes((0x80 | opcode, 0x80 | (127 if wide else 126))) + size.to_bytes(8 if wide else 2, "big")
-        # A client has to mask what it sends; with zeros, that leaves it as it is.
+        # A client must mask its frames. A mask of zeros does not change them.
         self._connection.send(head + b"\0\0\0\0" + content)
 
     @property

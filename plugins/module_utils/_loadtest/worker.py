@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""A worker and the engines of its runs that ask the API for all that real ones ask for, and run nothing.
+"""A synthetic worker: it and the engines of its runs send the requests of real ones, and run no flow code.
 
 It follows a recording of Prefect 3.9: a process worker, and a deployment with one pull step, whose runs therefore have
 two processes, one that prepares the directory and one that runs the flow. tests/integration/api/test_loadtest.py
@@ -33,13 +33,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.trans
 
 LOG_SECONDS = 2.0  # after which log messages are sent together
 EVENTS_IN, EVENTS_OUT = "/events/in", "/events/out"
-FAILURES = (LoadError, OSError, asyncio.TimeoutError)  # of what a server or the way to it does
+FAILURES = (LoadError, OSError, asyncio.TimeoutError)  # errors of a server or of the network
 STEP = "prefect.deployments.steps.run_shell_script"
 
 
 @dataclass
 class WorkerSettings:
-    """What the workers do, and how fast."""
+    """The behavior of the workers and their timing."""
 
     pool: str
     version: str  # of Prefect
@@ -56,11 +56,11 @@ class WorkerSettings:
 
 @dataclass
 class Ledger:
-    """What the workers have done."""
+    """The results of the workers."""
 
     taken: set[str] = field(default_factory=set)  # runs that a worker was allowed to start
     twice: set[str] = field(default_factory=set)  # ... that two workers were allowed to start
-    refused: int = 0  # times that a worker was not allowed to, because another one was faster
+    refused: int = 0  # times that another worker had taken the run
     active: int = 0
     problems: dict[str, int] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ def now(**difference: float) -> str:
 
 
 def state(run: str, kind: str, name: str) -> dict[str, Any]:
-    """The body of set_state, with all that the client's model of a state has."""
+    """Return the body of set_state, with all fields of the client's State model."""
     empty = (
         *("task_run_id", "child_flow_run_id", "scheduled_time", "cache_key", "cache_expiration", "deferred"),
         *("pause_timeout", "pause_key", "run_input_keyset", "refresh_cache", "retriable", "task_parameters_id"),
@@ -112,7 +112,7 @@ def resource(kind: str, of: str, name: str | None = None, **more: str) -> dict[s
 
 
 def subscription(event_name: str) -> dict[str, Any]:
-    """What a client says that wants to hear of one kind of event."""
+    """Return the subscription message for one kind of event."""
     return {
         "type": "filter",
         "filter": {
@@ -129,7 +129,7 @@ def subscription(event_name: str) -> dict[str, Any]:
 
 
 class Worker:
-    """One of the workers, and the processes that it seems to start."""
+    """A worker, and the processes that it simulates."""
 
     def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: WorkerSettings, ledger: Ledger) -> None:
         self.name = name
@@ -170,7 +170,7 @@ class Worker:
             self._loops.append(asyncio.ensure_future(self._guarded(loop())))
 
     async def _connect_channel(self) -> None:
-        """Join it, and like a real worker again when the server closes it, as it does when its database is busy."""
+        """Join the channel, and rejoin like a real worker if the server closes it, as with a busy database."""
         for pause in (*SOCKET_PAUSES, None):
             try:
                 await self._join_channel()
@@ -202,7 +202,7 @@ class Worker:
         self._channel.say(self._frame("worker.hello.v1", hello))
         answer = await self._channel.hear()
         if answer.get("type") != "worker.ready.v1":
-            raise LoadError(f"the worker was answered with {str(answer)[:200]}")
+            raise LoadError(f"the server rejected the worker: {str(answer)[:200]}")
         self._channel.listen()
 
     def _frame(self, kind: str, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class Worker:
         body = {"work_queue_names": [], "scheduled_before": now(seconds=self.plan.prefetch_seconds)}
         try:
             found = await self.http.call("POST", "/work_pools/{}/get_scheduled_flow_runs", self.plan.pool, body)
-        except LoadError as error:  # a worker goes on, too
+        except LoadError as error:  # a real worker continues, too
             self.ledger.problem(str(error))
             return
         for entry in found:
@@ -261,7 +261,7 @@ class Worker:
         await self._emit(event("prefect.worker.started", self.resource, [self._pool_resource()]))
 
     async def _emit(self, what: dict[str, Any]) -> None:
-        """A worker goes on when an event gets lost."""
+        """Send an event. A worker continues if it is lost."""
         await self._guarded(self._say(what))
 
     async def _say(self, what: dict[str, Any]) -> None:
@@ -288,14 +288,14 @@ class Worker:
                 await self._guarded(self._log_client.call("POST", "/logs/", "", messages))
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
-        """What fails is noted, and nothing else fails with it."""
+        """Record an error, and continue with the other tasks."""
         try:
             await work
         except FAILURES as error:
             self.ledger.problem(str(error) or type(error).__name__)
 
     async def stop(self, patience: float) -> None:
-        """Let the runs come to their end, and leave."""
+        """Wait until the runs end, and stop the worker."""
         self._loops[0].cancel()
         if self._runs:
             await asyncio.wait(self._runs, timeout=patience)
@@ -328,11 +328,11 @@ class Worker:
             self.ledger.problem(str(error) or type(error).__name__)
         finally:
             self.ledger.active -= 1
-            self._mine.discard(identifier)  # what could not be taken is tried again at the next look for work
+            self._mine.discard(identifier)  # a run that was not taken is retried with the next poll
             sockets.close()
 
     async def _take(self, run: Mapping[str, Any]) -> bool:
-        """Whether the run is the worker's."""
+        """Submit a run, and return whether the worker owns it."""
         identifier = str(run["id"])
         self._log(identifier, f"Worker '{self.name}' submitting flow run '{identifier}'")
         await self.http.call("GET", "/deployments/{}", run["deployment_id"])
@@ -343,7 +343,7 @@ class Worker:
         return True
 
     async def _execute(self, run: Mapping[str, Any], sockets: Closing) -> None:
-        """What the worker does for a run that it has taken, until the end of its process."""
+        """Do the work of a worker for a run until the end of its process."""
         identifier, plan = str(run["id"]), self.plan
         deployment = await self.http.call("GET", "/deployments/{}", run["deployment_id"])
         flow = await self.http.call("GET", "/flows/{}", run["flow_id"])
@@ -362,7 +362,7 @@ class Worker:
         }
         await self.http.call("PATCH", "/flow_runs/{}/labels", identifier, labels)
         await self._propose(self.http, identifier, "PENDING", "Submitting")
-        # For as long as the process runs, the worker waits for a wish to cancel it.
+        # While the process runs, the worker subscribes to its cancellation.
         await sockets.open(self.endpoint, self.meter, EVENTS_IN)
         await sockets.open(self.endpoint, self.meter, EVENTS_OUT, subscription("prefect.flow-run.Cancelling"))
         process = str(random.randrange(1000, 100000))
@@ -396,7 +396,7 @@ class Closing:
         return client
 
     async def open(self, endpoint: Endpoint, meter: Meter, path: str, *messages: Any) -> Socket:
-        """A websocket; a run goes on without it, as a real one does, when it cannot be opened."""
+        """Open a WebSocket. Like a real run, continue without it if it cannot be opened."""
         socket = Socket(endpoint, meter)
         self._open.append(socket)
         with contextlib.suppress(LoadError):  # which the meter has counted
@@ -548,6 +548,6 @@ class Engine:
             await asyncio.sleep(self.plan.run_heartbeat_seconds)
 
     async def _send(self, client: Http, *texts: str) -> None:
-        """A run goes on when its log messages get lost."""
+        """Send log messages. A run continues if they are lost."""
         messages = [message("prefect.flow_runs", self.id, text) for text in texts]
         await self.worker._guarded(client.call("POST", "/logs/", "", messages))

@@ -27,30 +27,30 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-PAGE = 200  # the server's own maximum; one more is refused with 422
+PAGE = 200  # the maximum of the server, which rejects more with status 422
 READING_POSTS = frozenset(("filter", "count", "paginate", "history", "lateness"))
 RETRIED = frozenset((429, 502, 503, 504))
-# The id of nothing. The server checks the body of a write to it as that of any write, and then finds nothing to change.
+# The nil UUID. The server validates the body of a write to it, and then finds no object to change.
 NOTHING = "00000000-0000-0000-0000-000000000000"
 FIRST_DELAY = 0.5
 
 
 class PrefectError(Exception):
-    """A failure to report to the user: the server's answer, no answer, or input that cannot work."""
+    """An error for the user: an error response, no response, or invalid input."""
 
     def __init__(self, message: str, *, unsure: bool = False, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts  # status, method, url, detail: returned beside msg
-        self.unsure = unsure  # the server may have acted although we have no answer, and must not be asked again
+        self.unsure = unsure  # the server may have executed the request without a response, so it must not be retried
 
     def about(self, title: str) -> PrefectError:
-        """The same failure, told with the object that it is about."""
+        """Return the same error with the object that it is about."""
         message = str(self)
         known = message.startswith(title)
         return PrefectError(message if known else f"{title}: {message}", unsure=self.unsure, **self.facts)
 
     def retold(self, detail: str) -> PrefectError:
-        """The same failure, with other words for the server's detail."""
+        """Return the same error with another text for the detail of the server."""
         message = str(self).replace(str(self.facts.get("detail")), detail)
         return PrefectError(message, unsure=self.unsure, **{**self.facts, "detail": detail})
 
@@ -60,7 +60,7 @@ class PrefectError(Exception):
 
 
 class Unsent(Exception):
-    """The connection failed before the request was on its way, so the server has done nothing."""
+    """The connection failed before the request was sent, so the server has not executed it."""
 
 
 class Answer(NamedTuple):
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where the server is, and what every request to it carries: for a client that keeps many connections."""
+    """The address of the server and the headers of every request, for a client with many connections."""
 
     host: str
     port: int
@@ -80,7 +80,7 @@ class Address(NamedTuple):
 
 
 class Remarks:
-    """What a run has to tell beside its result."""
+    """Warnings of a run, and the values to mask in its output."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -111,7 +111,9 @@ class Client:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise PrefectError(f"api_url: {_without_login(url)!r} is not a URL: give http(s)://host[:port]/api")
+            raise PrefectError(
+                f"api_url: {_without_login(url)!r} is not a URL: use the format http(s)://host[:port]/api"
+            )
         if parts.username or parts.password:
             raise PrefectError("api_url: credentials in the URL would be visible in logs: use auth_string instead")
         self.url = url.rstrip("/")
@@ -131,8 +133,8 @@ class Client:
             self._tls = _tls_context(validate_certs, ca_path, client_cert, client_key)
         self._local = threading.local()
         self._failing_since: float | None = None
-        self.memo: dict[str, Any] = {}  # what a run needs more than once
-        # Kind and name of what the run is about to create, which what is planned may refer to already.
+        self.memo: dict[str, Any] = {}  # cache of one run
+        # Kind and name of the objects that the run will create. Planned objects may refer to them.
         self.coming: set[tuple[str, str]] = set()
         self.remarks = Remarks()
 
@@ -140,13 +142,13 @@ class Client:
     def address(self) -> Address:
         return Address(self._host, self._port, self._base, self._tls, dict(self._headers))
 
-    # What the modules call
+    # Interface of the modules
 
     def get(self, *path: Any, missing_ok: bool = False) -> Any:
         return self.call("GET", *path, missing_ok=missing_ok)
 
     def pages(self, *path: Any, **body: Any) -> Iterator[Any]:
-        """Every object that matches, 200 per request."""
+        """Yield every object that matches, 200 per request."""
         offset = 0
         while True:
             page = self.call("POST", *path, body=dict(body, limit=PAGE, offset=offset))
@@ -168,7 +170,7 @@ class Client:
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
         data = None if body is None else json.dumps(body).encode()
         repeatable = repeatable or reading or method != "POST"
-        waited = False  # in vain for an answer
+        waited = False  # whether a response timed out
         for attempt in itertools.count():
             status, retry_after, acted = None, None, not reading
             try:
@@ -182,25 +184,25 @@ class Client:
                 detail = _reason(problem)
                 repeatable = repeatable and not isinstance(problem, ssl.SSLError)
                 if isinstance(problem, socket.timeout) and not waited:
-                    # A wait of the whole timeout would use retry_timeout up: that begins anew, once per request.
+                    # A timeout would use up retry_timeout, so it starts again, once per request.
                     waited, self._failing_since = True, None
             else:
                 if answer.status not in RETRIED:
                     self._failing_since = None
                     return self._outcome(method, target, answer, missing_ok)
                 status, detail, retry_after = answer.status, detail_of(answer.body), answer.headers.get("Retry-After")
-                # Too many requests, or an explicit pause: it has not acted. Anything else may be a gateway's guess.
+                # With 429 or Retry-After, the server has not executed the request. Gateways send other errors.
                 acted = acted and not (status == 429 or (status == 503 and retry_after))
             unsure = acted and not repeatable
             if unsure or not self._wait(attempt, retry_after):
                 raise self._failure(method, target, detail, status=status, unsure=unsure)
 
     def rehearse(self, method: str, *path: Any, body: Any) -> None:
-        """Have the server check the body of a write to NOTHING; a PrefectError tells what it finds wrong."""
+        """Let the server validate the body of a write to NOTHING. A PrefectError contains its validation errors."""
         self.call(method, *path, body=body, missing_ok=True)
 
     def openapi(self) -> Mapping[str, Any] | None:
-        """What the server says of its own API, read once; None where a gateway hides it."""
+        """Return the OpenAPI document of the server, read once; None if a gateway hides it."""
         if "openapi" not in self.memo:
             try:
                 self.memo["openapi"] = self.get("openapi.json")
@@ -212,7 +214,7 @@ class Client:
         return found
 
     def pause(self, attempt: int) -> bool:
-        """Wait before a create is looked at again; False when patience is over."""
+        """Wait before the next check of a create. Return False after the last one."""
         return self._wait(attempt, None)
 
     # One request
@@ -229,7 +231,7 @@ class Client:
 
     def _connection(self) -> tuple[http.client.HTTPConnection, str]:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        # A server that hung up in between is noticed here, before a request could get lost in the closed connection.
+        # Detect a connection that the server has closed before a request is lost in it.
         if connection is not None and connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
             connection.close()
         if connection is None or connection.sock is None:
@@ -273,23 +275,23 @@ class Client:
             connection.close()
 
     def _renew_csrf(self, answer: Answer) -> bool:
-        """After a refusal for want of a (valid) CSRF token: fetch one. A server without CSRF is never asked."""
+        """Fetch a CSRF token after the server rejected a request without a valid one."""
         if b"CSRF token" not in answer.body and b"client identifier" not in answer.body:
             return False
-        # The server knows one token per client. So each thread is a client, or they would take it from each other.
+        # The server stores one token per client, so each thread is a separate client.
         csrf_client = str(uuid.uuid4())
         try:
             token = self._once("GET", f"{self._base}/csrf-token?client={csrf_client}", None)
         except (OSError, http.client.HTTPException) as problem:
             self._drop()
             raise Unsent(f"no CSRF token: {_reason(problem)}") from None
-        if token.status in RETRIED:  # the request itself has been refused, so it can be repeated
+        if token.status in RETRIED:  # the server rejected the request, so it can be retried
             raise Unsent(f"no CSRF token: HTTP {token.status}")
         text = json.loads(token.body).get("token") if token.status == 200 else None
         self._local.csrf = {"Prefect-Csrf-Token": text, "Prefect-Csrf-Client": csrf_client} if text else {}
         return text is not None
 
-    # Answers and failures
+    # Responses and errors
 
     def _outcome(self, method: str, target: str, answer: Answer, missing_ok: bool) -> Any:
         status, detail = answer.status, detail_of(answer.body)
@@ -298,19 +300,19 @@ class Client:
             return None
         hint = ""
         if no_such_route:
-            hint = " (is api_url right? It usually ends in /api)"
+            hint = " (check api_url, which usually ends in /api)"
         elif status == 401:
-            hint = " (give auth_string or api_key)"
+            hint = " (set auth_string or api_key)"
         elif 300 <= status < 400:
             hint = (
-                f" (redirected to {_without_login(answer.headers.get('Location', '?'))}: use that address as api_url)"
+                f" (redirected to {_without_login(answer.headers.get('Location', '?'))}: set api_url to that address)"
             )
         if status >= 300:
             raise self._failure(method, target, detail + hint, status=status)
         try:
             return json.loads(answer.body) if answer.body else None
         except ValueError:
-            problem = "the answer is not JSON (is api_url right? It usually ends in /api)"
+            problem = "the response is not JSON (check api_url, which usually ends in /api)"
             raise self._failure(method, target, problem, status=status) from None
 
     def _failure(
@@ -322,7 +324,7 @@ class Client:
         return PrefectError(f"{method} {url} {what}", unsure=unsure, **facts)
 
     def _wait(self, attempt: int, retry_after: str | None) -> bool:
-        """Sleep before the next try, unless that would exceed what may pass since the server last answered."""
+        """Sleep before the next attempt, unless that would exceed retry_timeout since the last response."""
         now = time.monotonic()
         if self._failing_since is None:
             self._failing_since = now
@@ -362,7 +364,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def detail_of(answer: bytes) -> str:
-    """The server's words without what it echoes of the request, which may hold secrets."""
+    """Return the detail of an error without echoed parts of the request, which may contain secrets."""
     try:
         body = json.loads(answer)
     except ValueError:

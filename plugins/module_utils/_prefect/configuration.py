@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""A whole document: all kinds of objects in one run, one list request per kind, then only the writes it takes."""
+"""A document of all kinds of objects: one list request per kind, then only the necessary writes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.bloc
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
-# What one write may be told because of others at the same time: the server is busy, or (409) two of them found that
-# something is missing which the server makes for both, such as its key when the first secrets are written.
+# Errors of parallel writes: the server is busy, or (409) two writes create the same internal object, such as the
+# encryption key with the first secrets.
 DISTURBED = (409, 429, 503)
 OPTIONS: dict[str, Any] = {
     **{
@@ -46,7 +46,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def configure(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module configuration."""
+    """Return the result of the module configuration."""
     document = {kind.plural: options.get(kind.plural) for kind in KINDS}
     threads = options.get("parallel", OPTIONS["parallel"]["default"])
     if threads < 1:
@@ -72,7 +72,7 @@ def configure(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def planned(client: Client, live: Live, document: Mapping[str, Any], problems: list[str]) -> list[Step]:
-    """One step per item of the document; what cannot be planned becomes a problem."""
+    """Plan one step per item of the document. Collect the items that cannot be planned as problems."""
     steps = []
     for kind in KINDS:
         items = list(checked(kind, document.get(kind.plural) or (), problems))
@@ -88,7 +88,7 @@ def planned(client: Client, live: Live, document: Mapping[str, Any], problems: l
 
 
 def rehearse(client: Client, steps: Sequence[Step], problems: list[str]) -> None:
-    """Let the server check what only it can, with what the document is about to create as if it were there."""
+    """Let the server validate the steps, as if the objects of the document already existed."""
     client.coming = {name for step in steps if step.plan.action == "create" for name in names(step)}
     for kind in KINDS:
         changes = [
@@ -99,7 +99,7 @@ def rehearse(client: Client, steps: Sequence[Step], problems: list[str]) -> None
 
 
 def names(step: Step) -> Iterator[tuple[str, str]]:
-    """The kinds and names under which others refer to it."""
+    """Return the kinds and names by which other objects refer to the object of a step."""
     name = "/".join(map(str, step.key))
     yield ("block" if step.kind is BLOCK_DOCUMENT else step.kind.noun), name
     if step.kind is WORK_POOL:
@@ -135,15 +135,15 @@ def message(error: Exception) -> str:
 
 
 def refuse_two_owners(document: Mapping[str, Any], problems: list[str]) -> None:
-    """A deployment with a list of schedules removes others, so a schedule of its own would come and go."""
+    """Reject separate schedules of a deployment with a list of schedules, which removes all others."""
     whole = {
         f"{item.get('flow')}/{item.get('name')}" for item in document.get("deployments") or () if "schedules" in item
     }
     for schedule in document.get("deployment_schedules") or ():
         if schedule.get("deployment") in whole:
             problems.append(
-                f"deployment_schedule '{schedule['deployment']}/{schedule.get('slug')}': the deployment has schedules "
-                "in deployments, which is the whole list: add it there"
+                f"deployment_schedule '{schedule['deployment']}/{schedule.get('slug')}': the list schedules of "
+                "the deployment is complete: add the schedule there"
             )
 
 
@@ -151,7 +151,7 @@ def refuse_two_owners(document: Mapping[str, Any], problems: list[str]) -> None:
 
 
 def waves(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Changes in the order in which they can be made; those of one wave do not need each other."""
+    """Yield the changes in order. Changes of one wave do not depend on each other."""
     for kind in KINDS:
         yield from levels(kind, [step for step in steps if step.kind is kind and step.plan.action != "delete"])
     for kind in reversed(ORDER):
@@ -160,7 +160,7 @@ def waves(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 
 def levels(kind: Kind, steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """One after the other for a kind in sequence; else what refers to others of its kind comes after them."""
+    """Yield the steps of a kind in the order of their references, or one by one if their order matters."""
     if kind.in_sequence:
         yield from ([step] for step in steps)
         return
@@ -174,7 +174,7 @@ def levels(kind: Kind, steps: Sequence[Step]) -> Iterator[list[Step]]:
     while left:
         keys = {step.key for step in left}
         ready = [step for step in left if not needed.get(step.key, set()) & keys]
-        wave = ready or left[:1]  # a circle: the server tells what it thinks of it
+        wave = ready or left[:1]  # circular references: the server reports the error
         yield wave
         done = set(map(id, wave))
         left = [step for step in left if id(step) not in done]
@@ -185,7 +185,7 @@ def options_of(step: Step) -> dict[str, Any]:
 
 
 def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
-    """Make the changes; what went wrong."""
+    """Apply the changes, and return the errors."""
 
     def make(step: Step, again: bool = False) -> PrefectError | None:
         try:
@@ -207,7 +207,7 @@ def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
 
 
 def seen_again(client: Client, step: Step) -> Step:
-    """The step from what is there now."""
+    """Return the step from the current state."""
     found = step.kind.find(client, step.item)
     state = "absent" if step.plan.action == "delete" else "present"
     return step._replace(found=found, plan=step.kind.plan(client, step.item, found, state))
@@ -217,7 +217,7 @@ def seen_again(client: Client, step: Step) -> Step:
 
 
 def report(steps: Iterable[Step]) -> dict[str, Any]:
-    """All that is to be written, in terms that people know."""
+    """Return all changes, as the user sees them."""
     steps = list(steps)
     writes = [step for wave in waves([step for step in steps if step.plan.changed]) for step in wave]
     counts = Counter(str(step.plan.action) for step in writes)
@@ -243,7 +243,7 @@ def report(steps: Iterable[Step]) -> dict[str, Any]:
 
 
 def diff(writes: Sequence[Step]) -> dict[str, str]:
-    """Only what changes, by kind and name, as text: Ansible's own form of a mapping depends on the user's settings."""
+    """Return the diff by kind and name as YAML text, because Ansible's format of mappings depends on settings."""
     before: dict[str, dict[str, Any]] = {}
     after: dict[str, dict[str, Any]] = {}
     for step in sorted(writes, key=lambda step: (ORDER.index(step.kind), [str(part) for part in step.key])):
@@ -261,7 +261,7 @@ def diff(writes: Sequence[Step]) -> dict[str, str]:
 
 
 def excerpt(step: Step) -> tuple[Any, Any]:
-    """What a person wants to see of a change: the item that is created, the options that differ, what is deleted."""
+    """Return the presentation of a change: the created item, the options that differ, or the deleted object."""
     if step.plan.action == "create":
         return None, step.kind.shown(step.item, step.plan)
     if step.plan.action == "delete":

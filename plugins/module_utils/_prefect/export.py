@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is on a server as the document that makes it: references to vault variables instead of secrets."""
+"""Export of a server as a document, with references to vault variables instead of secrets."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OPTIONS: dict[str, Any] = {
     "vault_prefix": {"type": "str", "default": "vault_"},
 }
 PREFIX = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-# Parts of a name that no other part turns into. Names of blocks and of their types have dashes, never underscores.
+# Valid parts of variable names. Names of blocks and their types contain dashes, never underscores.
 DASHED, UNDERSCORED = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*"), re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 def export(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module export."""
     if not PREFIX.fullmatch(options["vault_prefix"]):
-        problem = f"must begin a variable's name, unlike {options['vault_prefix']!r}"
+        problem = f"must be a valid start of a variable name, not {options['vault_prefix']!r}"
         raise PrefectError(f"vault_prefix: {problem}", option="vault_prefix")
     wanted = options.get("kinds") or [kind.plural for kind in EXPORTED]
     live = Live(client)
@@ -65,13 +65,15 @@ def export(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def once(client: Client, kind: Kind, every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A document has one object of each name. Of several, it is the newest schema, and the oldest automation."""
+    """Select one object of each name, as a document requires: the newest schema, or the oldest automation."""
     result: dict[Any, dict[str, Any]] = {}
     in_time = sorted(every, key=lambda found: str(found["created"])) if kind is not BLOCK_SCHEMA else every
     for found in in_time:
         key = key_of(kind, kind.identity(found))
         if key in result:
-            client.remarks.warn(f"{kind.title(kind.identity(found))}: several have this name, one of them is exported")
+            client.remarks.warn(
+                f"{kind.title(kind.identity(found))}: several objects have this name; only one of them is exported"
+            )
             if kind is not BLOCK_SCHEMA:
                 continue
         result[key] = found
@@ -89,7 +91,7 @@ def named(kind: Kind, item: Mapping[str, Any]) -> list[str]:
 
 
 def without_registered(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A flow that says no more than its name is registered with its first deployment."""
+    """Omit flows with only a name. Their first deployment registers them."""
     registered = {item["flow"] for item in document.get("deployments", ())}
     return [item for item in document.get(FLOW.plural, ()) if len(item) > 1 or item["name"] not in registered]
 
@@ -100,7 +102,7 @@ def without_registered(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def hidden(
     kind: Kind, found: Mapping[str, Any], item: dict[str, Any], prefix: str, secrets: list[str]
 ) -> dict[str, Any]:
-    """The item with references to vault variables, whose names are added to the secrets."""
+    """Return the item with references to vault variables, and add their names to the secrets."""
 
     def refer(location: Sequence[Any], _value: Any) -> Expression:
         owner = [] if kind is BLOCK_DOCUMENT else [kind.noun]
@@ -112,7 +114,7 @@ def hidden(
 
 
 def variable_name(parts: Iterable[Any], dashed: int) -> str:
-    """From the place of a secret alone, so that another export gives it the same name; no two places share one."""
+    """Derive a unique and stable variable name from the location of a secret."""
     texts = [str(part) for part in parts]
     name = "__".join(re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") for text in texts)
     if all((DASHED if place < dashed else UNDERSCORED).fullmatch(text) for place, text in enumerate(texts)):

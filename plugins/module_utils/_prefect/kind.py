@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""One description per kind of Prefect object, used by its module, its _info module and the document of all kinds."""
+"""The base class of the kinds of Prefect objects, for modules, _info modules and documents of all kinds."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconc
     same,
 )
 
-TRIES = 10  # of a create whose outcome is unknown, or that somebody else was faster with
+TRIES = 10  # of a create with an unknown result or a conflict
 
 
 class Field(NamedTuple):
-    """An option of a kind: what the API calls it and what null means, and what Ansible checks of it."""
+    """An option of a kind: its name in the API, its null value, and its argument spec."""
 
     type: str
     api: str = ""  # its name in the API, where that is another one
-    empty: Any = None  # what null means, and what a new object has when the option is omitted
+    empty: Any = None  # the value for null, and of a new object if the option is omitted
     nullable: bool = True
     needed: bool = False  # to create one
     fixed: bool = False  # the server cannot change it after the creation
@@ -54,9 +54,9 @@ class Kind:
     key: tuple[str, ...] = ("name",)
     route: tuple[str, ...] = ()
     fields: Mapping[str, Field] = {}  # what an object has, by the name of the option
-    inputs: Mapping[str, Field] = {}  # options that say how an object is made, and that it does not have itself
+    inputs: Mapping[str, Field] = {}  # options for the creation that are not properties of the object
     runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
-    secret = False  # an item holds secrets, so Ansible masks all of it until remarks.public says what may be shown
+    secret = False  # an item contains secrets, so Ansible masks all of it except remarks.public
     in_sequence = False  # the order in which objects are created matters
     part_of = ""  # the noun of what such an object is deleted with
     refers_to: tuple[str, ...] = ()  # the nouns that dependencies() may yield
@@ -78,10 +78,10 @@ class Kind:
     def api_name(self, option: str) -> str:
         return self.fields[option].api or option
 
-    # Reading. An object is the API's answer as it is.
+    # Reading. An object is the unchanged response of the API.
 
     def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The object with the item's natural key."""
+        """Return the object with the natural key of the item."""
         found: dict[str, Any] | None = client.get(*self.route, *self.names(item), missing_ok=True)
         return found and self.complete(client, found)
 
@@ -104,7 +104,7 @@ class Kind:
         return {option: self.normal(option, found.get(self.api_name(option))) for option in self.fields}
 
     def normal(self, option: str, value: Any) -> Any:
-        """The one form of a value in which both sides are compared and null has become what it means."""
+        """Return the normalized value for the comparison, with the default instead of null."""
         return self.fields[option].empty if value is None else value
 
     def result(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,19 +113,19 @@ class Kind:
     # Among others: as one of a document, of a purge, of an export.
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-        """What an item or a view refers to: the noun and the natural key, or its first parts."""
+        """Yield the references of an item or a view: the noun and the natural key, or its first parts."""
         return iter(())
 
     def builtin(self, found: Mapping[str, Any]) -> bool:
-        """Prefect makes and needs it itself: it is neither purged nor exported."""
+        """Whether Prefect creates and needs the object itself, so that it is neither purged nor exported."""
         return False
 
     def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """The item that means this object and no other."""
+        """Return the item that identifies this object."""
         return {name: self.normal(name, found.get(self.api_name(name))) for name in self.key}
 
     def shown(self, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
-        """What a person wants to see of an item that is created."""
+        """Return the presentation of an item that is created."""
         return {
             name: value
             for name, value in item.items()
@@ -133,7 +133,7 @@ class Kind:
         }
 
     def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
-        """The item that makes such an object on another server, without what a new one has anyway."""
+        """Return the item that creates the object on another server, without default values."""
         fresh = self.fresh()
         return {
             option: value
@@ -144,19 +144,19 @@ class Kind:
     def without_secrets(
         self, item: dict[str, Any], found: Mapping[str, Any], refer: Callable[[Sequence[Any], Any], Any]
     ) -> dict[str, Any]:
-        """An exported item with references in place of secrets; refer() takes the place of a secret and its value."""
+        """Return an exported item with references instead of secrets. refer() gets the location and the value."""
         return item
 
-    # Wanting
+    # Desired state
 
     def check(self, item: Mapping[str, Any]) -> None:
-        """Refuse what the server would refuse (or worse, accept) before any request."""
+        """Reject invalid options before any request, including those that the server would accept."""
         for option, field in self.fields.items():
             if option in item and item[option] is None and not field.nullable:
                 raise self.refuse(item, option, "cannot be null")
 
     def wanted(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The options the user gave, in the form view() has."""
+        """Return the options that the user has set, in the form of view()."""
         for option, field in self.fields.items():
             if found is None and field.needed and option not in item:
                 raise self.refuse(item, option, f"is needed to create the {self.noun}")
@@ -189,7 +189,7 @@ class Kind:
         return result
 
     def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
-        """What only the server can find wrong with these plans, before any of them is applied."""
+        """Return the validation errors of the server for these plans, before any of them is applied."""
         return []
 
     # Writing
@@ -215,20 +215,20 @@ class Kind:
             self.delete(client, item, found)
 
     def finish(self, client: Client) -> list[PrefectError]:
-        """What could not be written before everything else was there."""
+        """Write the parts that require other objects to exist."""
         return []
 
 
 def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "present") -> dict[str, Any]:
-    """Bring one object to the wanted state; the result of a module."""
+    """Apply the desired state of one object, and return the result of the module."""
     kind.check(item)
     found = kind.find(client, item)
     steps = kind.plan(client, item, found, state)
-    if client.read_only:  # otherwise the server says the same when it gets the whole
+    if client.read_only:  # otherwise the server reports the same for the complete request
         for error in kind.rehearse(client, [(item, steps)]) if steps.action in ("create", "update") else ():
-            if error.status is not None:  # the server has refused it
+            if error.status is not None:  # the server rejected it
                 raise error
-            client.remarks.warn(f"{error}. It has to be there by the time of the real run.")
+            client.remarks.warn(f"{error}. It must exist when the playbook runs without check mode.")
         after = None if state == "absent" else {**(kind.result(found) if found else {}), **steps.after}
     else:
         if steps.changed:
@@ -241,7 +241,7 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
 
 
 def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str, Any] | None, steps: ChangeSet) -> None:
-    """Apply the plan. What creates something and got no clear answer is only repeated after a look at what it left."""
+    """Apply the plan. Retry a create without a clear response only after a check of the current state."""
     for attempt in range(TRIES):
         try:
             return kind.apply(client, item, found, steps)
@@ -254,7 +254,7 @@ def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str,
             if failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt):
                 raise failure
             continue
-        # It is there now: by our own request, whose answer was lost, or by somebody who was faster.
+        # The object exists now: the response to our request was lost, or somebody else has created it.
         found, steps = seen, kind.plan(client, item, seen)
         if not steps.changed:
             return None
@@ -274,7 +274,7 @@ def check_limit(kind: Kind, item: Mapping[str, Any], option: str) -> None:
         raise kind.refuse(item, option, f"must be 0 or more, not {item[option]}")
 
 
-# What the modules' main() calls
+# Interface of the main() of modules
 
 STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
@@ -291,7 +291,7 @@ def run_info(kind: Kind) -> None:
 
 
 def look(kind: Kind, client: Client, item: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with the given natural key, or all that match the part of it that was given."""
+    """Return the object with the natural key, or all objects that match a part of it."""
     if all(item.get(name) is not None for name in kind.key):
         found = kind.find(client, item)
         one = None if found is None else kind.result(found)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the lookups share: reading objects by name with the connection that their options describe."""
+"""Common code of the lookups: read objects by name with the connection options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module
 def objects(
     kind: Kind, items: Sequence[Mapping[str, Any]], options: Mapping[str, Any], *, all_there: bool
 ) -> Iterator[dict[str, Any] | None]:
-    """The object of each item; when not all have to be there, None for one that is not."""
+    """Return the object of each item. A missing optional object is None."""
     connection = {name: options[name] for name in CONNECTION_OPTIONS}
     headers = mapping(connection.pop("custom_headers"))
     client = Client(connection.pop("api_url"), headers=headers, read_only=True, **connection)
@@ -26,12 +26,12 @@ def objects(
         kind.check(item)
         found = kind.find(client, item)
         if found is None and all_there:
-            raise PrefectError(f"there is no {kind.title(item)}; give default= if there need not be one")
+            raise PrefectError(f"the {kind.title(item)} does not exist; set default= if it is optional")
         yield found
 
 
 def mapping(headers: Any) -> Mapping[str, Any] | None:
-    """Modules get a mapping from Ansible also when the environment has JSON, lookups do not."""
+    """Parse JSON from the environment. Ansible does this for modules, but not for lookups."""
     try:
         result = json.loads(headers) if isinstance(headers, str) else headers
     except ValueError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the modules share with Ansible: connection options, null told from omitted, exit and failure."""
+"""Common code of the modules: connection options, null and omitted options, exit and failure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONNECTION_OPTIONS: dict[str, Any] = {
 
 
 class PrefectModule(AnsibleModule):
-    """An AnsibleModule that still knows which options the user wrote: null is a wish, an omitted option is none."""
+    """An AnsibleModule that distinguishes null from omitted options."""
 
     def __init__(self, options: Mapping[str, Any], **kwargs: Any) -> None:
         self._written: dict[str, Any] = {}
@@ -50,7 +50,7 @@ class PrefectModule(AnsibleModule):
         self._logins = {*headers, self.params["auth_string"], self.params["api_key"]}
 
     def heed(self, remarks: Remarks) -> None:
-        """Pass warnings on, and mask secrets only: of an option that is masked as a whole, the rest may be shown."""
+        """Emit warnings, and mask only the secrets of an option that Ansible would mask completely."""
         for text in remarks.warnings:
             self.warn(text)
         self.no_log_values = (self.no_log_values - (remarks.public - self._logins)) | remarks.secret
@@ -61,7 +61,7 @@ class PrefectModule(AnsibleModule):
 
 
 def given(checked: Any, written: Any) -> Any:
-    """The checked value without the None that validation put where the user wrote nothing."""
+    """Return the validated value without the None of omitted suboptions."""
     if isinstance(checked, Mapping) and isinstance(written, Mapping):
         return {
             name: given(value, written.get(name))

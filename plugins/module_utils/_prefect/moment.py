@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Moments as the API writes them. Python 3.9 cannot read all of these by itself."""
+"""Timestamps of the API. Python 3.9 cannot parse all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)
 
 
 def moment(text: str) -> datetime | None:
-    """In UTC, which is also what a text without a zone means; None when it is no moment."""
+    """Parse a timestamp as UTC, also without a time zone. Return None if it is invalid."""
     parts = MOMENT.fullmatch(text.strip())
     if not parts:
         return None
@@ -27,12 +27,12 @@ def moment(text: str) -> datetime | None:
 
 
 def moment_form(text: str) -> str | None:
-    """The one form in which moments are compared."""
+    """Return the normalized form of a timestamp for comparisons."""
     found = moment(text)
     return None if found is None else found.replace(tzinfo=None).isoformat() + "Z"
 
 
 def age(text: str | None) -> float | None:
-    """Seconds that have passed since then, by the clock of this machine."""
+    """Return the seconds since a timestamp, by the clock of this host."""
     found = moment(text) if text else None
     return None if found is None else max(0.0, (datetime.now(timezone.utc) - found).total_seconds())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Deleting what a document does not list: only the kinds and names asked for, and nothing that something else needs."""
+"""Purge of objects that a document does not list: only selected kinds and names, and no referenced objects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PURGE: dict[str, Any] = {
         for kind in PURGED
     },
 }
-SHOWN = 10  # names in a refusal
+SHOWN = 10  # names in an error message
 LEFT = "not asked for"
 
 
@@ -60,7 +60,7 @@ def purged(
     steps: Sequence[Step],
     problems: list[str],
 ) -> tuple[list[Step], list[dict[str, Any]]]:
-    """The steps that delete what is not wanted, and what is spared although nothing lists it."""
+    """Return the steps that delete unlisted objects, and the unlisted objects that are kept."""
     chosen = {kind: wishes[kind.plural] for kind in PURGED if wishes.get(kind.plural)}
     for kind in chosen:
         owner = WORK_POOL if kind is WORK_QUEUE else kind
@@ -73,7 +73,7 @@ def purged(
     kept: list[dict[str, Any]] = []
     extra: list[Step] = []
     needed = Dependencies(steps)
-    # What refers to others first: with what is deleted, its references are gone.
+    # Objects with references first, because their deletion removes the references.
     for kind in reversed(ORDER):
         nouns = {one.noun for one in chosen} - {kind.part_of}
         if kind not in chosen and not nouns & set(kind.refers_to):
@@ -95,7 +95,7 @@ def purged(
 
 
 def unlisted(live: Live, kind: Kind, steps: Sequence[Step]) -> Iterator[Candidate]:
-    """What is there and not in the document."""
+    """Return the objects that are not in the document."""
     if kind is WORK_QUEUE:
         yield from (Candidate(kind, found, kind.identity(found)) for found in queues(steps))
         return
@@ -107,7 +107,7 @@ def unlisted(live: Live, kind: Kind, steps: Sequence[Step]) -> Iterator[Candidat
 
 
 def queues(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
-    """Those that pools of the document have besides the ones that the document lists for them."""
+    """Return the queues of listed pools that the document does not list."""
     for step in steps:
         if step.kind is WORK_POOL and step.found and step.plan.action != "delete" and "queues" in step.item:
             listed = [queue["name"] for queue in step.item["queues"]]
@@ -117,7 +117,7 @@ def queues(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
 
 
 class Dependencies:
-    """What the objects that stay refer to."""
+    """Return the references of the objects that are kept."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._by: dict[Key, str] = {}
@@ -134,7 +134,7 @@ class Dependencies:
     def sort_out(
         self, candidates: Sequence[Candidate], wish: Mapping[str, Any] | None
     ) -> Iterator[tuple[Candidate, str]]:
-        """Each with the reason why it stays, if it does. What stays keeps what it refers to, also of its own kind."""
+        """Return each object with the reason to keep it, if any. A kept object also keeps the objects it refers to."""
         left = list(candidates)
         while left:
             reasons = [self._reason(one, wish) for one in left]
@@ -143,7 +143,7 @@ class Dependencies:
             for one, reason in zip(left, reasons):
                 if reason:
                     yield one, reason
-                    # A part of something, which only its owner needs, goes with it.
+                    # A dependent object is deleted with its owner.
                     self._add(one.kind, one.kind.view(one.found), one.kind.title(one.item), but=one.kind.part_of)
             left = [one for one, reason in zip(left, reasons) if not reason]
         yield from ((one, "") for one in left)

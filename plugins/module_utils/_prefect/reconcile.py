@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Pure functions that compare what is with what is wanted. No I/O, no Ansible."""
+"""Pure functions that compare the current with the desired state. No I/O, no Ansible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ChangeSet(NamedTuple):
 
 
 def plan(current: Mapping[str, Any] | None, wanted: Mapping[str, Any], fresh: Mapping[str, Any]) -> ChangeSet:
-    """What leads from current (None: absent) to wanted; fresh is what a new object has where nothing is wanted."""
+    """Return the changes from current (None: absent) to wanted. fresh contains the defaults of a new object."""
     if current is None:
         return ChangeSet("create", {}, {**fresh, **wanted}, dict(wanted))
     changes = {name: value for name, value in wanted.items() if not same(current.get(name), value)}
@@ -34,7 +34,7 @@ def plan_absent(current: Mapping[str, Any] | None) -> ChangeSet:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality as JSON sees it: 1 and 1.0 are one number, but 1 and true are not one value."""
+    """Compare JSON values: 1 and 1.0 are equal, but 1 and true are not."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -68,7 +68,7 @@ def _named(value: Any) -> bool:
 
 
 def difference(before: Any, after: Any) -> tuple[Any, Any]:
-    """Both sides without what they have in common: of mappings only the keys whose values differ.
+    """Return both sides without equal parts: of mappings, only the keys with different values.
 
     Lists of queues and of schedules, which are known by their names, are compared one by one.
     """
@@ -95,7 +95,7 @@ def difference(before: Any, after: Any) -> tuple[Any, Any]:
 
 
 def _keyed(value: Any, key: str) -> bool:
-    """Whether it is a list of mappings that are told apart by a key."""
+    """Whether it is a list of mappings with a unique key."""
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         return False
     names = [item.get(key) for item in value]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Names and ids of what objects refer to: people write names, and the API has ids."""
+"""Names and ids of referenced objects. Users set names, and the API has ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 
 
 def known_id(client: Client, noun: str, name: str, *path: Any) -> str | None:
-    """The id of what is at a path, which is asked for once in a run; None while nothing is there."""
+    """Return the id of the object at a path, read once per run; None if it does not exist."""
     ids: dict[Any, str] = client.memo.setdefault("ids", {})
     if (noun, name) not in ids:
         if (noun, name) in client.coming:
@@ -29,7 +29,7 @@ def known_id(client: Client, noun: str, name: str, *path: Any) -> str | None:
 
 
 def block_names(client: Client, ids: Iterable[str]) -> dict[str, str]:
-    """Those of many, in few requests; without the ids that no block has."""
+    """Return the names of many blocks in few requests, without ids that do not exist."""
     known: dict[str, str] = client.memo.setdefault("block_names", {})
     unknown = sorted(set(ids) - known.keys())
     for start in range(0, len(unknown), PAGE):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""All kinds of objects, and what of them is on a server."""
+"""All kinds of objects, and the objects on a server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.vari
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_pool import WORK_POOL
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work_queue import WORK_QUEUE
 
-# A new kind is named here, and nowhere else by hand: `make kinds` writes what can be derived.
+# Add a new kind only here: `make kinds` generates everything that can be derived.
 REGISTERED: tuple[Kind, ...] = (
     VARIABLE,
     BLOCK_TYPE,
@@ -58,7 +58,7 @@ def by_dependencies(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
         waiting = {kind.noun for kind in left}
         ready = next((kind for kind in left if not {*kind.refers_to, kind.part_of} & (waiting - {kind.noun})), None)
         if ready is None:
-            raise ValueError(f"kinds that refer to each other in a circle: {', '.join(sorted(waiting))}")
+            raise ValueError(f"kinds with circular references: {', '.join(sorted(waiting))}")
         ordered.append(ready)
         left.remove(ready)
     return tuple(ordered)
@@ -95,7 +95,7 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 class Live:
-    """What is on the server, each kind read once, and only when it is needed."""
+    """The objects on the server. Each kind is read at most once, when it is needed."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""YAML that people read, from what JSON can hold. PyYAML is missing on many machines where modules run."""
+"""Readable YAML from JSON values. PyYAML is missing on many hosts where modules run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 class Expression(str):
-    """A text that Ansible is to evaluate. All other texts stay as they are, also when they look like templates."""
+    """A template that Ansible evaluates. Ansible does not evaluate other texts, even if they look like templates."""
 
 
 def yaml_text(value: Any, *, tagged: bool = False) -> str:
-    """Tagged is for files that Ansible reads: what looks like a template gets the tag !unsafe."""
+    """Return the YAML text. With tagged, for files that Ansible reads, template-like texts get the tag !unsafe."""
     lines = list(_lines(value, tagged))
     return "\n".join(lines) + "\n" if lines[0] else ""
 
@@ -85,7 +85,7 @@ def _quoted(value: str) -> str:
 
 
 def _is_block(value: str) -> bool:
-    """Whether it can stand as lines of their own, as it is."""
+    """Whether the text can be a block scalar."""
     lines = value[:-1].split("\n") if value.endswith("\n") else value.split("\n")
     whole = all(line == line.rstrip() and line.replace("\t", " ").isprintable() for line in lines)
     return "\n" in value and whole and lines[0] != "" and lines[-1] != "" and lines[0][0] not in " \t"

@@ -89,7 +89,7 @@ class Automation(Kind):
                     yield "work_pool", name.partition("/")[0]
 
     def builtin(self, found: Mapping[str, Any]) -> bool:
-        """Those of the triggers that prefect deploy makes for a deployment, and deletes with it."""
+        """Whether prefect deploy has created it for a trigger of a deployment, and deletes it with it."""
         return bool(OF_DEPLOYMENT.search(found["name"]))
 
     def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,18 +107,18 @@ class Automation(Kind):
             found = self.named(client, item["name"])
         if len(found) > 1:
             ids = " or ".join(one["id"] for one in found)
-            raise self.refuse(item, "name", f"{len(found)} automations have this name: choose one with id: {ids}")
+            raise self.refuse(item, "name", f"{len(found)} automations have this name: select one with id: {ids}")
         return self.readable(client, found)[0] if found else None
 
     def named(self, client: Client, name: str) -> list[dict[str, Any]]:
-        """All with this name, which the server does not keep unique."""
+        """Return all automations with this name. Names are not unique on the server."""
         return list(client.pages(*self.route, "filter", automations={"name": {"any_": [name]}}))
 
     def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         return iter(self.readable(client, list(super().list_all(client))))
 
     def readable(self, client: Client, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """In the short form, with names instead of ids, and a note where several share a name."""
+        """Return the short form, with names instead of ids, and whether several automations share the name."""
         name_of = names_of(client, found)
         taken = [one["name"] for one in found]
         return [
@@ -178,12 +178,12 @@ class Automation(Kind):
         if kind not in table:
             close = difflib.get_close_matches(str(kind), table, n=1, cutoff=0.7)
             if close:
-                raise self.refuse(item, where, f"there is no type {kind!r}: did you mean {close[0]!r}?")
+                raise self.refuse(item, where, f"the type {kind!r} does not exist: did you mean {close[0]!r}?")
             return  # of a newer server, perhaps
         known = [*table[kind], "type", *(["source"] if chooses(kind) else [])]
         for name in part:
             close = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            if close:  # the server would ignore it without a word
+            if close:  # the server would ignore it silently
                 raise self.refuse(item, where, f"{kind} has no {name!r}: did you mean {close[0]!r}?")
         for name, default in table[kind].items():
             if default is NEEDED and part.get(name) is None:
@@ -219,12 +219,14 @@ class Automation(Kind):
         return result
 
     def _refuse_what_would_be_ignored(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
-        """The server drops a field that it does not know without a word: an automation without it may do harm."""
+        """Reject fields that the server would ignore silently: an automation without them may do harm."""
         for part in ("trigger", *ACTION_LISTS):
             for kind, name in unknown(steps.changes.get(part) or []):
                 fields = fields_of(client.openapi(), kind)
                 if fields is None:
-                    problem = f"whether this server knows {name or kind!r} cannot be told: it hides its openapi.json"
+                    problem = (
+                        f"cannot check whether this server supports {name or kind!r}: its openapi.json is not available"
+                    )
                     raise self.refuse(item, part, f"{problem} at this address")
                 if not fields:
                     raise self.refuse(item, part, f"this version of Prefect has no type {kind!r}")
@@ -251,7 +253,7 @@ class Automation(Kind):
     # Writing
 
     def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
-        """In two steps where an action is about the automation itself, or about one that needs this one first."""
+        """Create it in two steps if an action refers to the automation itself, or to one that requires this one."""
         body = self._whole(client, item, steps.changes)
         waiting = incomplete(body)
         made = self._write(client.call, "POST", [""], inert(body) if waiting else body)
@@ -280,7 +282,7 @@ class Automation(Kind):
         return errors
 
     def _give_way(self, client: Client, made: Mapping[str, Any]) -> bool:
-        """Another run may have made one of this name in the same moment: the older one stays. Whether it is ours."""
+        """If another run has created one of this name at the same time, keep the older. Return whether it is ours."""
         for last in (False, True):
             twins = self.named(client, made["name"])
             if len(twins) < 2:
@@ -312,7 +314,7 @@ class Automation(Kind):
             raise error.retold(relevant(str(error.facts.get("detail")), body)) from None
 
     def _whole(self, client: Client, item: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """The body, with NOTHING where an action refers to what is yet to be created."""
+        """Return the body, with NOTHING for references to objects that do not exist yet."""
         body = dict(options)
         body["trigger"] = complete_trigger(body["trigger"])
         for part in ACTION_LISTS:
@@ -343,7 +345,7 @@ class Automation(Kind):
     def _notice_what_was_ignored(
         self, client: Client, item: Mapping[str, Any], steps: ChangeSet, found_id: str
     ) -> None:
-        """A field that this collection knows and an older server does not."""
+        """Reject fields that an older server does not support."""
         actions = [action for part in ACTION_LISTS for action in steps.after[part]]
         newer = sorted({name for action in actions for name in action if name in NEWER})
         found = self.find(client, {**item, "id": found_id}) if newer else None

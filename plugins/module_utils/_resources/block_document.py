@@ -29,10 +29,10 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.bloc
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import check_slug, no_such_type
 
-HIDDEN = "********"  # what a server that hides a secret shows in its place; sent back, it keeps the secret
-SECRET, OLD_SECRET = "<secret>", "<old secret>"  # what we show
+HIDDEN = "********"  # the server's placeholder of a hidden secret; in a write, it keeps the secret
+SECRET, OLD_SECRET = "<secret>", "<old secret>"  # placeholders in the output
 NEWEST = "latest"
-ALL = ["*"]  # as secret_fields: the schema is not known, so everything may be a secret
+ALL = ["*"]  # secret_fields of an unknown schema: every value may be a secret
 Location = tuple[Any, ...]  # of a value within data
 
 
@@ -86,7 +86,7 @@ class BlockDocument(Kind):
             item["block_schema"] = mine["version"] if unique else mine["checksum"]
         return item
 
-    # Reading. The data of what we find has secrets in clear, and names in place of the blocks that it refers to.
+    # Reading. The data of found blocks contains secrets in plain text, and names of referenced blocks.
 
     def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
         wanted = {
@@ -135,13 +135,13 @@ class BlockDocument(Kind):
         if is_reference(value):
             name = value["$ref"]
             if not (isinstance(name, str) and len(value) == 1 and all(name.partition("/"))):
-                raise self.refuse(item, "data", f"{key}: a reference is written as {{$ref: type/name}}")
+                raise self.refuse(item, "data", f"{key}: a reference must have the format {{$ref: type/name}}")
             if name == "/".join(self.names(item)):
                 raise self.refuse(item, "data", f"{key}: a block cannot refer to itself")
         elif any(is_reference(part) for part in parts(value)):
-            raise self.refuse(item, "data", f"{key}: a reference can only stand at the first level of data")
+            raise self.refuse(item, "data", f"{key}: a reference is only allowed at the first level of data")
         elif any(leaf in (HIDDEN, SECRET, OLD_SECRET) for leaf in leaves(value)):
-            problem = "this only stands for a secret: leave the key out to keep the present one"
+            problem = "this is a placeholder of a secret: omit the key to keep the current value"
             raise self.refuse(item, "data", f"{key}: {problem}")
 
     def plan(
@@ -183,7 +183,7 @@ class BlockDocument(Kind):
         return of_found + of_schema
 
     def _declare(self, client: Client, item: Mapping[str, Any], secrets: Sequence[str]) -> None:
-        """What of the item may be printed, and what not."""
+        """Record the secret and the public values of the item."""
         data = item.get("data") or {}
         hidden: list[Any] = []
         replaced(data, secrets, lambda _location, value: hidden.append(value))
@@ -222,8 +222,8 @@ class BlockDocument(Kind):
             return kept
         secrets = ", ".join(".".join(str(step) for step in place) for place in places)
         client.remarks.warn(
-            f"{self.title(item)}: this server hides {secrets}, so it is written without a comparison; "
-            "hidden_secrets=keep leaves it"
+            f"{self.title(item)}: this server hides {secrets}, so the block is written without a comparison. To keep "
+            "the secrets of the server, set hidden_secrets=keep."
         )
         return data
 
@@ -231,7 +231,7 @@ class BlockDocument(Kind):
         known = fields.get("properties") or {}
         for key in data:
             close = [] if key in known else difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-            if close:  # the server would keep it, and the block would not see it
+            if close:  # the server would store it, but the block would not use it
                 raise self.refuse(item, "data", f"the type has no {key!r}: did you mean {close[0]!r}?")
         for key in fields.get("required") or ():
             if key not in data:

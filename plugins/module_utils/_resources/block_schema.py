@@ -130,7 +130,7 @@ class BlockSchema(Kind):
             raise self.refuse(item, "version", "must not be empty")
         owner = (item.get("fields") or {}).get("block_type_slug", item["block_type"])
         if owner != item["block_type"]:
-            raise self.refuse(item, "fields", f"block_type_slug is another type: {owner!r}")
+            raise self.refuse(item, "fields", f"block_type_slug is that of another block type: {owner!r}")
 
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
@@ -153,7 +153,7 @@ class BlockSchema(Kind):
     def _check_what_cannot_change(
         self, item: Mapping[str, Any], found: Mapping[str, Any], current: Mapping[str, Any], wanted: Mapping[str, Any]
     ) -> None:
-        problem = "differ from those of the schema with this version, which cannot be changed: use another version"
+        problem = "differ from those of the schema with this version. A schema cannot be changed: use another version"
         if not same(current["capabilities"], wanted.get("capabilities", current["capabilities"])):
             raise self.refuse(item, "capabilities", problem)
         if item.get("fields") and secret_fields(item["fields"]) != secret_fields(found["fields"]):
@@ -164,9 +164,11 @@ class BlockSchema(Kind):
     ) -> None:
         count = len(self._of_version(client, item))
         if count > 1 and not item.get("fields"):
-            raise self.refuse(item, "version", f"{count} schemas have it: give the fields of the one to delete")
+            raise self.refuse(
+                item, "version", f"{count} schemas have this version: set fields to those of the schema to delete"
+            )
         if found and found["block_type"]["is_protected"]:
-            raise self.refuse(item, "block_type", "is one of the server's own, whose schemas cannot be deleted")
+            raise self.refuse(item, "block_type", "is a built-in type of the server, whose schemas cannot be deleted")
 
     # Writing
 

@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 
 SLUG = re.compile(r"[a-z0-9-]+")
-SHOWN = 5  # names in a refusal
+SHOWN = 5  # names in an error message
 
 
 def check_slug(kind: Kind, item: Mapping[str, Any], option: str) -> None:
@@ -78,9 +78,9 @@ class BlockType(Kind):
     ) -> ChangeSet:
         steps = super().plan(client, item, found, state)
         if steps.action == "create" and item["name"].lower().startswith("prefect"):
-            raise self.refuse(item, "name", "names that start with 'prefect' are the server's own: use another name")
+            raise self.refuse(item, "name", "the server reserves names that start with 'prefect': use another name")
         if steps.changed and found and found["is_protected"]:
-            problem = "is one of the server's own types, which cannot be deleted and are reset when it starts"
+            problem = "is a built-in type. The server rejects its deletion and resets it when it starts"
             raise self.refuse(item, "slug", problem)
         return steps
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Slots of a concurrency limit that nobody holds any more: releasing them."""
+"""Release of the slots of a concurrency limit whose holders no longer exist."""
 
 from __future__ import annotations
 

@@ -220,12 +220,14 @@ class Deployment(Flow):
                 DEPLOYMENT_SCHEDULE.delete(client, current, current)
 
     def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
-        """Old servers accept a request to clear these, and do nothing."""
+        """Reject clearing options that old servers ignore silently."""
         cleared = [option for option in ("work_pool", "job_variables") if steps.changes.get(option, True) in (None, {})]
         found = self.find(client, item) if cleared else None
         for option in cleared if found else ():
             if self.view(found or {})[option]:
-                raise self.refuse(item, option, "this version of Prefect cannot clear it: give a value, or upgrade")
+                raise self.refuse(
+                    item, option, "this version of Prefect cannot clear it: set a value, or upgrade Prefect"
+                )
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         if found["global_concurrency_limit_id"]:
@@ -233,7 +235,7 @@ class Deployment(Flow):
         super().delete(client, item, found)
 
     def _let_go(self, client: Client, found: Mapping[str, Any], steps: ChangeSet) -> None:
-        """Leave the present limit first: with a shared one in place the server changes or deletes that one."""
+        """Detach a shared limit first, because the server would change or delete it."""
         if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
             return
         if found["global_concurrency_limit_id"]:

@@ -111,7 +111,7 @@ class DeploymentSchedule(Kind):
         before = type_of(found) if found else None
         now = next((part for part in TYPES if item.get(part) is not None), before)
         if now is None:
-            raise self.refuse(item, "cron", f"one of {', '.join(TYPES)} is needed to create the schedule")
+            raise self.refuse(item, "cron", f"the creation of a schedule requires one of {', '.join(TYPES)}")
         for part, owner in (("anchor_date", "interval"), ("day_or", "cron")):
             if item.get(part) is not None and now != owner:
                 raise self.refuse(item, part, f"belongs to a schedule with {owner}, not with {now}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Running deployments and looking at runs."""
+"""Start runs of deployments, and read runs."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def create(client: Client, deployment_id: str, wish: Mapping[str, Any]) -> dict[
 
 
 def wait(client: Client, runs: Sequence[dict[str, Any]], timeout: float) -> list[dict[str, Any]]:
-    """The runs as they have ended, or as they are when the time is over."""
+    """Return the runs after their end, or their state after the timeout."""
     end = time.monotonic() + timeout
     latest = {run["id"]: run for run in runs}
     for look in itertools.count():
@@ -136,7 +136,7 @@ def judge(client: Client, runs: Sequence[Mapping[str, Any]], result: Mapping[str
 
 
 def last_logs(client: Client, run: Mapping[str, Any]) -> list[str]:
-    """To explain a failure, which therefore never hides behind one of reading the log.
+    """Return the log of a failed run. An error while reading it does not replace the error of the run.
 
     A run reports its last state before it sends the end of its log, which says why.
     """

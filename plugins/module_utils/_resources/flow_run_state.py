@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Setting the state of many flow runs: cancelling them, or declaring those dead that nobody looks after any more."""
+"""Set the state of many flow runs: cancel them, or mark lost runs as crashed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OPTIONS: dict[str, Any] = {
     "max_count": {"type": "int", "default": 50},
 }
 BULK = 50  # the server's own maximum
-NO_SUCH_ROUTE = (404, 405)  # what a server says that cannot set states in bulk
+NO_SUCH_ROUTE = (404, 405)  # status of a server that does not support bulk requests
 
 
 def set_states(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,9 @@ def set_states(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     found = list(itertools.islice(matching(client, options), options["max_count"] + 1))
     if len(found) > options["max_count"]:
         some = ", ".join(run["name"] for run in found[:3])
-        problem = f"more than {options['max_count']} runs match, {some} for example: narrow the filter, or allow more"
+        problem = (
+            f"more than {options['max_count']} runs match, {some} for example: narrow the filter, or raise max_count"
+        )
         raise PrefectError(f"max_count: {problem}", option="max_count")
     reasons: dict[str, str] = {}
     after = found
@@ -60,7 +62,7 @@ def set_states(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     stuck = [run for run in result["flow_runs"] if run["id"] in reasons and run["state_name"] == run["previous_state"]]
     if stuck:
         first = f"{stuck[0]['name']!r} is still {stuck[0]['state_name']}: {reasons[stuck[0]['id']]}"
-        raise PrefectError(f"{len(stuck)} of {len(found)} runs did not take the state: {first}", **result)
+        raise PrefectError(f"The state of {len(stuck)} of {len(found)} runs was not changed: {first}", **result)
     return result
 
 
@@ -76,7 +78,7 @@ def matching(client: Client, options: Mapping[str, Any]) -> Iterator[dict[str, A
 
 
 def write(client: Client, ids: Sequence[str], options: Mapping[str, Any]) -> dict[str, str]:
-    """Set the state; why the server has not done so, by the ids of the runs that it tells it of."""
+    """Set the state, and return the reasons of rejected changes by run id."""
     state = {"type": options["state"], "name": options["state_name"], "message": options["state_message"]}
     wish = {"state": {name: value for name, value in state.items() if value}, "force": options["force"]}
     results: list[dict[str, Any]] = []

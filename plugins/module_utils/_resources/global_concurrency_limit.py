@@ -39,7 +39,7 @@ class GlobalConcurrencyLimit(Kind):
         check_name(self, item)
         for prefix, owner in OWNED_BY_OTHERS.items():
             if item["name"].startswith(prefix):
-                raise self.refuse(item, "name", f"names with {prefix!r} belong to the server: use {owner}")
+                raise self.refuse(item, "name", f"the server reserves names that start with {prefix!r}: use {owner}")
         check_limit(self, item, "limit")
         check_limit(self, item, "slot_decay_per_second")
 

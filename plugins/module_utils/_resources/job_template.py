@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The base job template of a work pool, made from the server's default one."""
+"""The base job template of a work pool, derived from the default template of the server."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def job_template(
 
 
 def template_options(default: Mapping[str, Any] | None, template: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that make this template from the default one; the whole template where no others can."""
+    """Return the options that derive this template from the default one, or the complete template."""
     if not default:
         return {"base_job_template": template}
     variables = {
@@ -94,7 +94,7 @@ def patch_between(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[st
 
 
 def undeclared(template: Mapping[str, Any]) -> list[str]:
-    """Placeholders in job_configuration that variables.properties does not declare: the server refuses them."""
+    """Return placeholders in job_configuration that variables.properties does not declare. The server rejects them."""
     used = set(PLACEHOLDER.findall(json.dumps(template.get("job_configuration", {}))))
     declared = template.get("variables", {}).get("properties", {})
     return sorted(name for name in used if name not in declared and not name.startswith(SERVER_SIDE))

@@ -39,7 +39,7 @@ class Variable(Kind):
             raise self.refuse(item, "name", problem)
         length = len(json.dumps(item.get("value"), ensure_ascii=False, separators=(",", ":")).encode())
         if length > LONGEST:
-            raise self.refuse(item, "value", f"has {length} bytes as JSON, and the server takes {LONGEST} at most")
+            raise self.refuse(item, "value", f"has {length} bytes as JSON, but the limit of the server is {LONGEST}")
 
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return ["name", item["name"]]
@@ -54,7 +54,7 @@ class Variable(Kind):
         if state == "present" and item.get("value") and SECRET_NAME.search(item["name"]):
             client.remarks.warn(
                 f"{self.title(item)} looks like a secret, but every client of the API can read variables: "
-                "keep secrets in a block_document"
+                "store secrets in a block_document"
             )
         return super().plan(client, item, found, state)
 

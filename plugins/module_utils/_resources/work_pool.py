@@ -89,7 +89,7 @@ class WorkPool(Kind):
         check_name(self, item)
         check_limit(self, item, "concurrency_limit")
         if item["name"].lower().startswith("prefect") and set(item) - {"name", "paused", "concurrency_limit"}:
-            raise self.refuse(item, "name", "names that start with 'prefect' are the server's own: use another name")
+            raise self.refuse(item, "name", "the server reserves names that start with 'prefect': use another name")
         self._check_queues(item)
 
     def _check_queues(self, item: Mapping[str, Any]) -> None:
@@ -101,9 +101,13 @@ class WorkPool(Kind):
         if len(set(names)) < len(names):
             raise self.refuse(item, "queues", f"names must be unique, not {names}")
         if len(set(priorities)) < len(priorities):
-            raise self.refuse(item, "queues", f"the server keeps priorities unique in a pool, unlike {priorities}")
+            raise self.refuse(item, "queues", f"priorities must be unique in a pool, not {priorities}")
         if priorities and len(priorities) < len(queues):
-            raise self.refuse(item, "queues", "give each queue a priority, or none: then their order decides")
+            raise self.refuse(
+                item,
+                "queues",
+                "set the priority of every queue or of none. Without priorities, the order of the list decides",
+            )
 
     def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
         queues = client.pages("work_pools", found["name"], "queues", "filter")
@@ -153,8 +157,8 @@ class WorkPool(Kind):
                 if item.get("job") or item.get("job_manifest_patch"):
                     known = ", ".join(sorted(default_templates(client)))
                     raise self.refuse(
-                        item, "type", f"the server knows no default template of {pool_type!r}, only of {known}: "
-                        "give base_job_template"
+                        item, "type", f"the server has no default template for {pool_type!r}, only for {known}: "
+                        "set base_job_template"
                     )  # fmt: skip
                 template = {}
         if template and not (template.get("job_configuration") and template.get("variables")):
@@ -178,7 +182,7 @@ class WorkPool(Kind):
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
     ) -> ChangeSet:
         if state == "absent" and item["name"].lower().startswith("prefect"):
-            raise self.refuse(item, "name", "pools whose name starts with 'prefect' cannot be deleted")
+            raise self.refuse(item, "name", "the server does not delete pools whose names start with 'prefect'")
         return super().plan(client, item, found, state)
 
     def fresh(self) -> dict[str, Any]:

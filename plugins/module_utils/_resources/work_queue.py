@@ -80,7 +80,9 @@ class WorkQueue(Kind):
 
     def delete(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         if item["name"] == "default":
-            raise self.refuse(item, "name", "every pool keeps its queue 'default': pause it instead (paused: true)")
+            raise self.refuse(
+                item, "name", "the queue 'default' of a pool cannot be deleted: pause it instead (paused: true)"
+            )
         super().delete(client, item, found)
 
 

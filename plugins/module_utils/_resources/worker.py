@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Workers: they register themselves, so they can only be looked at and forgotten."""
+"""Workers. They register themselves, so they can only be listed and deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPTIONS: dict[str, Any] = {
     "max_count": {"type": "int", "default": 100},
     "state": {"type": "str", "choices": ["absent"], "required": True},
 }
-MISSED = 3  # intervals without a heartbeat after which the server, too, takes a worker for offline
+MISSED = 3  # intervals without a heartbeat after which the server marks a worker as offline
 INTERVAL = 30  # seconds, the default of Prefect
 
 
@@ -53,7 +53,7 @@ def forget(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module worker."""
     found = [one for one in workers(client, options["work_pool"], options["name"]) if matches(one, options)]
     if len(found) > options["max_count"]:
-        problem = f"{len(found)} workers match, more than {options['max_count']}: narrow the filter, or allow more"
+        problem = f"{len(found)} workers match, more than {options['max_count']}: narrow the filter, or raise max_count"
         raise PrefectError(f"max_count: {problem}", option="max_count", workers=found)
     for worker in () if client.read_only else found:
         client.call("DELETE", "work_pools", worker["work_pool"], "workers", worker["name"], missing_ok=True)

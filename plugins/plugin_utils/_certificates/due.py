@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The certificates that have to be made."""
+"""The certificates that have to be created or renewed."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def _host_is_due(directory: Path, host: str, names: Sequence[str], days: float, 
 
 
 def certificates_due(hosts: Mapping[str, Sequence[str]], directory: str, days: float) -> list[str]:
-    """Return what has to be made, the authority first."""
+    """Return the certificates to create, that of the authority first."""
     if not AVAILABLE:
         raise AnsibleFilterError(
-            "prefect_tls: the control host lacks cryptography 42 or newer. Install it with pip, beside Ansible."
+            "prefect_tls: the control host lacks cryptography 42 or newer. Install it with pip in the Python "
+            "environment of Ansible."
         )
     place = Path(directory)
     authority = _text(place / f"{AUTHORITY}.crt")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The names that a certificate is for."""
+"""The subject alternative names of certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.r
 
 
 def certificate_names(host: str, hostvars: Mapping[str, Mapping[str, Any]], urls: Sequence[str] = ()) -> list[str]:
-    """Return what a certificate of C(host) has to be for."""
+    """Return the subject alternative names of a certificate of C(host)."""
     named = [address_of(host, hostvars), *(hostvars[host].get("prefect_tls_names") or [])]
     named += [urlsplit(url).hostname or "" for url in urls]
     return list(dict.fromkeys(canonical(str(name)) for name in named if name))

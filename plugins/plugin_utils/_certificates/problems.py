@@ -18,16 +18,16 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem
 
 _OPTIONS = {part: f"prefect_tls_{part}" for part in ("certificate", "key", "authority")}
 _REMEDIES = {
-    "certificate": "Name a certificate of that authority, with those that lead to it, for the addresses of this host.",
-    "key": "Name the private key of the certificate, without a passphrase. The file may be encrypted by Ansible Vault.",
-    "authority": "Name the file with the certificate of the authority.",
+    "certificate": "Set it to a certificate of the CA for the addresses of this host, with all intermediate ones.",
+    "key": "Set it to the private key of the certificate, without a passphrase. Ansible Vault may encrypt the file.",
+    "authority": "Set it to the file with the CA certificate.",
 }
 
 
 def certificate_problems(
     files: Mapping[str, str], names: Sequence[str], options: Mapping[str, str] | None = None
 ) -> list[Problem]:
-    """Return what stands against using a certificate."""
+    """Return the problems with a certificate."""
     options = options or _OPTIONS
     missing = [part for part in _OPTIONS if not files[part]]
     if missing:
@@ -37,10 +37,14 @@ def certificate_problems(
         ]
     if not AVAILABLE:
         return [
-            problem("prefect_tls", "The control host lacks cryptography 42.", "Install it with pip, beside Ansible.")
+            problem(
+                "prefect_tls",
+                "The control host lacks cryptography 42.",
+                "Install it with pip in the environment of Ansible.",
+            )
         ]
     faults = certificate_faults(files["certificate"], files["authority"], names, key=files["key"])
-    return [problem(options[part], f"What it names {fault}.", _REMEDIES[part]) for part, fault in faults]
+    return [problem(options[part], f"The content of the file {fault}.", _REMEDIES[part]) for part, fault in faults]
 
 
 _OPTION = "prefect_tls_directory"
@@ -52,7 +56,7 @@ def _writable(place: Path) -> bool:
 
 
 def authority_problems(due: Sequence[str], directory: str) -> list[Problem]:
-    """Return what stands against making C(due)."""
+    """Return the problems that keep the role from creating the certificates C(due)."""
     place = Path(directory)
     if not due:
         return []
@@ -61,12 +65,12 @@ def authority_problems(due: Sequence[str], directory: str) -> list[Problem]:
         found.append(
             problem(
                 _OPTION,
-                f"{', '.join(due)} needs a new certificate, and {place}/authority.key is missing.",
-                "Put it back. If it is lost, remove authority.crt, too: the next run makes another authority.",
+                f"{', '.join(due)} needs a new certificate, but {place}/authority.key is missing.",
+                "Restore the file. If it is lost, remove authority.crt: the next run creates another authority.",
             )
         )
     if not _writable(place):
         found.append(
-            problem(_OPTION, f"{place} cannot be written on the control host.", "Set it to a directory that can.")
+            problem(_OPTION, f"{place} is not writable on the control host.", "Set it to a writable directory.")
         )
     return found

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a certificate. Needs cryptography 42, of which ansible-core needs any version."""
+"""Problems with a certificate. Requires cryptography 42; ansible-core accepts any version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
 
 
 def certificates_of(text: str) -> list[x509.Certificate]:
-    """Return the certificates in a PEM text, the owner's first; none where it is not PEM."""
+    """Return the certificates in a PEM text, the leaf certificate first; an empty list if it is not PEM."""
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except ValueError:
@@ -28,13 +28,13 @@ def certificates_of(text: str) -> list[x509.Certificate]:
 
 
 def ends_in_days(certificate: x509.Certificate) -> float:
-    """Return how long a certificate is still good for."""
+    """Return the remaining days of a certificate."""
     left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc)
     return left.total_seconds() / 86400
 
 
 def names_of(certificate: x509.Certificate) -> set[str]:
-    """Return the names and addresses that a certificate is for."""
+    """Return the subject alternative names of a certificate."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -44,7 +44,7 @@ def names_of(certificate: x509.Certificate) -> set[str]:
 
 
 def canonical(name: str) -> str:
-    """Return a name or an address as it is compared."""
+    """Return the canonical form of a name or an address."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
@@ -52,7 +52,7 @@ def canonical(name: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Return whether it is an address and no name."""
+    """Return whether C(name) is an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -73,7 +73,7 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def trusted(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> bool:
-    """Return whether a chain, the owner's certificate first, ends at one of the authorities."""
+    """Return whether a chain, the leaf certificate first, ends at one of the authorities."""
     current, rest = chain[0], list(chain[1:])
     while not any(_issued_by(current, authority) for authority in authorities):
         following = next((issuer for issuer in rest if _issued_by(current, issuer)), None)
@@ -85,11 +85,11 @@ def trusted(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certif
 
 
 def _same_key(certificate: x509.Certificate, key: str) -> str:
-    """Return what is wrong with the key."""
+    """Return the problem with the key, an empty string if there is none."""
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
     except TypeError:
-        return "has a passphrase, which processes that read it cannot enter"
+        return "has a passphrase, which the processes cannot enter"
     except ValueError:
         return "is not a private key in PEM"
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -100,7 +100,7 @@ def _same_key(certificate: x509.Certificate, key: str) -> str:
 def _time(certificate: x509.Certificate, days: float) -> Iterator[str]:
     left = ends_in_days(certificate)
     if left <= 0:
-        yield f"has expired {-left:.0f} days ago"
+        yield f"expired {-left:.0f} days ago"
     elif left <= days:
         yield f"expires in {left:.0f} days"
     if certificate.not_valid_before_utc > datetime.datetime.now(datetime.timezone.utc):
@@ -110,7 +110,7 @@ def _time(certificate: x509.Certificate, days: float) -> Iterator[str]:
 def certificate_faults(
     certificate: str, authority: str, names: Sequence[str], *, key: str = "", days: float = 0
 ) -> list[tuple[str, str]]:
-    """Return what is wrong, each with which of C(certificate), C(key) and C(authority) it is about."""
+    """Return the problems, each with the part it applies to: C(certificate), C(key) or C(authority)."""
     chain, authorities = certificates_of(certificate), certificates_of(authority)
     if not chain:
         return [("certificate", "is not a certificate in PEM")]
@@ -119,9 +119,9 @@ def certificate_faults(
     faults = [("certificate", fault) for fault in _time(chain[0], days)]
     lacking = [name for name in names if not _covers(names_of(chain[0]), canonical(name))]
     if lacking:
-        faults.append(("certificate", f"is not for {', '.join(lacking)}"))
+        faults.append(("certificate", f"does not contain the names {', '.join(lacking)}"))
     if not trusted(chain, authorities):
-        faults.append(("certificate", "is not of the authority"))
+        faults.append(("certificate", "is not issued by the CA"))
     faults += [("authority", fault) for found in authorities for fault in _time(found, 0)]
     if key and (fault := _same_key(chain[0], key)):
         faults.append(("key", fault))

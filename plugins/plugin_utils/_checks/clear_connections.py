@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What crosses a network in clear."""
+"""Unencrypted connections of a deployment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEDY = "Set prefect_tls to authority or to files."
 
 
 def _elsewhere(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """Return the sources that have a target other than themselves. Who has none knows only an address of others."""
+    """Return the sources that have a target other than themselves. Without targets, the target is external."""
     return [source for source in dict.fromkeys(sources) if not targets or any(target != source for target in targets)]
 
 
@@ -34,7 +34,7 @@ def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
     clients = _elsewhere([*v["prefect_pgbouncer_hosts"], *v["prefect_services_hosts"]], own[:1])
     ours = v["prefect_platform"] == "host" and own
     if v["prefect_platform"] == "kubernetes" and own:
-        return  # does not leave the cluster
+        return  # the connections stay in the cluster
     yield from _said(
         "prefect_tls" if ours else "prefect_database_ssl_mode",
         "Connections to PostgreSQL do not verify the server, and are encrypted only if the server offers TLS",
@@ -102,7 +102,7 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def clear_connections(variables: Mapping[str, Any]) -> list[Problem]:
-    """Return what is not encrypted and verified."""
+    """Return the connections that are not encrypted or not verified."""
     found = [*_database(variables), *_redis(variables)]
     if variables["prefect_platform"] == "kubernetes":
         return [*found, *_cluster(variables)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is wrong with a cluster, before anything is put there."""
+"""Problems with a cluster, found before the first change."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import amount
 
-OLDEST_MINOR = 30  # the first one whose preStop hooks can sleep, which the API's pods do
+OLDEST_MINOR = 30  # the first version with the sleep action of preStop hooks, which the API's pods use
 ADMISSION_API = "admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 _LEVEL_LABEL = "pod-security.kubernetes.io/enforce"
 _LEVELS = ("privileged", "baseline", "restricted")
-_AUTOSCALE = "set prefect_nodes_autoscale to true where nodes come by themselves"
+_AUTOSCALE = "set prefect_nodes_autoscale to true if an autoscaler adds nodes"
 _QUOTA_NAMES = {
     "cpu": "requests.cpu",
     "memory": "requests.memory",
@@ -34,7 +34,7 @@ def _version(cluster: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_kubeconfig",
             f"Kubernetes {cluster['version']} is older than 1.{OLDEST_MINOR}.",
-            "Upgrade the cluster, or name another one.",
+            "Upgrade the cluster, or use another one.",
         )
 
 
@@ -46,9 +46,9 @@ def _permissions(cluster: Mapping[str, Any]) -> Iterator[Problem]:
             f"The credentials are not permitted to {entry}{'' if in_namespace else ' in the whole cluster'}.",
             "Grant the permission, for example with the ClusterRole admin in the namespace, or use other credentials."
             if in_namespace
-            else "Grant it that, or use another login. With prefect_create_namespaces and prefect_admission_policies: "
-            "false, and with process pools that do not follow their backlog in PostgreSQL, it needs nothing there. An "
-            "administrator then makes namespaces and policies with cluster.yml.",
+            else "Grant the permission, or use other credentials. No cluster-wide permission is needed if "
+            "prefect_create_namespaces and prefect_admission_policies are false, and if no process pool scales by its "
+            "backlog in PostgreSQL. An administrator then creates namespaces and policies with cluster.yml.",
         )
 
 
@@ -68,7 +68,7 @@ def _namespaces(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterato
             )
         for secret in found["missing_secrets"]:
             if secret not in needs["pull_secrets"] and name != needs["namespace"]:
-                continue  # only pods of the instance and its Ingress use it
+                continue  # only pods and the Ingress of the instance use it
             yield problem(
                 _secret_option(secret, needs),
                 f"The Secret {secret} does not exist in the namespace {name}.",
@@ -82,12 +82,14 @@ def _storage(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[P
     wanted = needs["storage_class"]
     known = ", ".join(cluster["storage_classes"]) or "none"
     if wanted and wanted not in cluster["storage_classes"]:
-        yield problem("prefect_storage_class", f"The storage class {wanted} does not exist.", f"There are: {known}.")
+        yield problem(
+            "prefect_storage_class", f"The storage class {wanted} does not exist.", f"Set it to one of: {known}."
+        )
     if not wanted and not cluster["default_storage_class"]:
         yield problem(
             "prefect_storage_class",
-            "PostgreSQL and Redis need volumes, and no storage class is the default one.",
-            f"Set it to one of: {known}; or use a PostgreSQL and a Redis that others run (prefect_database_host, "
+            "PostgreSQL and Redis need volumes, but the cluster has no default storage class.",
+            f"Set it to one of: {known}; or use an external PostgreSQL and Redis (prefect_database_host, "
             "prefect_redis_url).",
         )
 
@@ -108,14 +110,15 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
     if needs["admission_policies"] and ADMISSION_API not in cluster["apis"]:
         yield problem(
             "prefect_admission_policies",
-            "The cluster has no ValidatingAdmissionPolicy, so nothing limits what the Jobs of runs refer to.",
-            "Enable that API, which Kubernetes has since 1.30; or set it to false, and keep out of "
-            "prefect_jobs_namespace what flow code may not read.",
+            "The cluster has no ValidatingAdmissionPolicy, so the Jobs of runs could use every Secret of their "
+            "namespace.",
+            "Enable that API, which Kubernetes 1.30 introduced. Or set the option to false, and keep no Secrets in "
+            "prefect_jobs_namespace that flow code must not read.",
         )
     if needs["cloudnative_pg"] and "postgresql.cnpg.io/v1" not in cluster["apis"]:
         yield problem(
             "prefect_postgres_kind",
-            "It is cloudnative_pg, but the cluster does not have this operator.",
+            "It is cloudnative_pg, but the cluster does not have the operator CloudNativePG.",
             "Install CloudNativePG, set it to statefulset, or use an external PostgreSQL (prefect_database_host).",
         )
     if needs["http_route"] and "gateway.networking.k8s.io/v1" not in cluster["apis"]:
@@ -127,8 +130,8 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
     if needs["http_route"] and not needs["gateway_parent"].get("name"):
         yield problem(
             "prefect_gateway_parent",
-            "It names no Gateway, and an HTTPRoute without a Gateway receives no requests.",
-            "Set its name, and its namespace where that is another one; or set prefect_gateway_kind to ingress.",
+            "It contains no name of a Gateway, and an HTTPRoute without a Gateway receives no requests.",
+            "Set its name, and its namespace if it is another one; or set prefect_gateway_kind to ingress.",
         )
 
 
@@ -137,26 +140,27 @@ def _pod_security(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Itera
     for name, found in cluster["namespaces"].items():
         labels = found.get("labels") or {}
         level = labels.get(_LEVEL_LABEL, _LEVELS[0])
-        ours = labels.get(INSTANCE_LABEL) == needs["instance"]  # then the label is set here
+        ours = labels.get(INSTANCE_LABEL) == needs["instance"]  # then the playbook sets the label
         if found["exists"] and not ours and level in _LEVELS and _LEVELS.index(level) < _LEVELS.index(wanted):
             yield problem(
                 "prefect_pod_security",
-                f"The namespace {name} enforces the Pod Security level {level}, which is weaker than {wanted}.",
-                f"Give it the label {_LEVEL_LABEL}={wanted}, or set prefect_pod_security to {level}.",
+                f"The namespace {name} enforces the Pod Security Standard {level}, which is less restrictive than "
+                f"{wanted}.",
+                f"Set its label {_LEVEL_LABEL}={wanted}, or set prefect_pod_security to {level}.",
             )
 
 
 def _amounts(
     pods: Iterable[Mapping[str, Any]], name: str, defaults: Mapping[str, Any] = MappingProxyType({})
 ) -> list[tuple[Mapping[str, Any], float]]:
-    """Return how much of requests.cpu, or another amount that Kubernetes counts, each entry needs in all."""
+    """Return the total of a resource, such as requests.cpu, that each entry needs."""
     kind, _dot, resource = name.partition(".")
     if name == "pods":
         return [(entry, float(entry["count"])) for entry in pods]
     amounts = []
     for entry in pods:
         resources = entry["resources"] or {}
-        # A limit without a request is a request, too.
+        # Kubernetes uses a limit as the request if no request is set.
         own = {**(defaults.get(kind) or {}), **(resources.get("limits") or {}), **(resources.get(kind) or {})}
         amounts.append((entry, int(entry["count"]) * (amount(own.get(resource)) or 0)))
     return amounts
@@ -182,12 +186,12 @@ def _quotas(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Pr
                         largest["option"],
                         f"The quota of the namespace {namespace} allows {allowed} of {given}, and the pods of this "
                         f"instance need {_shown(total, name)}.",
-                        f"Raise the quota, or ask for less: most is for {largest['what']}.",
+                        f"Raise the quota, or lower the requests. The largest part is for {largest['what']}.",
                     )
                 for entry in (entry for entry, needed in amounts if not needed):
                     yield problem(
                         entry["option"],
-                        f"The quota of the namespace {namespace} counts {given}, so each pod has to state it, and "
+                        f"The quota of the namespace {namespace} limits {given}, so each pod must set it, and "
                         f"{entry['what']} does not.",
                         f"Set {name.partition('.')[2]} in its {name.partition('.')[0]}.",
                     )
@@ -196,7 +200,7 @@ def _quotas(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Pr
 def _capacity(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Problem]:
     nodes = cluster.get("nodes") or {}
     if not nodes.get("count") or needs["nodes_autoscale"]:
-        return  # the login may not look at nodes, or they come when pods need them
+        return  # the credentials cannot list nodes, or an autoscaler adds nodes
     for name, unit, most, total in (
         ("requests.cpu", 1, nodes["most_cpu"], nodes["cpu"]),
         ("requests.memory", 2**20, nodes["most_memory_mb"], nodes["memory_mb"]),
@@ -208,9 +212,9 @@ def _capacity(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[
             if each > most * unit:
                 yield problem(
                     entry["option"],
-                    f"One pod of {entry['what']} asks for {_shown(each, name)} of {name}, and the largest node has "
+                    f"One pod of {entry['what']} needs {_shown(each, name)} of {name}, but the largest node has "
                     f"{_shown(most * unit, name)}.",
-                    f"Ask for less, add a larger node, or {_AUTOSCALE}.",
+                    f"Lower the requests, add a larger node, or {_AUTOSCALE}.",
                 )
                 return
         needed = sum(amount for _entry, amount in amounts)
@@ -218,14 +222,14 @@ def _capacity(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[
             largest = max(amounts, key=lambda pair: pair[1])[0]
             yield problem(
                 largest["option"],
-                f"The pods of this instance, runs included, ask for {_shown(needed, name)} of {name} in all, and the "
+                f"The pods of this instance and its runs need {_shown(needed, name)} of {name} in total, but the "
                 f"{nodes['count']:.0f} node(s) have {_shown(total * unit, name)}.",
-                f"Add nodes, ask for less (most is for {largest['what']}), or {_AUTOSCALE}.",
+                f"Add nodes, lower the requests (the largest part is for {largest['what']}), or {_AUTOSCALE}.",
             )
 
 
 def cluster_problems(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> list[Problem]:
-    """Return what the cluster lacks."""
+    """Return the problems with the cluster."""
     return [
         *_version(cluster),
         *_permissions(cluster),

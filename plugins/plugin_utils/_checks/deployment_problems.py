@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is wrong with an inventory, before any machine is touched."""
+"""Problems with an inventory, found before the first change."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def _version(v: Mapping[str, Any]) -> Iterator[Problem]:
     if version not in known:
         yield problem(
             "prefect_version",
-            f"{version} is not a version that this collection knows how to deploy.",
+            f"{version} is not a version that this collection can deploy.",
             f"Set it to one of: {', '.join(known)}.",
         )
 
 
 def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
-    """Return how many workers a pool may get: machines have a fixed number."""
+    """Return the maximum number of workers of a pool. On hosts, the number is fixed."""
     return most_workers(pool) if v["prefect_platform"] == "kubernetes" else worker_count(pool)
 
 
@@ -109,8 +109,8 @@ def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
     elif "sentinel" not in scheme and not _has_good_port(url):
         yield problem(
             "prefect_redis_url",
-            "What stands between the host and the database is not a port, perhaps because the password is not encoded.",
-            "Make the URL with the filter selfhosted.prefect.redis_url, which encodes it.",
+            "It contains an invalid port, possibly because the password is not percent-encoded.",
+            "Create the URL with the filter selfhosted.prefect.redis_url, which encodes the password.",
         )
     elif v["prefect_redis_ca"]:
         yield from _redis_ca(str(v["prefect_redis_ca"]), url)
@@ -124,7 +124,7 @@ def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
 def _has_good_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
-    except ValueError:  # whose text may be a part of the password
+    except ValueError:  # its text may contain a part of the password
         return False
 
 
@@ -133,12 +133,12 @@ def _redis_ca(authority: str, url: str) -> Iterator[Problem]:
     if not url.startswith("rediss"):
         yield problem(
             option,
-            f"It is for TLS, and prefect_redis_url begins with {url.partition(':')[0]}://, which is none.",
-            "Begin that with rediss:// or rediss+sentinel://, or leave the authority out.",
+            f"It requires TLS, but prefect_redis_url starts with {url.partition(':')[0]}://.",
+            "Start prefect_redis_url with rediss:// or rediss+sentinel://, or remove prefect_redis_ca.",
         )
     if "ssl_ca_certs=" in url.partition("?")[2]:
         yield problem(
-            option, "prefect_redis_url names an authority, too, with ssl_ca_certs.", "Leave one of the two out."
+            option, "prefect_redis_url also contains a CA certificate, in ssl_ca_certs.", "Remove one of the two."
         )
     yield from _pem(option, authority)
 
@@ -148,7 +148,7 @@ def _pem(option: str, text: str) -> Iterator[Problem]:
         yield problem(
             option,
             "It is not PEM text.",
-            "Give it the text of the certificate, for example with lookup('ansible.builtin.file', 'authority.crt').",
+            "Set it to the text of the certificate, for example with lookup('ansible.builtin.file', 'authority.crt').",
         )
 
 
@@ -157,12 +157,12 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
     required.append(("prefect_redis_password", bool(v["prefect_redis_hosts"])))
     for option, needed in required:
         if needed and not v[option]:
-            yield problem(option, "It is empty.", "Set it, from Ansible Vault or another secret store.")
+            yield problem(option, "It is empty.", "Set it to a value from Ansible Vault or another secret store.")
     if not _REDIS_USER.fullmatch(str(v["prefect_redis_user"])) or v["prefect_redis_user"] == "default":
         yield problem(
             "prefect_redis_user",
-            f"{v['prefect_redis_user']!r} is no name for a user of its own.",
-            "Use letters, digits, dots, underscores and dashes, and not 'default', which Redis lets in no more.",
+            f"{v['prefect_redis_user']!r} is not a valid user name.",
+            "Use letters, digits, dots, underscores and dashes. Do not use 'default': the role disables this user.",
         )
     for option in _SECRETS:
         if any(character in str(v[option]) for character in "\n\r\0"):
@@ -174,20 +174,20 @@ def _secrets(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_api_auth_string",
             "It is not of the form user:password.",
-            "Write a user name, a colon and a password. The password may contain colons.",
+            "Use a user name, a colon and a password. The password may contain colons.",
         )
-    # A URL with a place for a password, and nothing there.
+    # A URL with an empty password.
     if not v["prefect_redis_hosts"] and redis_parts(str(v["prefect_redis_url"])).login.endswith(":"):
         yield problem(
             "prefect_redis_password",
             "prefect_redis_url contains an empty password.",
-            "Set the password, or take the part before the @ out of the URL of a Redis that asks for none.",
+            "Set the password. If Redis has no password, remove the part before the @ from the URL.",
         )
     yield from _anonymous(v)
 
 
 def _anonymous(v: Mapping[str, Any]) -> Iterator[Problem]:
-    """A forgotten login is empty, as one that nobody wants."""
+    """Reject missing credentials unless prefect_api_allow_anonymous is set."""
     if v["prefect_api_auth_string"] or v["prefect_api_allow_anonymous"]:
         return
     where = _in_cluster(v) if v["prefect_platform"] == "kubernetes" else _on_hosts(v)
@@ -195,13 +195,13 @@ def _anonymous(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_api_auth_string",
             f"It is empty, and the API is reachable {where}. Every client that reaches it can run commands.",
-            "Set it to user:password, from Ansible Vault or another secret store; or set prefect_api_allow_anonymous "
+            "Set it to user:password from Ansible Vault or another secret store, or set prefect_api_allow_anonymous "
             "to true if the API needs no credentials.",
         )
 
 
 def _in_cluster(v: Mapping[str, Any]) -> str:
-    """Say from where the API is reached."""
+    """Return the place from which clients can reach the API, as text."""
     if v["prefect_gateway_host"]:
         return f"under {v['prefect_gateway_host']} (prefect_gateway_host)"
     kind = v["prefect_gateway_service_type"]
@@ -217,7 +217,7 @@ def _on_hosts(v: Mapping[str, Any]) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only programs of the machine itself reach what listens there."""
+    """Return whether only programs of the same host can connect to the address."""
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:
@@ -234,7 +234,7 @@ def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:
         ("prefect_server_services_max_overflow", 0),
     ):
         if int(v[option]) < least:
-            why = " Prefect reads -1 as no limit at all." if option.endswith("max_overflow") else ""
+            why = " In Prefect, -1 means no limit." if option.endswith("max_overflow") else ""
             yield problem(option, f"{v[option]} is less than {least}.{why}", f"Set it to {least} or more.")
     budget = connection_budget(v)
     available = int(v["prefect_database_max_connections"])
@@ -256,13 +256,15 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
     groups, known = v["prefect_services_groups"], v["prefect_background_services"]
     option = "prefect_services_groups"
     if not groups:
-        yield problem(option, "It is empty, so nothing would run the background services.", "List one group at least.")
+        yield problem(
+            option, "It is empty, so no process would run the background services.", "List at least one group."
+        )
         return
     for name in (group["name"] for group in groups):
         if not GROUP.fullmatch(str(name)):
             yield problem(
                 f"{option}[].name",
-                f"{name!r} cannot be part of the name of a process.",
+                f"{name!r} is not valid in the name of a process.",
                 "Use lower-case letters, digits, dots, underscores and dashes, with a letter or a digit at both ends.",
             )
     for name in _duplicates(group["name"] for group in groups):
@@ -270,23 +272,24 @@ def _services(v: Mapping[str, Any]) -> Iterator[Problem]:
     listed = [service for group in groups for service in group.get("services") or []]
     for service in sorted(set(listed) - set(known)):
         yield problem(
-            f"{option}[].services", f"{service!r} is no background service.", f"Use names from: {', '.join(known)}."
+            f"{option}[].services", f"{service!r} is not a background service.", f"Use names from: {', '.join(known)}."
         )
     for service in _duplicates(listed):
-        yield problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in one of them.")
+        yield problem(f"{option}[].services", f"{service!r} is in two groups.", "List it in only one group.")
     open_groups = [group["name"] for group in groups if not group.get("services")]
     if len(open_groups) > 1:
         yield problem(
             f"{option}[].services",
-            f"The groups {', '.join(open_groups)} all lack a list of services and would run the same ones.",
-            "Leave the list out in one group only; it runs what the others do not list.",
+            f"The groups {', '.join(open_groups)} have no list of services and would run the same services.",
+            "Omit the list in only one group. This group runs the services that no other group lists.",
         )
     missing = sorted(set(known) - set(listed) - {"event_logger"})
     if not open_groups and missing:
         yield problem(
             f"{option}[].services",
             f"No group runs {', '.join(missing)}.",
-            "Add them to a group, or leave the list out in one group, which then runs all the others do not list.",
+            "Add them to a group, or omit the list in one group. This group runs the services that no other group "
+            "lists.",
         )
 
 
@@ -300,7 +303,7 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
     for bound in ("min", "max", "limit"):
         yield from _limit(f"{where}.workers.{bound}", workers.get(bound))
     if workers.get("max") is not None and int(workers["max"]) < worker_count(pool):
-        yield problem(f"{where}.workers.max", "It is below workers.min.", "Raise max or lower min.")
+        yield problem(f"{where}.workers.max", "It is less than workers.min.", "Raise max or lower min.")
     if pool.get("type") == "kubernetes":
         yield from _job(f"{where}.job", pool.get("job") or {})
     scaling = workers.get("autoscaling") or {}
@@ -328,7 +331,7 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             f"{where}.queues",
             "Some queues have a priority and some have none.",
-            "Give every queue one, or none: then their order decides.",
+            "Set the priority of every queue or of none. Without priorities, the order of the list decides.",
         )
 
 
@@ -365,7 +368,7 @@ def _limit(option: str, value: Any) -> Iterator[Problem]:
 
 
 def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
-    """Whoever may start a Job in a namespace reads every Secret there."""
+    """Check the namespaces of runs: whoever can create a Job in a namespace can read every Secret there."""
     if v["prefect_platform"] != "kubernetes":
         return
     for pool in v["prefect_work_pools"]:
@@ -378,9 +381,9 @@ def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
     if v["prefect_namespace"] in v["prefect_run_namespaces"] and not v["prefect_allow_shared_namespace"]:
         yield problem(
             "prefect_jobs_namespace",
-            f"Flow code would be in {v['prefect_namespace']}, where the Secrets of the server are, and read them.",
-            "Give it, and job.namespace and workers.namespaces of each pool, another one than prefect_namespace; or "
-            "set prefect_allow_shared_namespace to true if all flow code is trusted with them.",
+            f"Flow code would run in {v['prefect_namespace']} and could read the Secrets of the server there.",
+            "Set it, and job.namespace and workers.namespaces of each pool, to other namespaces than "
+            "prefect_namespace. Or set prefect_allow_shared_namespace to true if all flow code may read these Secrets.",
         )
 
 
@@ -403,7 +406,7 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
         if str(limit["name"]).startswith(_OWNED_BY_OTHERS):
             yield problem(
                 f"{where}.name",
-                f"Names with {' or '.join(_OWNED_BY_OTHERS)} at their beginning belong to the server.",
+                f"The server reserves names that start with {' or '.join(_OWNED_BY_OTHERS)}.",
                 "Rename it, or use prefect_tag_concurrency_limits for the limit of a tag.",
             )
         yield from _limit(f"{where}.limit", limit.get("limit"))
@@ -423,19 +426,20 @@ def _tls(v: Mapping[str, Any]) -> Iterator[Problem]:
     if v["prefect_tls"] != "none" and v["prefect_platform"] == "kubernetes":
         yield problem(
             "prefect_tls",
-            "It encrypts what hosts send to one another, and here the network of the cluster is between the pods.",
-            "Leave it at none, and have that network encrypt (WireGuard of Cilium or Calico), or a service mesh.",
+            "It encrypts connections between hosts. It has no effect on connections between pods.",
+            "Set it to none. Enable encryption in the cluster's network (WireGuard of Cilium or Calico), or use a "
+            "service mesh.",
         )
     if int(v["prefect_tls_renew_days"]) >= int(v["prefect_tls_days"]):
         yield problem(
             "prefect_tls_renew_days",
-            f"A certificate that is good for {v['prefect_tls_days']} days would be due immediately.",
+            f"A certificate that is valid for {v['prefect_tls_days']} days would be renewed in every run.",
             "Set it to less than prefect_tls_days.",
         )
 
 
 def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with the variables of a deployment."""
+    """Return the problems with the variables of a deployment."""
     checks = (
         _version,
         name_problems,

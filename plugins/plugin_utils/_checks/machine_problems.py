@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is wrong with a machine, before it is touched."""
+"""Problems with a host, found before the first change."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _system(host: Mapping[str, Any], supported: Sequence[str], python: str) -> I
         yield problem(
             "ansible_python_interpreter",
             f"Python {host['python']} is too old for this version of Prefect.",
-            f"Point it at Python {python} or newer.",
+            f"Set it to Python {python} or newer.",
         )
 
 
 def _is_ours(process: str, recorded: Sequence[str]) -> bool:
-    # Workers are numbered through all pools, so a new pool moves the ports of the others.
+    # Workers of all pools are numbered together, so a new pool changes the ports of other workers.
     worker = "worker-"
     return process in recorded or (process.startswith(worker) and any(name.startswith(worker) for name in recorded))
 
@@ -47,15 +47,15 @@ def _ports(host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> Itera
         elif first <= port <= last:
             yield problem(
                 option,
-                f"Port {port} for {process} is in the range {first}-{last} that the kernel gives to outgoing "
-                "connections, so it may be taken whenever the process starts.",
+                f"Port {port} for {process} is in the ephemeral port range {first}-{last}. An outgoing connection may "
+                "use it when the process starts.",
                 f"Use a port below {first}.",
             )
         elif port in host["listening_ports"] and not _is_ours(process, host["processes"]):
             yield problem(
                 option,
                 f"Port {port} for {process} is in use by another program on this host.",
-                f"Stop that program (ss -ltnp 'sport = :{port}' names it) or use another port.",
+                f"Stop that program (ss -ltnp 'sport = :{port}' shows it) or use another port.",
             )
         owners.setdefault(port, process)
 
@@ -67,7 +67,7 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
         present = others[0].partition("/")[0]
         yield problem(
             "prefect_postgres_version",
-            f"The data of this machine is PostgreSQL {present}'s, which PostgreSQL {version} cannot read.",
+            f"The PostgreSQL data of this host is of version {present}, which PostgreSQL {version} cannot read.",
             f"Set it to {present}, or upgrade the data first (pg_upgradecluster {present} {name}).",
         )
 
@@ -75,23 +75,23 @@ def _data(host: Mapping[str, Any], cluster: str) -> Iterator[Problem]:
 def _others(
     host: Mapping[str, Any], ports: Sequence[Mapping[str, Any]], instance: str, data_dir: str
 ) -> Iterator[Problem]:
-    """Find what another instance has, or this one when its data was elsewhere."""
+    """Find accounts and units of another instance, or of this one with another data directory."""
     for account, directory in host["accounts_of"].items():
         if directory != data_dir:
             yield problem(
                 "prefect_instance",
-                f"The account {account} is that of another instance, whose data is in {directory}.",
-                "Use another name, or other accounts (prefect_user, prefect_worker_user); or, if that is this one, set "
-                f"prefect_data_dir to {directory}.",
+                f"The account {account} belongs to another instance with the data directory {directory}.",
+                "Use another name, or other accounts (prefect_user, prefect_worker_user). If it is the same instance, "
+                f"set prefect_data_dir to {directory}.",
             )
     units = {f"{instance}-{entry['process']}" for entry in ports if not _is_ours(entry["process"], host["processes"])}
     found = sorted(units & set(host["units"]))
     if found:
         yield problem(
             "prefect_instance",
-            f"There is {found[0]}.service already, of another instance: {data_dir} knows nothing of it.",
-            "Use another name; or, if that is this instance, set prefect_data_dir to the directory that it had before, "
-            "or remove the unit.",
+            f"{found[0]}.service already exists and belongs to another instance: {data_dir} has no record of it.",
+            "Use another name. If it is the same instance, set prefect_data_dir to its previous directory, or remove "
+            "the unit.",
         )
 
 
@@ -109,8 +109,8 @@ def _memory(host: Mapping[str, Any], memory: Sequence[Mapping[str, Any]]) -> Ite
         options = list(dict.fromkeys(option for mb, option in sorted(sizes.values(), reverse=True) if mb))
         yield problem(
             options[0],
-            f"The components of this machine can need {needed} MiB ({parts}), but it has {host['memory_mb']}.",
-            f"Use a larger machine, move components to others, or lower one of: {', '.join(options)}.",
+            f"The components of this host can need {needed} MiB ({parts}), but it has {host['memory_mb']} MiB.",
+            f"Use a larger host, move components to other hosts, or lower one of: {', '.join(options)}.",
         )
 
 
@@ -120,17 +120,17 @@ def _kernel(
     if memory_limit and manager != "systemd":
         yield problem(
             "prefect_worker_memory_limit",
-            f"{manager} cannot bound the memory of a worker and its runs, which takes control groups.",
-            "Leave it empty and bound the container or the machine as a whole, or use a machine with systemd.",
+            f"{manager} cannot limit the memory of a worker and its runs, because it does not use control groups.",
+            "Leave it empty and limit the memory of the whole container, or use a host with systemd.",
         )
-    # 0 refuses only what is larger than all of the memory, and Redis is not.
+    # Mode 0 rejects only requests that exceed the total memory, which those of Redis do not.
     if host.get("overcommit_memory") == 2 and any(entry["process"] == "redis" for entry in ports):
         yield problem(
             "prefect_redis_maxmemory",
-            "vm.overcommit_memory is 2 on this machine, so Redis cannot write its file anew once it has more data than "
-            "half of what the kernel promises, although it needs no more memory for that.",
+            "vm.overcommit_memory is 2 on this host. Redis then cannot fork to rewrite its append-only file if its "
+            "data exceeds half of the commit limit.",
             "Set it to 1 (echo vm.overcommit_memory=1 > /etc/sysctl.d/redis.conf && sysctl --system) or to 0, the "
-            "kernel's default, or run Redis on another machine.",
+            "kernel's default, or run Redis on another host.",
         )
 
 
@@ -146,7 +146,7 @@ def machine_problems(
     manager: str = "systemd",
     memory_limit: str = "",
 ) -> list[Problem]:
-    """Return what stands against deploying on this machine."""
+    """Return the problems with a deployment on this host."""
     return [
         *_system(host, supported, python),
         *_ports(host, ports),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Names, accounts, addresses and ports of which something is made that could not be."""
+"""Problems with names, accounts, addresses and ports."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ def _instance(v: Mapping[str, Any]) -> Iterator[Problem]:
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?", instance):
         yield problem(
             option,
-            f"{instance!r} cannot be part of the names of units and directories.",
-            "Use at most 31 lower-case letters, digits and dashes, with a letter first and no dash at the end.",
+            f"{instance!r} is not valid in the names of units and directories.",
+            "Use at most 31 lower-case letters, digits and dashes. Start with a letter, and do not end with a dash.",
         )
     word = names.word_of_another(instance)
     if word:
         before = instance[: f"{instance}-".index(f"-{word}-")]
         yield problem(
             option,
-            f"What an instance {before!r} makes begins with {before}-{word}, too, so that each could take the other's.",
+            f"Objects of an instance {before!r} can have names that start with {before}-{word}, too, so the names of "
+            "the two instances could conflict.",
             f"Use a name without the word {word}.",
         )
 
 
 def _made(v: Mapping[str, Any]) -> Iterator[Problem]:
     if any(True for _found in _instance(v)):
-        return  # of which all names are made
+        return  # all names contain it
     things = names.made(v)
     told = set()
     for thing in things:
@@ -53,7 +54,7 @@ def _made(v: Mapping[str, Any]) -> Iterator[Problem]:
     for one, other in names.duplicates(things):
         yield problem(
             other.option,
-            f"{one.part!r} and {other.part!r} would both be {other.rule.kind} called {other.name}.",
+            f"{one.part!r} and {other.part!r} would both create {other.rule.kind} with the name {other.name}.",
             "Rename one of them.",
         )
 
@@ -75,11 +76,11 @@ def _accounts(v: Mapping[str, Any]) -> Iterator[Problem]:
         elif wrong:
             yield problem(option, wrong, f"Use at most {names.ACCOUNT.longest} {names.ACCOUNT.words}.")
         elif account in names.SYSTEM_ACCOUNTS:
-            yield problem(option, f"{account} is an account of the system.", "Use an account that nothing else has.")
+            yield problem(option, f"{account} is a system account.", "Use a separate account.")
     if own == workers:
         yield problem(
             "prefect_worker_user",
-            f"{workers} is the account of the server's processes, too, so that flow runs could read their passwords.",
+            f"The processes of the server use the account {workers}, too, so flow runs could read their passwords.",
             "Use another account.",
         )
 
@@ -97,18 +98,18 @@ def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
     if v["prefect_database_name"] in names.DATABASES_OF_OTHERS:
         yield problem(
             "prefect_database_name",
-            f"{v['prefect_database_name']} is a database of PostgreSQL's or PgBouncer's own.",
+            f"PostgreSQL or PgBouncer reserves the database name {v['prefect_database_name']}.",
             "Use another name.",
         )
     user = str(v["prefect_database_user"])
     if v["prefect_postgres_hosts"] and (user == "postgres" or user.startswith("pg_")):
-        yield problem("prefect_database_user", f"{user} is a role of PostgreSQL's own.", "Use another name.")
+        yield problem("prefect_database_user", f"PostgreSQL reserves the role {user}.", "Use another name.")
     if user == v["prefect_pgbouncer_stats_user"] or user == "pgbouncer":
         yield problem(
             "prefect_database_user",
-            f"{user} is the user that reads PgBouncer's statistics, too."
+            f"{user} is also the value of prefect_pgbouncer_stats_user."
             if user != "pgbouncer"
-            else "pgbouncer is the administrator of PgBouncer.",
+            else "pgbouncer is the admin user of PgBouncer.",
             "Use another name.",
         )
 
@@ -131,7 +132,7 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
         ("prefect_jobs_namespace", str(v["prefect_jobs_namespace"])),
     ]
     if names.NAMESPACE.broken_by(own[0][1]) and own[1][1].startswith(own[0][1]):
-        own.pop()  # it is made of the other
+        own.pop()  # it contains the other name
     for option, namespace in [*own, *jobs]:
         wrong = names.NAMESPACE.broken_by(namespace)
         if wrong:
@@ -141,7 +142,7 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             "prefect_gateway_host",
             names.HOST_NAME.broken_by(host),
-            f"Use {names.HOST_NAME.words}; no scheme, port or path.",
+            f"Use {names.HOST_NAME.words}, without scheme, port and path.",
         )
 
 
@@ -149,13 +150,13 @@ def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        # A host name; its letters may be of either case, and some machines have an underscore in theirs.
+        # A host name. It may contain upper-case letters and, on some hosts, underscores.
         return bool(re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?", text))
     return "%" not in text
 
 
 def _addresses(v: Mapping[str, Any]) -> Iterator[Problem]:
-    # In a cluster, nothing has the address of the host of the inventory.
+    # In a cluster, no component uses the address of the inventory host.
     for option in _ADDRESSES if v["prefect_platform"] == "host" else ("prefect_database_host",):
         address = str(v[option])
         everywhere = address in EVERY_ADDRESS
@@ -164,8 +165,9 @@ def _addresses(v: Mapping[str, Any]) -> Iterator[Problem]:
         if everywhere and option == "prefect_address":
             yield problem(
                 option,
-                f"{address} is not an address under which clients can reach a host.",
-                "Use an address of its own. For a gateway that listens on all, set prefect_gateway_bind to '*'.",
+                f"{address} is not an address to which clients can connect.",
+                "Use an address of the host. For a gateway that listens on all addresses, set prefect_gateway_bind to "
+                "'*'.",
             )
         elif not _is_address(address):
             yield problem(
@@ -181,18 +183,19 @@ def _urls(v: Mapping[str, Any]) -> Iterator[Problem]:
         try:
             parts = urlsplit(url)
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in url
-        except ValueError:  # an IPv6 address without brackets, or a port that is none
+        except ValueError:  # an IPv6 address without brackets, or an invalid port
             good = False
         if not good:
             yield problem(
                 option,
-                f"{url!r} is not a URL of an API.",
-                "Write it as http(s)://host[:port]/api, with brackets around an IPv6 address: http://[fd00::5]:4200/api.",
+                f"{url!r} is not an API URL.",
+                "Use the format http(s)://host[:port]/api, with an IPv6 address in brackets: "
+                "http://[fd00::5]:4200/api.",
             )
 
 
 def _ports(v: Mapping[str, Any]) -> Iterator[Problem]:
-    """Check the ports that no machine of the inventory is asked about."""
+    """Check the ports that no host of the inventory listens on."""
     for name in _PORTS:
         option = f"prefect_{name}_port"
         elsewhere = v["prefect_platform"] == "kubernetes" or (name == "database" and not v["prefect_postgres_hosts"])
@@ -201,6 +204,6 @@ def _ports(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def name_problems(v: Mapping[str, Any]) -> Iterator[Problem]:
-    """Return what cannot be called so, and what cannot be reached so."""
+    """Return the problems with names, addresses and ports."""
     for check in (_instance, _made, _accounts, _database, _cluster, _addresses, _urls, _ports):
         yield from check(v)

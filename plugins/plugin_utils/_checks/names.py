@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is made of the names in an inventory, and what each of these things may be called.
+"""Names of the objects that a deployment derives from the names in an inventory, and the rules for them.
 
-A rule says how a kind of thing may be called. What is made of an option stands in `made`: whoever gives an object, a
-process or an account a new suffix adds it there, or the test fails that renders everything with the longest names.
+A rule describes the valid names of a kind of object. `made` returns the names that are derived from options. For a new
+suffix of an object, a process or an account, add it there. Otherwise the test fails that renders all objects with the
+longest names.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import
 
 
 class Rule(NamedTuple):
-    """How a kind of thing may be called."""
+    """The valid names of a kind of object."""
 
     kind: str
     longest: int
@@ -30,33 +31,33 @@ class Rule(NamedTuple):
     words: str
 
     def broken_by(self, name: str) -> str:
-        """Return what is wrong with C(name), nothing where it is good."""
+        """Return the problem with C(name), an empty string if it is valid."""
         if not re.fullmatch(self.pattern, name):
-            return f"{name!r} cannot be {self.kind}."
+            return f"{name!r} is not a valid name of {self.kind}."
         size = len(name.encode())
-        return f"{name!r} would be {self.kind} and has {size} characters, which may be {self.longest}." * (
+        return f"{name!r}, the name of {self.kind}, has {size} characters; the limit is {self.longest}." * (
             size > self.longest
         )
 
 
 class Made(NamedTuple):
-    """Something that gets a name."""
+    """An object with a derived name."""
 
     rule: Rule
     name: str
-    option: str  # which the name comes from
+    option: str  # from which the name is derived
     part: str  # its value
 
 
 _DNS = r"[a-z]([a-z0-9-]*[a-z0-9])?"
-_DNS_WORDS = "lower-case letters, digits and dashes, with a letter first and no dash at the end"
+_DNS_WORDS = "lower-case letters, digits and dashes, with a letter at the start and no dash at the end"
 # The name of a workload is the value of a label, and so is that of a Job.
 LABEL = Rule("a label in Kubernetes", 63, _DNS, _DNS_WORDS)
 SERVICE = Rule("a Service in Kubernetes", 63, _DNS, _DNS_WORDS)
 # The label of a revision is the name of the StatefulSet, a dash and a hash of ten characters.
 STATEFUL_SET = Rule("a StatefulSet in Kubernetes", 63 - 11, _DNS, _DNS_WORDS)
-# CloudNativePG refuses longer ones, because it adds suffixes of its own.
-DATABASE_CLUSTER = Rule("a Cluster of CloudNativePG", 50, _DNS, _DNS_WORDS)
+# CloudNativePG rejects longer names, because it adds suffixes.
+DATABASE_CLUSTER = Rule("a CloudNativePG Cluster", 50, _DNS, _DNS_WORDS)
 SECRET = Rule("a Secret in Kubernetes", 253, _DNS, _DNS_WORDS)
 NAMESPACE = Rule(
     "a namespace in Kubernetes", 63, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and dashes"
@@ -67,26 +68,24 @@ HOST_NAME = Rule(
     r"(?:\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
     "lower-case letters, digits, dashes and dots",
 )
-# A file name has 255 bytes, of which systemd takes `.service`, and who writes it a suffix until it is complete.
+# The limit of a file name is 255 bytes, including `.service` and the suffix of an incomplete file.
 UNIT = Rule(
-    "a unit of systemd and a program of supervisord", 200, r"[a-z][a-z0-9._-]*", "lower-case letters, digits and . _ -"
+    "a systemd unit or a supervisord program", 200, r"[a-z][a-z0-9._-]*", "lower-case letters, digits and . _ -"
 )
 ACCOUNT = Rule(
-    "a Linux account", 32, r"[a-z_][a-z0-9_-]*", "lower-case letters, digits, _ and -, with a letter or _ first"
+    "a Linux account", 32, r"[a-z_][a-z0-9_-]*", "lower-case letters, digits, _ and -, with a letter or _ at the start"
 )
-# pg_createcluster. Its unit has version and name with a dash between them, so the name has none.
-POSTGRESQL_CLUSTER = Rule(
-    "a PostgreSQL cluster of Debian's", 63, r"[a-z][a-z0-9_]*", "lower-case letters, digits and _"
-)
-# PostgreSQL cuts names off after 63 bytes, and PgBouncer reads these characters only in the name of a database.
+# pg_createcluster joins version and name with a dash in the name of the unit, so the name must not contain one.
+POSTGRESQL_CLUSTER = Rule("a PostgreSQL cluster in Debian", 63, r"[a-z][a-z0-9_]*", "lower-case letters, digits and _")
+# PostgreSQL truncates names to 63 bytes. PgBouncer accepts only these characters in the name of a database.
 DATABASE = Rule(
-    "a database of PostgreSQL and PgBouncer", 63, r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "letters, digits and . _ -"
+    "a database in PostgreSQL and PgBouncer", 63, r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "letters, digits and . _ -"
 )
 DATABASE_ROLE = Rule(
-    "a role of PostgreSQL and PgBouncer", 63, r"[A-Za-z0-9_][A-Za-z0-9_.@$+-]*", "letters, digits and . _ @ $ + -"
+    "a role in PostgreSQL and PgBouncer", 63, r"[A-Za-z0-9_][A-Za-z0-9_.@$+-]*", "letters, digits and . _ @ $ + -"
 )
 
-# Accounts of the distribution, of the packages that are installed, and of nobody.
+# Accounts of the distribution and of the installed packages.
 SYSTEM_ACCOUNTS = frozenset(
     [
         *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
@@ -111,7 +110,7 @@ def group_workload(group: str) -> str:
 
 
 def _of_instance(v: Mapping[str, Any]) -> Iterator[Made]:
-    """Return what is made of the name of the instance and nothing else."""
+    """Return the objects whose names are derived only from the name of the instance."""
     instance = str(v["prefect_instance"])
     suffixes: list[tuple[Rule, str]]
     if v["prefect_platform"] == "kubernetes":
@@ -138,7 +137,7 @@ def _of_groups(v: Mapping[str, Any]) -> Iterator[Made]:
     for group in v["prefect_services_groups"]:
         name = str(group["name"])
         if not GROUP.fullmatch(name):
-            continue  # which is told of the group itself
+            continue  # another check reports it
         if v["prefect_platform"] == "kubernetes":
             workload = f"{v['prefect_instance']}-{group_workload(name)}"
             yield Made(LABEL, workload, _GROUP, name)
@@ -167,12 +166,12 @@ def _of_pools(v: Mapping[str, Any]) -> Iterator[Made]:
 
 
 def made(v: Mapping[str, Any]) -> list[Made]:
-    """Return everything that gets a name which an inventory decides."""
+    """Return all objects whose names are derived from the inventory."""
     return [*_of_instance(v), *_of_groups(v), *_of_pools(v)]
 
 
 def duplicates(things: Iterable[Made]) -> Iterator[tuple[Made, Made]]:
-    """Return the pairs of different options that would make two things of one kind and one name."""
+    """Return the pairs of options from which two objects of the same kind and name would be derived."""
     first: dict[tuple[str, str], Made] = {}
     for thing in things:
         other = first.setdefault((thing.rule.kind, thing.name), thing)
@@ -180,14 +179,14 @@ def duplicates(things: Iterable[Made]) -> Iterator[tuple[Made, Made]]:
             yield other, thing
 
 
-# What an instance makes begins with its name and one of these words, and what stands behind them is chosen freely. An
-# instance that has one of them in its own name could make the same: `prefect-worker-api-1` is a worker of a pool `api`,
-# or an API process of an instance `prefect-worker`.
+# Names of objects start with the name of the instance and one of these words, followed by a name from the inventory. If
+# the name of an instance contains one of these words, names can conflict: `prefect-worker-api-1` is a worker of a pool
+# `api`, or an API process of an instance `prefect-worker`.
 FREE = ("worker", "services")
-# Network policies and programs of two words, of which the second is what another thing is called.
+# Network policies and programs have names of two words; the second one is the name of another object.
 _TWO_WORDS = ("to",)
 
 
 def word_of_another(instance: str) -> str:
-    """Return the word for which another instance may make the same names as this one, nothing if there is none."""
+    """Return the word that makes names conflict with those of another instance, an empty string if there is none."""
     return next((word for word in instance.split("-")[1:] if word in (*FREE, *_TWO_WORDS)), "")

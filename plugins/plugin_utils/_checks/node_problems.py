@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Runs of Kubernetes pools that do not fit on the nodes of a workload."""
+"""Problems with runs of Kubernetes pools that do not fit on the nodes of the workload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workloa
 
 
 def _request(job: Mapping[str, Any], name: str) -> float:
-    # A limit without a request is a request, too.
+    # Kubernetes uses a limit as the request if no request is set.
     return amount(job.get(f"{name}_request")) or amount(job.get(f"{name}_limit")) or 0
 
 
@@ -42,8 +42,9 @@ def _problems(pools: Iterable[Mapping[str, Any]], nodes: Mapping[str, Any]) -> I
     if nodes.get("count") and up_to(needed) > int(nodes["count"]):
         yield problem(
             f"{WORKLOAD}.nodes.count",
-            f"{runs} runs at once, which the pools' concurrency_limit allows, do not fit on {nodes['count']} nodes.",
-            f"Use {up_to(needed)} nodes, larger ones, or lower concurrency_limit or requests in prefect_work_pools.",
+            f"The pools' concurrency limits allow {runs} runs at once, which do not fit on {nodes['count']} nodes.",
+            f"Use {up_to(needed)} nodes or larger ones, or lower concurrency_limit or the requests in "
+            "prefect_work_pools.",
         )
 
 

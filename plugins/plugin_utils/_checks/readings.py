@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the tasks of a role have registered on several hosts."""
+"""Registered results of the tasks of a role on several hosts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 def registered_results(
     variables: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], prefix: str
 ) -> dict[str, dict[str, Any]]:
-    """Return what C(hosts) have registered under names that begin with C(prefix), by the rest of the name."""
+    """Return the registered results of C(hosts) whose names begin with C(prefix), by the rest of the name."""
     found: dict[str, dict[str, Any]] = {}
     for host in hosts:
         of_host = variables[host]

@@ -14,9 +14,9 @@ def _lines(checks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for check in checks:
         yield f"{'ok    ' if check['ok'] else 'FAILED'}  {check['check']}: {check['detail']}"
         if not check["ok"]:
-            yield f"        What to do: {check['remedy']}"
+            yield f"        Remedy: {check['remedy']}"
 
 
 def checks_as_text(checks: Iterable[Mapping[str, Any]]) -> str:
-    """Return one line per check, and what to do about those that failed."""
+    """Return one line per check, and the remedy for each failed one."""
     return "\n".join(_lines(checks))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Variables of the inventory that look like ours and are not."""
+"""Variables of the inventory with the prefix of the collection that no role defines."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def unknown_variables(names: Iterable[str], known: Iterable[str], prefixes: Iter
         problems.append(
             {
                 "option": name,
-                "problem": "No role of this collection has such a variable.",
-                "remedy": f"Did you mean {closest[0]}?" if closest else "Take it out or give it another prefix.",
+                "problem": "No role of this collection has this variable.",
+                "remedy": f"Did you mean {closest[0]}?" if closest else "Remove it, or use another prefix.",
             }
         )
     return problems

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The checks of a deployment: whether what was found is what there should be.
+"""The checks of a deployment, which compare the readings with the expected state.
 
-Both platforms fill the same reading, and the same checks judge it. To add a check, write a function that yields its
-verdicts, with the text of what to do, and list it in CHECKS. What it needs is in the reading already, or is read by one
-more task or script of the role prefect_verify: what a task there registers as __prefect_verify_found_<name> is in the
+The readings have the same structure on both platforms, and the same checks evaluate them. To add a check, write a
+function that yields its verdicts with their remedies, and list it in CHECKS. If it needs another reading, add a task or
+a script to the role prefect_verify: a result that a task there registers as __prefect_verify_found_<name> is in the
 reading under that name.
 """
 
@@ -20,40 +20,40 @@ from typing import Any, TypedDict
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import group_process, group_workload
 
 Check = dict[str, Any]
-Result = Mapping[str, Any]  # what a task has registered
+Result = Mapping[str, Any]  # the registered result of a task
 
 
 class Reading(TypedDict):
-    """What was found."""
+    """The state of the deployment."""
 
-    # By name and by host, what the tasks of prefect_verify have registered. A task that was skipped has found nothing.
+    # Registered results of the tasks of prefect_verify, by name and by host. Skipped tasks have no result.
     #   processes     host: its processes
     #   gateway       host: HAProxy's servers
     #   pgbouncer     host: PgBouncer's connections to PostgreSQL
-    #   certificates  host: for how many days the certificate of each port is good, or why it is refused
-    #   server, probes, workers       the API's answers
+    #   certificates  host: remaining days of the certificate of each port, or why it is invalid
+    #   server, probes, workers       responses of the API
     #   pgbouncer_again               host: PgBouncer's connections after `programs` has run
-    #   programs      what redis_report.py and database_report.py have printed
+    #   programs      output of redis_report.py and database_report.py
     found: Mapping[str, Mapping[str, Result]]
-    configuration: Result  # what differs from the inventory
+    configuration: Result  # differences from the inventory
     pods: Sequence[Mapping[str, Any]]  # of a cluster
 
 
 Expected = Mapping[str, Any]
 
-# The periodic services and consumers without which runs are not scheduled, marked or recorded.
+# Without these periodic services and consumers, runs are not scheduled, marked as late or recorded.
 _SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
 _LATE_RUNS = ("monitor_late_runs",)
 _CONSUMERS = ("event-persister", "task-run-recorder")
 _RESTART_SERVICES = (
-    "If Redis, PostgreSQL or the background services were away just now, this comes right within two minutes, because "
-    "their liveness check restarts them. Otherwise look at the log of the background services and restart them."
+    "If Redis, PostgreSQL or the background services were unavailable just before, wait two minutes: the liveness "
+    "check restarts the services. Otherwise check the log of the background services and restart them."
 )
 _MOST_LAG = 10_000  # events waiting for a consumer
 
 
 def check(name: str, problems: list[str], good: str, remedy: str) -> Check:
-    """Return the verdict: `good` describes what is well, `remedy` says what to do about problems."""
+    """Return the verdict. `good` describes the state without problems, `remedy` what to do about problems."""
     if problems:
         return {"check": name, "ok": False, "detail": "; ".join(problems), "remedy": remedy}
     return {"check": name, "ok": True, "detail": good, "remedy": ""}
@@ -61,8 +61,8 @@ def check(name: str, problems: list[str], good: str, remedy: str) -> Check:
 
 def reason(result: Result) -> str:
     """Return why a task failed, in one line."""
-    text = str(result.get("stderr") or result.get("msg") or "no answer").strip()
-    return text.splitlines()[-1] if text else "no answer"
+    text = str(result.get("stderr") or result.get("msg") or "no response").strip()
+    return text.splitlines()[-1] if text else "no response"
 
 
 def printed(result: Result) -> Any:
@@ -74,17 +74,17 @@ def printed(result: Result) -> Any:
 
 
 def on_hosts(reading: Reading, name: str) -> Mapping[str, Result]:
-    """Return what a task has found on each host."""
+    """Return the results of a task by host."""
     return reading["found"].get(name, {})
 
 
 def once(reading: Reading, name: str) -> Result:
-    """Return what a task has found that one host executes for the whole deployment."""
+    """Return the result of a task that one host executes for the whole deployment."""
     return next(iter(on_hosts(reading, name).values()), {})
 
 
 def program(reading: Reading, name: str) -> Result:
-    """Return how one of the programs that run side by side has ended. Where none was run, that is known of each."""
+    """Return the result of one of the programs that run in parallel. If none ran, each has the result of the task."""
     together = once(reading, "programs")
     ended: Mapping[str, Result] = printed(together) or {}
     return ended.get(name, together)
@@ -104,7 +104,7 @@ def _expected_processes(expected: Expected) -> list[str]:
     for component, hosts in expected["components"].items():
         names += [component] * len(hosts)
     names += [group_process(group["name"]) for group in expected["services_groups"]]
-    # One on each machine with workers whose runs are processes; workers are dealt out to the machines one by one.
+    # One on each host with workers of process pools; workers are assigned to the hosts in turn.
     hosts = expected["worker_hosts"]
     watched = {
         hosts[number % len(hosts)] for number, worker in enumerate(expected["workers"]) if worker["type"] == "process"
@@ -130,17 +130,17 @@ def _processes(reading: Reading, expected: Expected) -> Iterator[Check]:
         "Every process runs",
         problems,
         f"{sum(running.values())} on {len(hosts)} host(s)",
-        "Look at its log (journalctl -u <unit>, or the instance's log directory), then run site.yml again.",
+        "Check its log (journalctl -u <unit>, or the instance's log directory), then run site.yml again.",
     )
 
 
 def _worker_workloads(expected: Expected) -> dict[str, int]:
-    """Return how many pods each Deployment of workers has at least."""
+    """Return the minimum number of pods of each Deployment of workers."""
     return {f"{expected['instance']}-{each['name']}": int(each["min"]) for each in expected["worker_deployments"]}
 
 
 def expected_workloads(expected: Expected) -> dict[str, int]:
-    """Return how many pods each workload has at least. Those of CloudNativePG are the operator's concern."""
+    """Return the minimum number of pods of each workload. CloudNativePG manages its pods itself."""
     components = expected["components"]
     workloads = {}
     if components["postgres"] and expected["postgres_kind"] == "statefulset":
@@ -172,12 +172,12 @@ def _pods(reading: Reading, expected: Expected) -> Iterator[Check]:
         "Every pod is ready",
         problems,
         f"{sum(ready[name] for name in workloads)} in {len(workloads)} workloads",
-        "Look at it with kubectl describe and kubectl logs --previous, then run site.yml again.",
+        "Check the pod with kubectl describe and kubectl logs --previous, then run site.yml again.",
     )
 
 
 def _gateways(reading: Reading, expected: Expected) -> Iterator[Check]:
-    """Requests to a cluster are spread by its Service, which has no state to look at."""
+    """Check HAProxy. In a cluster, a Service distributes the requests, which has no state to check."""
     if _on_kubernetes(expected):
         return
     problems = []
@@ -187,15 +187,17 @@ def _gateways(reading: Reading, expected: Expected) -> Iterator[Check]:
         if servers is None:
             problems.append(f"HAProxy on {host} does not respond: {reason(result)}")
             continue
-        problems += [f"{name} is {state} for {host}" for name, state in servers.items() if not state.startswith("UP")]
+        problems += [
+            f"{name} is {state} in HAProxy on {host}" for name, state in servers.items() if not state.startswith("UP")
+        ]
         if len(servers) != int(expected["replicas"]):
-            problems.append(f"{host} knows {len(servers)} API processes instead of {expected['replicas']}")
+            problems.append(f"HAProxy on {host} has {len(servers)} API processes instead of {expected['replicas']}")
     yield check(
         "The gateway sees every API process",
         problems,
         f"{expected['replicas']} up",
-        "Ask the API process itself (GET /api/ready on its own port) and look at its log. Run server.yml if the "
-        "gateway knows another number of processes.",
+        "Send GET /api/ready to the API process on its own port, and check its log. If HAProxy has another number of "
+        "processes, run server.yml.",
     )
 
 
@@ -206,19 +208,19 @@ def _server(reading: Reading, expected: Expected) -> Iterator[Check]:
     if not server:
         problems.append(reason(result))
     elif server["version"] != expected["version"]:
-        problems.append(f"the server is Prefect {server['version']}, the inventory says {expected['version']}")
+        problems.append(f"the server runs Prefect {server['version']}, but prefect_version is {expected['version']}")
     elif not server["ready"]:
-        problems.append("the API does not reach its database")
+        problems.append("the API cannot reach its database")
     yield check(
         "The API answers",
         problems,
         f"Prefect {server.get('version')}",
-        "Check prefect_api_url and prefect_api_auth_string; then PgBouncer and PostgreSQL, in this order.",
+        "Check prefect_api_url and prefect_api_auth_string, then PgBouncer, then PostgreSQL.",
     )
 
 
 def _docket_names(reading: Reading, component: str) -> set[str]:
-    """Return what Docket can call the processes of a component: it joins the names of host and process with a #."""
+    """Return the possible Docket names of the processes of a component. Docket joins host and process with a #."""
     found = {pod["name"] for pod in reading["pods"] if pod["component"] == component}
     for result in on_hosts(reading, "processes").values():
         found |= {str(each["pid"]) for each in result.get("processes") or [] if each["group"] == component}
@@ -235,13 +237,13 @@ def _split(reading: Reading, report: Mapping[str, Any]) -> Iterator[Check]:
     for docket in report["services_dockets"]:
         for worker in docket["workers"]:
             if set(worker.rpartition("#")[::2]) & (api - services):
-                problems.append(f"the API process {worker} takes background tasks")
+                problems.append(f"the API process {worker} executes background tasks")
     yield check(
         "API processes run no background service",
         problems,
-        f"{len(api)} serve requests only",
-        "They have to run with --no-services and must not share the Docket name of the background services: take "
-        "PREFECT_SERVER_DOCKET_NAME out of prefect_server_settings and run server.yml.",
+        f"{len(api)} process(es) without background tasks",
+        "API processes must run with --no-services and must not use the Docket name of the background services. Remove "
+        "PREFECT_SERVER_DOCKET_NAME from prefect_server_settings and run server.yml.",
     )
 
 
@@ -251,11 +253,11 @@ def _fresh(name: str, tasks: tuple[str, ...] | None, report: Mapping[str, Any], 
         overdue.update(docket["overdue_seconds"])
     wanted = tasks if tasks is not None else tuple(sorted(overdue))
     if not wanted:
-        return check(name, ["Docket has no periodic task at all"], "", _RESTART_SERVICES)
+        return check(name, ["Docket has no periodic task"], "", _RESTART_SERVICES)
     problems = [f"{task} is not scheduled" for task in wanted if task not in overdue]
     problems += [f"{task} is overdue by {overdue[task]:.0f} s" for task in wanted if overdue.get(task, 0) > limit]
     late = max((overdue[task] for task in wanted if task in overdue), default=0.0)
-    good = f"{len(wanted)} periodic task(s), " + ("none overdue" if late <= 1 else f"overdue by {late:.0f} s at most")
+    good = f"{len(wanted)} periodic task(s), " + ("none overdue" if late <= 1 else f"at most {late:.0f} s overdue")
     return check(name, problems, good, _RESTART_SERVICES)
 
 
@@ -267,39 +269,39 @@ def _redis(reading: Reading, expected: Expected) -> Iterator[Check]:
             "Redis answers",
             [reason(result)],
             "",
-            "Check that Redis runs, that prefect_redis_url names it, and its password.",
+            "Check that Redis runs, and check the host name, the port and the password in prefect_redis_url.",
         )
         return
     limit = float(expected["overdue_seconds"])
     yield from _split(reading, report)
-    yield _fresh("The scheduler is alive", _SCHEDULER, report, limit)
-    yield _fresh("The late-run marker is alive", _LATE_RUNS, report, limit)
-    yield _fresh("All periodic services are alive", None, report, limit)
+    yield _fresh("The scheduler runs", _SCHEDULER, report, limit)
+    yield _fresh("The late-run marker runs", _LATE_RUNS, report, limit)
+    yield _fresh("All periodic services run", None, report, limit)
     groups = report["streams"].get("events", {})
     problems = [f"the stream has no consumer group {name}" for name in _CONSUMERS if name not in groups]
     problems += [f"{name} has no consumer" for name, group in groups.items() if not group["consumers"]]
     lags = {name: group["lag"] or 0 for name, group in groups.items()}
     problems += [f"{name} is {lag} events behind" for name, lag in lags.items() if lag > _MOST_LAG]
     if report["maxmemory"] and report["used_memory"] > 0.9 * report["maxmemory"]:
-        problems.append("its memory is almost full, and then it rejects writes")
+        problems.append("its memory is almost full; Redis rejects writes when it is full")
     yield check(
         "Redis carries the events",
         problems,
         f"{len(groups)} consumer groups, {report['used_memory'] // 1048576} MiB used",
-        "Look at the log of the background services and at prefect_redis_maxmemory. Without these consumers, events "
-        "pile up.",
+        "Check the log of the background services and prefect_redis_maxmemory. Without these consumers, Redis collects "
+        "events until its memory is full.",
     )
 
 
 def _outside_pods(reading: Reading, sessions: list[Mapping[str, Any]]) -> list[str]:
-    """Return what is wrong with sessions that do not come from a pod of PgBouncer."""
+    """Return the problem with sessions that do not come from a pod of PgBouncer."""
     poolers = {pod["address"] for pod in reading["pods"] if pod["component"] == "pgbouncer"}
     addresses = sorted({str(session["address"]) for session in sessions} - poolers)
     return [f"sessions of the API reach PostgreSQL from {', '.join(addresses)} without PgBouncer"] * bool(addresses)
 
 
 def _outside_connections(reading: Reading, sessions: list[Mapping[str, Any]]) -> list[str]:
-    """Return what is wrong with sessions that no PgBouncer of a host has among its connections."""
+    """Return the problem with sessions that are not connections of a PgBouncer."""
     again = [result for all_hosts in on_hosts(reading, "pgbouncer_again").values() for result in all_hosts["results"]]
     rows = [row for result in [*on_hosts(reading, "pgbouncer").values(), *again] for row in rows_of(result)]
     through = {(row["local_addr"], int(row["local_port"])) for row in rows}
@@ -351,19 +353,19 @@ def _configuration(reading: Reading, _expected: Expected) -> Iterator[Check]:
 
 
 def _silent_processes(expected: Expected, alive: set[str]) -> tuple[list[str], int]:
-    """Return which workers of hosts have sent no heartbeat, and how many have."""
+    """Return the problems with the workers of hosts, and the number of workers with a heartbeat."""
     names = [f"{expected['instance']}-{worker['process']}" for worker in expected["workers"]]
-    silent = [f"{name} has sent no heartbeat lately" for name in names if name not in alive]
-    # Those that the inventory no longer has are alive for the server for a while.
+    silent = [f"{name} has sent no recent heartbeat" for name in names if name not in alive]
+    # For some time, the server reports removed workers as online.
     return silent, len(alive & set(names))
 
 
 def _silent_pods(reading: Reading, expected: Expected, alive: set[str]) -> tuple[list[str], int]:
-    """Return which workloads have too few workers that have sent a heartbeat, and how many have. A worker is a pod."""
+    """Return the problems with the workers in pods, and the number of workers with a heartbeat. A worker is a pod."""
     workloads = {pod["name"]: pod["workload"] for pod in reading["pods"]}
     counts = Counter(workloads.get(name) for name in alive)
     silent = [
-        f"{counts[name]} of {least} workers of {name} have sent a heartbeat lately"
+        f"{counts[name]} of {least} workers of {name} have sent a recent heartbeat"
         for name, least in _worker_workloads(expected).items()
         if counts[name] < least
     ]
@@ -382,13 +384,13 @@ def _workers(reading: Reading, expected: Expected) -> Iterator[Check]:
     yield check(
         "Worker heartbeats are fresh",
         problems,
-        f"{count} worker(s) alive",
-        "Look at the log of the worker; it says whether it reaches prefect_api_url and knows its pool.",
+        f"{count} worker(s) online",
+        "Check the log of the worker. It shows whether the worker can reach prefect_api_url and its work pool exists.",
     )
 
 
 def _certificates(reading: Reading, expected: Expected) -> Iterator[Check]:
-    """Nothing is said where hosts speak in clear."""
+    """Check the certificates. Without TLS, there is no check."""
     hosts = on_hosts(reading, "certificates")
     if not hosts:
         return
@@ -402,14 +404,15 @@ def _certificates(reading: Reading, expected: Expected) -> Iterator[Check]:
             if isinstance(days, str):
                 problems.append(f"the certificate of {name} on {host} is invalid: {days}")
             elif days < float(expected["certificate_days"]):
-                problems.append(f"the certificate of {name} on {host} ends in {days:.0f} days")
+                problems.append(f"the certificate of {name} on {host} expires in {days:.0f} days")
             else:
                 left.append(days)
     yield check(
         "Certificates are accepted",
         problems,
-        f"{len(left)} port(s), good for {min(left, default=0):.0f} days or more",
-        "Run site.yml, which renews those of prefect_tls authority; with prefect_tls files, replace the files before.",
+        f"{len(left)} port(s), valid for {min(left, default=0):.0f} days or more",
+        "Run site.yml. With prefect_tls: authority, it renews the certificates. With prefect_tls: files, replace the "
+        "files first.",
     )
 
 
@@ -421,22 +424,22 @@ def _probes(reading: Reading, _expected: Expected) -> Iterator[Check]:
             seconds.append(float(run.get("total_run_time") or 0))
         else:
             problems.append(reason(result))
-    good = f"{len(seconds)} run(s) COMPLETED" if seconds else "no pool has workers here"
+    good = f"{len(seconds)} run(s) COMPLETED" if seconds else "no work pool has workers in this deployment"
     yield check(
         "A flow run gets through every pool",
         problems,
         good,
-        "The message says in which state it is stuck; the log of the pool's workers says why.",
+        "The message names the state of the flow run. Check the log of the workers of the pool for the cause.",
     )
-    if not seconds:  # which leaves nothing to see it by
+    if not seconds:  # without events of these runs, there is nothing to check
         return
     persisted = int((printed(program(reading, "database")) or {}).get("persisted") or 0)
     missing = [] if persisted else ["the events of these runs are not in the database"]
     yield check(
-        "The event persister is alive",
+        "The event persister runs",
         missing,
         f"the events of {persisted} run(s) are in the database",
-        "Look at the log of the background services that run event_persister, and at the lag of the event stream.",
+        "Check the log of the background services that run event_persister, and the lag of the event stream.",
     )
 
 
@@ -456,5 +459,5 @@ CHECKS: tuple[Callable[[Reading, Expected], Iterator[Check]], ...] = (
 
 
 def verdicts(reading: Reading, expected: Expected) -> list[Check]:
-    """Return the verdict on each part of a deployment."""
+    """Return the verdicts of all checks of a deployment."""
     return [verdict for function in CHECKS for verdict in function(reading, expected)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the Jobs of workers may refer to, as a policy that the API server of a cluster enforces.
+"""The ValidatingAdmissionPolicy for the Jobs of workers.
 
 One policy is for all workers of an instance. It knows them by the beginning of their ServiceAccounts' names, so it also
 limits a worker whose pool is no longer in the inventory: that one has no more than what every worker has.
@@ -18,7 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, plain_name
 
 _API = "admissionregistration.k8s.io/v1"
-# What a Job may name only if its pool does, and where the name is in a manifest or in the variables of a pool.
+# Objects that a Job may only use if its pool names them, and the place of the name in a manifest or in job variables.
 _REFERENCES = {
     "secret": ("secrets", ("secretName", "name")),
     "secretRef": ("secrets", ("name",)),
@@ -35,23 +35,23 @@ _REFERENCES = {
     "priorityClassName": ("priority_classes", ("default",)),
 }
 _KINDS = tuple(dict.fromkeys(kind for kind, _names in _REFERENCES.values()))
-# By these the collection, and the operator of its database, know what is theirs.
+# The collection and the operator of its database identify their objects by these labels.
 _RESERVED = (PREFIX, "cnpg.io/")
-# Kinds of volumes that come neither from the node nor, by a way of their own, from a Secret.
+# Kinds of volumes that read neither the node nor a Secret by another field.
 _VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
-_REMEDY = "prefect_jobs_allowed or prefect_work_pools has to name it"
+_REMEDY = "prefect_jobs_allowed or prefect_work_pools must name it"
 _IS_DELETION = 'request.operation == "DELETE"'
 
 
 def _named(value: Any, names: Sequence[str]) -> Iterator[str]:
-    """Return what a reference names; what a template puts together later is no name."""
+    """Return the names in a reference. A template is not a name."""
     found = [value] if isinstance(value, str) else [value.get(name) for name in names if isinstance(value, Mapping)]
     yield from (name for name in found if isinstance(name, str) and name and "{{" not in name)
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:
-    """Return what a part of a pool refers to, as kind and name."""
+    """Yield the references in a part of a pool, as kind and name."""
     if isinstance(value, list):
         for item in value:
             yield from _references(item)
@@ -66,18 +66,18 @@ def _references(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _every(what: str, condition: str) -> str:
-    """Return that a condition holds for each item of a list that may be missing."""
+    """Return the expression that a condition is true for each item of an optional list."""
     owner, _dot, name = what.rpartition(".")
     return f"(!has({owner}.{name}) || {what}.all({name[0]}, {condition}))"
 
 
 def _own(kind: str, name: str) -> str:
-    """Return that the pool of the worker names something."""
+    """Return the expression that the pool of the worker names an object."""
     return f'(variables.worker + "/" + {name}) in variables.{kind}'
 
 
 def _in_environments(single: str, whole: str, kind: str) -> str:
-    """Return that all containers read only what is allowed."""
+    """Return the expression that all containers read only allowed objects."""
     one = f"!has(e.valueFrom) || !has(e.valueFrom.{single}) || {_own(kind, f'e.valueFrom.{single}.name')}"
     environment, source = (
         _every("c.env", one),
@@ -87,19 +87,19 @@ def _in_environments(single: str, whole: str, kind: str) -> str:
 
 
 def _in_volumes(volume: str, name: str, source: str, kind: str) -> str:
-    """Return that all volumes read only what is allowed."""
+    """Return the expression that all volumes read only allowed objects."""
     direct = f"(!has(v.{volume}) || {_own(kind, f'v.{volume}.{name}')})"
     projected = f"!has(s.{source}) || {_own(kind, f's.{source}.name')}"
     return f"variables.volumes.all(v, {direct} && (!has(v.projected) || {_every('v.projected.sources', projected)}))"
 
 
 def _in_pod(names: Sequence[str], kind: str) -> str:
-    """Return that fields of the pod's specification have only what is allowed."""
+    """Return the expression that fields of the pod spec contain only allowed values."""
     return " && ".join(f"(!has(variables.pod.{name}) || {_own(kind, f'variables.pod.{name}')})" for name in names)
 
 
 def _asks_no_other_host(probe: str) -> str:
-    """Return that the node, which no policy of the network limits, connects for a probe or a hook to its pod only."""
+    """Return the expression that probes and hooks connect only to their pod. Network policies do not limit the node."""
     first, _dot, rest = probe.partition(".")
     missing = f"!has(c.{first})" + (f" || !has(c.{probe})" if rest else "")
     ways = " && ".join(f"(!has(c.{probe}.{way}) || !has(c.{probe}.{way}.host))" for way in ("httpGet", "tcpSocket"))
@@ -107,7 +107,7 @@ def _asks_no_other_host(probe: str) -> str:
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:
-    """Return the reserved labels that a part of a pool gives its Jobs."""
+    """Return the reserved labels that a part of a pool sets on its Jobs."""
     if isinstance(value, list):
         for item in value:
             yield from _labels(item)
@@ -118,7 +118,7 @@ def _labels(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _no_others_label(metadata: str) -> str:
-    """Return that what has labels has none by which something else is known."""
+    """Return the expression that metadata has no labels that identify other objects."""
     reserved = " || ".join(f"l.startsWith({json.dumps(prefix)})" for prefix in _RESERVED)
     own = _own("labels", f'l + "=" + {metadata}.labels[l]')
     condition = _every(f"{metadata}.labels", f"!({reserved}) || {own}")
@@ -126,22 +126,22 @@ def _no_others_label(metadata: str) -> str:
 
 
 def _has_own_labels(metadata: str) -> str:
-    """Return that the pods of runs can be selected, where the pool gives them the labels for it."""
+    """Return the expression that pods of runs have the labels for network policies, if the pool sets these."""
     found = " && ".join(f"{json.dumps(label)} in {metadata}.labels" for label in (RUNS_LABEL, POOL_LABEL))
     return f"(!(variables.worker in variables.labelled) || has({metadata}) && has({metadata}.labels) && {found})"
 
 
 def _about_labels() -> list[dict[str, str]]:
-    """Return the rules on the Job that a worker makes, and likewise on one that it deletes."""
+    """Return the rules for the Jobs that a worker creates or deletes."""
     pod = "variables.job.spec.template.metadata"
     return [
         {
             "expression": " && ".join(_no_others_label(owner) for owner in ("variables.job.metadata", pod)),
-            "message": "Job of a flow run: it has a label by which the deployment knows its own parts, or other runs",
+            "message": "Job of a flow run: it has a label that identifies objects of the deployment or other runs",
         },
         {
             "expression": _has_own_labels(pod),
-            "message": "Job of a flow run: its pod lacks the labels by which network policies select runs",
+            "message": "Job of a flow run: its pod lacks the labels of runs for network policies",
         },
     ]
 
@@ -168,20 +168,20 @@ def _about_new_jobs() -> list[dict[str, str]]:
         (_in_volumes("configMap", "name", "configMap", "config_maps"), f"a volume reads a ConfigMap: {_REMEDY}"),
         (
             _in_pod(("serviceAccountName", "serviceAccount"), "service_accounts"),
-            f"it has another ServiceAccount than default: {_REMEDY}",
+            f"it uses another ServiceAccount than default: {_REMEDY}",
         ),
         (
             f"variables.volumes.all(v, !has(v.csi) || {_own('csi_drivers', 'v.csi.driver')})",
-            "a volume is of a CSI driver that its pool does not name",
+            "a volume uses a CSI driver that its pool does not name",
         ),
-        (_in_pod(("nodeName",), "nodes"), "it chooses its node, which its pool does not name"),
-        (_in_pod(("priorityClassName",), "priority_classes"), "its priority class is not that of its pool"),
+        (_in_pod(("nodeName",), "nodes"), "it sets a nodeName that its pool does not name"),
+        (_in_pod(("priorityClassName",), "priority_classes"), "it uses another priority class than its pool"),
         (f"variables.volumes.all(v, {kinds})", "a volume is of another kind than " + ", ".join(_VOLUMES)),
-        (node, "it is in the network or among the processes of the node"),
+        (node, "it uses hostNetwork, hostPID or hostIPC"),
         (f"variables.containers.all(c, {privileged})", "a container is privileged"),
         (
             f"variables.containers.all(c, {' && '.join(_asks_no_other_host(probe) for probe in _PROBES)})",
-            "a probe or a hook is for another host than its pod",
+            "a probe or a hook connects to another host than its pod",
         ),
     )
     return [
@@ -191,7 +191,7 @@ def _about_new_jobs() -> list[dict[str, str]]:
 
 
 def _of_worker(pool: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what the Jobs of a pool may have, by kind."""
+    """Return the objects that Jobs of a pool may use, by kind."""
     stated = [pool.get(name) for name in ("job", "job_manifest_patch", "base_job_template")]
     own = list(_references(stated))
     found = {kind: [*(name for k, name in own if k == kind), *(allowed.get(kind) or [])] for kind in _KINDS}
@@ -208,7 +208,7 @@ def admission_policies(
     namespace: str,
     allowed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the policy for the workers of an instance, and its binding; nothing where none of them starts Jobs."""
+    """Return the policy for the workers of an instance and its binding, none if no worker starts Jobs."""
     start = f"{instance}-worker-"
     workers = {
         start + plain_name(pool["name"]): _of_worker(pool, allowed or {})
@@ -217,7 +217,7 @@ def admission_policies(
     }
     if not workers:
         return []
-    # What every worker has: the credentials of the API in its Jobs, and the labels of its runs.
+    # Allowed for every worker: the API credentials in its Jobs, and the labels of its runs.
     every = {
         "secrets": ' + [variables.worker + "/" + variables.worker + "-api-login"]',
         "service_accounts": ' + [variables.worker + "/", variables.worker + "/default"]',
@@ -259,7 +259,7 @@ def admission_policies(
         ],
         "validations": [*_about_new_jobs(), *_about_labels()],
     }
-    # What belongs to no namespace has that of the instance in its name.
+    # Names of cluster-scoped objects contain the namespace of the instance.
     metadata = {"name": f"{namespace}.{instance}-workers"}
     binding = {"policyName": metadata["name"], "validationActions": ["Deny"]}
     return [

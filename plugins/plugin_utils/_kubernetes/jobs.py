@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What the pod of a run asks for, where its pool does not say so."""
+"""Default job variables of the pods of runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import quantity
 
 JOB = {
-    # 25,000 runs an hour leave 2,000 finished Jobs behind in five minutes; without a limit they are never removed.
+    # At 25,000 runs an hour, 2,000 finished Jobs exist after five minutes. Without a limit, they are never removed.
     "finished_job_ttl": 300,
     "cpu_request": "100m",
     "memory_request": "256Mi",
@@ -22,7 +22,7 @@ RESOURCES = ("cpu", "memory")
 
 
 def amount(value: Any) -> float | None:
-    """The number that Kubernetes reads; None for nothing, and for what it would not read."""
+    """Return the number of a quantity, None if it is missing or invalid."""
     try:
         return quantity(value)
     except ValueError:
@@ -30,13 +30,13 @@ def amount(value: Any) -> float | None:
 
 
 def exceeds(request: Any, limit: Any) -> bool:
-    """Whether both are stated and the request is above the limit, which makes a pod invalid."""
+    """Whether the request exceeds the limit, which makes a pod invalid."""
     asked, allowed = amount(request), amount(limit)
     return asked is not None and allowed is not None and asked > allowed
 
 
 def with_defaults(job: Mapping[str, Any]) -> dict[str, Any]:
-    """A pool's job variables with the defaults, none of which contradicts what the pool states."""
+    """Return the job variables of a pool with defaults that do not conflict with them."""
     made = {**JOB, **job}
     for name in RESOURCES:
         request, limit = f"{name}_request", f"{name}_limit"

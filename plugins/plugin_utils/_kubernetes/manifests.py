@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Kubernetes objects, completed with what all of them share."""
+"""Kubernetes objects, completed with their common fields."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CONTAINER_SECURITY = {
     "capabilities": {"drop": ["ALL"]},
 }
 _CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "exporter", "redis")
-# Lists of things without names of which the collection has its own only where nobody else states one.
+# Lists of items without names. The collection sets its own only if no other one is set.
 _REPLACED = ("topologySpreadConstraints",)
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
@@ -72,7 +72,7 @@ def _spread(labels: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _completed_spec(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
-    """Return the spec of a pod, with what it does not state itself."""
+    """Return the spec of a pod with defaults."""
     result = {"automountServiceAccountToken": False, "enableServiceLinks": False, **spec}
     if shared.get("image_pull_secrets"):
         result.setdefault("imagePullSecrets", [{"name": name} for name in shared["image_pull_secrets"]])
@@ -81,7 +81,7 @@ def _completed_spec(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
 
 
 def _secured(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
-    """Return the spec with its containers, those of a patch included, completed."""
+    """Return the spec with completed containers, including those of a patch."""
     result = dict(spec)
     policy = {"imagePullPolicy": shared["image_pull_policy"]} if shared.get("image_pull_policy") else {}
     for kind in ("initContainers", "containers"):
@@ -98,7 +98,7 @@ def _secured(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy. copy.deepcopy would copy what belongs to Ansible's own containers, which takes seconds."""
+    """Return a copy. copy.deepcopy would also copy the attributes of Ansible's containers, which takes seconds."""
     if isinstance(value, Mapping):
         return {key: _copy(inner) for key, inner in value.items()}
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
@@ -109,7 +109,7 @@ def _is_of_mappings(value: Any) -> bool:
 
 
 def _patched(base: Any, patch: Any, where: str) -> Any:
-    """Return a part of a pod template with a patch on top, without what the patch replaces by mistake.
+    """Return a part of a pod template with a patch, and keep the items that the patch does not mean to replace.
 
     A pod whose C(envFrom) was replaced has no setting left, and would start.
     """
@@ -127,7 +127,7 @@ def _patched(base: Any, patch: Any, where: str) -> Any:
     if not all("name" in item for item in base):
         return base + [item for item in patch if item not in base]
     if not all("name" in item for item in patch):
-        raise AnsibleFilterError(f"pod_patch: an entry of {where} has no name: give it one")
+        raise AnsibleFilterError(f"pod_patch: an entry of {where} has no name. Set its name.")
     changes = {item["name"]: item for item in patch}
     known = [item["name"] for item in base]
     return [_patched(item, changes.get(item["name"], {}), where) for item in base] + [
@@ -136,20 +136,20 @@ def _patched(base: Any, patch: Any, where: str) -> Any:
 
 
 def _without_other_containers(spec: Manifest | None, own: Sequence[str]) -> Manifest:
-    """Return the patched spec without what the patch has for the containers of other workloads."""
+    """Return the patched spec without the patches of containers of other workloads."""
     if not spec or not spec.get("containers"):
-        raise AnsibleFilterError("pod_patch: it leaves no container: leave spec.containers out, or list what changes")
+        raise AnsibleFilterError("pod_patch: spec.containers is empty. Omit it, or list the containers to change.")
     kept = []
     for container in spec["containers"]:
         name = container.get("name")
         if not name:
-            raise AnsibleFilterError("pod_patch: an entry of spec.containers has no name: give it one")
+            raise AnsibleFilterError("pod_patch: an entry of spec.containers has no name. Set its name.")
         if container.get("image") or name in own:
             kept.append(container)
         elif name not in _CONTAINERS:
             raise AnsibleFilterError(
-                f"pod_patch: spec.containers: {name} has no image, and no pod has a container of that name:"
-                f" give it one, or change one of {', '.join(_CONTAINERS)}"
+                f"pod_patch: spec.containers: {name} has no image, and no pod has a container of that name."
+                f" Set its image, or change one of {', '.join(_CONTAINERS)}"
             )
     return {**spec, "containers": kept}
 
@@ -163,7 +163,7 @@ def _completed(
     result: Manifest = _copy(manifest)
     spec = result.get("spec") or {}
     if result["kind"] == "Service":
-        # An address of each family that the cluster has; the pods listen on all of theirs.
+        # An address of each IP family of the cluster. The pods listen on all addresses.
         spec.setdefault("ipFamilyPolicy", "PreferDualStack")
     if "containers" not in ((spec.get("template") or {}).get("spec") or {}):
         return result
@@ -195,7 +195,7 @@ def _completed(
 def manifests(
     objects: Iterable[Any], pod: Mapping[str, Any], patch: Mapping[str, Any] | None = None
 ) -> Sequence[Manifest]:
-    """Return C(objects) with what all objects of the collection have."""
+    """Return C(objects) with the common fields of all objects of the collection."""
     listed = [item for item in objects if item]
     sources = {
         (item["kind"], item["metadata"]["name"]): item for item in listed if item["kind"] in ("ConfigMap", "Secret")

@@ -14,7 +14,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconc
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import with_defaults
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, plain_name
 
-# A run that is stopped has nothing to finish: Prefect has marked it already.
+# Prefect has already set the state of a stopped run, so it needs no grace period.
 _GRACE_SECONDS = 10
 _CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _POD_SECURITY = {
@@ -36,7 +36,7 @@ def _manifest(labels: Mapping[str, str], pull_secrets: Sequence[str]) -> dict[st
     }
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    # An autoscaler that takes a node away would interrupt the runs on it.
+    # An autoscaler that removes a node would interrupt its runs.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
     template = {"metadata": {"annotations": annotations, "labels": dict(labels)}, "spec": pod}
     return {"job_manifest": {"spec": {"template": template}}}
@@ -77,7 +77,7 @@ def executes_runs(pool: Mapping[str, Any]) -> bool:
 
 
 def job_namespaces(pool: Mapping[str, Any], namespace: str) -> list[str]:
-    """Return where the Jobs of a Kubernetes pool may be, first where they are unless a run says otherwise."""
+    """Return the namespaces of the Jobs of a Kubernetes pool, the default one first."""
     if pool.get("type") != "kubernetes":
         return []
     first = (pool.get("job") or {}).get("namespace") or namespace

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The worker Deployments that a list of work pools asks for."""
+"""The worker Deployments of a list of work pools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
 _PLACEMENT = ("nodeSelector", "tolerations", "affinity", "imagePullSecrets")
-# Percent of the CPU that a worker requests; due and active runs of the pool for each worker.
+# Percentage of the requested CPU of a worker; due and active runs of the pool per worker.
 TARGETS = {"cpu": 70, "backlog": 15}
 
 
@@ -31,17 +31,17 @@ def _checksum(value: Any) -> str:
 
 
 def _limit(pool: Mapping[str, Any], least: int, most: int) -> int | None:
-    """Return how many runs each worker may have at a time."""
+    """Return the maximum number of concurrent runs of each worker."""
     own = (pool.get("workers") or {}).get("limit")
     limit = int(pool.get("concurrency_limit") or 0)
     if own is not None or not limit or not most:
         return own
-    # Pods of one Deployment are alike, so all get the largest part; the server holds the limit of the pool.
+    # Pods of a Deployment are identical, so all get the largest share. The server enforces the limit of the pool.
     return math.ceil(limit / (most if (pool.get("type") or "process") == "process" else max(1, least)))
 
 
 def _target(pool: Mapping[str, Any], metric: str | None, least: int, most: int) -> int | None:
-    """Return what the number of workers follows: of the backlog, no more than a worker may run at a time."""
+    """Return the scaling target: for the backlog, at most the limit of a worker."""
     target = ((pool.get("workers") or {}).get("autoscaling") or {}).get("target")
     if target or metric is None:
         return target or TARGETS["cpu"]
@@ -50,7 +50,7 @@ def _target(pool: Mapping[str, Any], metric: str | None, least: int, most: int) 
 
 
 def _placement(pool: Mapping[str, Any], pull_secrets: Sequence[str]) -> dict[str, Any]:
-    """Return where the pool's job pods may run, and with what they pull their image."""
+    """Return the scheduling constraints and the pull secrets of the pool's job pods."""
     spec: Any = pool.get("job_manifest_patch")
     for key in ("job_manifest", "spec", "template", "spec"):
         spec = (spec or {}).get(key)
@@ -59,7 +59,7 @@ def _placement(pool: Mapping[str, Any], pull_secrets: Sequence[str]) -> dict[str
 
 
 def _egress(pool: Mapping[str, Any]) -> list[Any]:
-    """Return where the workers may send. A rule without conditions is for everywhere: runs may call anything."""
+    """Return the egress rules of the workers. A rule without conditions allows every destination."""
     own = (pool.get("workers") or {}).get("egress")
     if own is not None:
         return list(own)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The page of a load test: one file with everything in it, and curves in SVG."""
+"""The HTML report of a load test: one file with SVG curves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._loadtest.repor
 )
 
 WIDTH, HEIGHT = 760, 220
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 34  # what is around the area of a plot
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 34  # margins of a plot
 TICKS = 5
 
 STYLE = """
@@ -55,7 +55,7 @@ class Curve(NamedTuple):
 
 
 def ticks(most: float, count: int = TICKS) -> list[float]:
-    """Round values from zero to the first one that is not below the largest."""
+    """Return round axis values from zero up to the maximum."""
     if most < 1e-9:
         return [0.0, 1.0]
     raw = most / count
@@ -65,7 +65,7 @@ def ticks(most: float, count: int = TICKS) -> list[float]:
 
 
 def plot(curves: Sequence[Curve], unit: str, length: float = 0) -> str:
-    """Curves over seconds, of which there are at least so many."""
+    """Return an SVG plot of curves over seconds, with a minimum length of the axis."""
     across = ticks(max([length, *(x for curve in curves for x, _y in curve.points)]), 8)
     up = ticks(max((y for curve in curves for _x, y in curve.points if y is not None), default=0))
     inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -106,12 +106,12 @@ def _paths(curve: Curve, place: Any) -> Iterable[str]:
             parts[-1].append(f"{'L' if parts[-1] else 'M'}{across:.1f} {up:.1f}")
     for part in parts:
         if part:
-            # A line of one point would not be seen.
+            # A line of one point would be invisible.
             yield " ".join(part) + ("h2" if len(part) == 1 else "")
 
 
 def bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """Values as lines of different lengths, with their text behind them."""
+    """Return a bar chart with labels."""
     most = max((value for _name, value, _text in rows), default=0) or 1
     longest = max((len(name) for name, _value, _text in rows), default=0)
     label = min(max(150, 7 * longest + 12), WIDTH // 2)
@@ -138,7 +138,7 @@ def section(name: str, content: str, note: str = "") -> str:
 
 
 def page(found: dict[str, Any]) -> str:
-    """The page of a report."""
+    """Return the HTML page of a report."""
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
@@ -163,12 +163,12 @@ def _cards(found: dict[str, Any]) -> str:
     runs, start = found["runs"], found["start_seconds"]
     cards = [
         ("completed", shown(runs["completed"]), f"of {shown(runs['submitted'])} submitted", False),
-        ("not submitted", shown(runs["not_submitted"]), "refused or not answered", runs["not_submitted"] > 0),
-        ("lost", shown(runs["lost"]), "have not ended", runs["lost"] > 0),
+        ("not submitted", shown(runs["not_submitted"]), "rejected or no response", runs["not_submitted"] > 0),
+        ("lost", shown(runs["lost"]), "not ended", runs["lost"] > 0),
         ("duplicated", shown(runs["duplicated"]), "started more than once", runs["duplicated"] > 0),
         ("runs/s", shown(found["rate"]["completed_per_second"]), "ended", False),
         ("start p95", f"{shown(start['p95'])} s", f"p50 {shown(start['p50'])}, p99 {shown(start['p99'])}", False),
-        ("backlog", shown(found["backlog"]["most"]), "waiting at most", False),
+        ("backlog", shown(found["backlog"]["most"]), "maximum of waiting runs", False),
         (
             "API p95",
             f"{shown(found['api_seconds']['p95'])} s",
@@ -233,13 +233,13 @@ def table_of_facts(found: dict[str, Any]) -> str:
 def _requests(found: dict[str, Any]) -> str:
     columns = ("request", "count", "mean", "p50", "p95", "p99", "most")
     rows = [[row[column] for column in columns] for row in found["requests"]["by_request"]]
-    return section("Requests", table(columns, rows), "Seconds, as the client saw them; those that took the most first.")
+    return section("Requests", table(columns, rows), "Duration in seconds for the client, the longest total first.")
 
 
 def _troubles(found: dict[str, Any]) -> str:
     rows = [(text, count) for kind in ("troubles", "problems") for text, count in found["requests"][kind].items()]
-    note = "Answers that were repeated or given up, and runs that could not go on."
-    return section("Troubles", table(("what", "count"), rows), note) if rows else ""
+    note = "Error responses with and without a retry, and runs that could not continue."
+    return section("Errors", table(("error", "count"), rows), note) if rows else ""
 
 
 def _statements(found: dict[str, Any]) -> str:

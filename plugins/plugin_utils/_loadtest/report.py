@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What a load test has found, put together with what machines, database and Redis have counted, and told as text."""
+"""The results of a load test, combined with the counters of hosts, database and Redis, and their text format."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 
 MB = 1048576
 STATEMENTS = 10  # that took the longest
-ANEW = "began anew in between, and counted from there"
-NO_STATEMENTS = "The database has no pg_stat_statements, so the queries that took the longest are unknown."
+ANEW = "counters were reset during the test; values since the reset"
+NO_STATEMENTS = "The database has no pg_stat_statements, so the slowest queries are unknown."
 
 
-# What tasks read on a machine, as people call it, and where the result of the task has it.
+# Readings on a host: their label, and their key in the result of the task.
 READ = {"processes": ("CPU and memory of the processes", "processes"), "pooler": ("PgBouncer", "query_result")}
 PROGRAMS = ("PostgreSQL", "Redis")  # which prefect_loadtest runs with the environment of the background services
 
 
 def _why(result: Mapping[str, Any]) -> str:
-    """Why something could not be read, in one line."""
-    return str(result.get("stderr") or result.get("msg") or "it told nothing").strip().splitlines()[-1]
+    """Return the reason of a failed reading, in one line."""
+    return str(result.get("stderr") or result.get("msg") or "no output").strip().splitlines()[-1]
 
 
 def _server_reading(printed: Mapping[str, str]) -> dict[str, Any]:
-    """What the programs have printed."""
+    """Return the parsed output of the programs."""
     told = json.loads(printed.get("PostgreSQL") or "{}")
     return {
         "database": told.get("database") or {},
@@ -39,7 +39,7 @@ def _server_reading(printed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What was read on a machine, from the results of the tasks that have read it."""
+    """Return the readings of a host from the results of its tasks."""
     found: dict[str, Any] = {"processes": [], "pooler": []}
     unread = []
     for name, (called, key) in READ.items():
@@ -64,7 +64,7 @@ def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def reading(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What was read of the pods of a cluster, by the programs of prefect_loadtest, as it is read on a machine."""
+    """Return the readings of the pods of a cluster, in the form of those of a host."""
     if "processes" not in found:
         return {"unread": [f"pods: {found['msg']}"]} if found.get("msg") else {}
     printed = {
@@ -86,7 +86,7 @@ def reading(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """The result of the module, and what the machines have counted between their first reading and their last one."""
+    """Return the result of the module with the differences between the first and the last counters."""
     before, after = (_combined(readings, position) for position in (0, -1))
     found = {**load["result"], "missed": list(load["missed"])}
     runs = max(1, found["runs"]["submitted"])
@@ -102,7 +102,7 @@ def report(load: Mapping[str, Any], readings: Mapping[str, Sequence[Mapping[str,
 
 
 def _combined(readings: Mapping[str, Sequence[Mapping[str, Any]]], position: int) -> dict[str, Any]:
-    """What all machines have told at one time; of the database and of Redis, one of them knows."""
+    """Return the readings of all hosts at one time. One host reads the database and Redis."""
     there = {host: each[position] for host, each in readings.items() if each}
 
     def known(name: str) -> Any:
@@ -122,8 +122,10 @@ def _combined(readings: Mapping[str, Sequence[Mapping[str, Any]]], position: int
 def _processes(
     before: Mapping[str, Any], after: Mapping[str, Any], runs: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    """CPU of every process, or pod; one that was restarted in between counts from its start."""
-    for host in sorted(host for host in after if before.get(host)):  # else all that they have ever used would count
+    """Yield the CPU time of every process or pod, since its start if it was restarted."""
+    for host in sorted(
+        host for host in after if before.get(host)
+    ):  # otherwise, the CPU time since their start would count
         earlier = {each["name"]: each for each in before[host]}
         for process in after[host]:
             same = earlier.get(process["name"], {})
@@ -142,7 +144,7 @@ def _processes(
 
 
 def _counted(before: Mapping[str, Any], after: Mapping[str, Any], *names: str) -> tuple[list[float], bool]:
-    """What counters of one origin have counted in between, and whether they began anew there.
+    """Return the differences of the counters of one source, and whether they were reset.
 
     They do so when what counts is restarted, or when its statistics are reset. One that has fallen tells of it, and
     then all of them count from zero.
@@ -159,7 +161,7 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
         return {}
     names = ("transactions", "blocks_read", "blocks_hit", "deadlocks")
     (transactions, read, hit, deadlocks), anew = _counted(before, after, *names)
-    # A position in the log survives restarts. One that has fallen is that of another server, and says nothing.
+    # A WAL position survives restarts. A lower one is that of another server, and is ignored.
     (wal,), other_server = _counted(before, after, "wal_bytes")
     return {
         "connections": int(after["connections"]),
@@ -176,7 +178,7 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
 
 
 def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What clients had to wait for a server connection, from PgBouncer's counters in microseconds.
+    """Yield the waiting time of clients for a server connection, from PgBouncer's counters in microseconds.
 
     In a cluster, several of them are read at one place, and each row says which one it is of.
     """
@@ -214,7 +216,7 @@ def _redis(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) 
 
 
 def _statements(before: Any, after: Any) -> list[dict[str, Any]] | None:
-    """The statements that took the longest, in all; None where the database does not count them."""
+    """Return the statements with the longest total time, None if the database does not count them."""
     if before is None or after is None:
         return None
     earlier = {row["queryid"]: row for row in before}
@@ -228,7 +230,7 @@ def _statements(before: Any, after: Any) -> list[dict[str, Any]] | None:
 
 
 def shown(value: Any, digits: int = 3) -> str:
-    """A number as one wants to read it."""
+    """Return a number with a readable precision."""
     if value is None:
         return "-"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -245,12 +247,12 @@ def title(found: Mapping[str, Any]) -> str:
 
 
 def noted(counted: Mapping[str, Any], mark: str = "; ") -> str:
-    """That figures are only those of a part of the test."""
+    """Return a note if the values cover only a part of the test."""
     return f"{mark}{ANEW}" if counted["began_anew"] else ""
 
 
 def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The figures in words, for the terminal and for the page."""
+    """Yield the results as labels and texts, for the terminal and the HTML page."""
 
     def spread(part: str) -> str:
         return ", ".join(f"{name} {shown(value)} s" for name, value in found[part].items())
@@ -269,11 +271,15 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         "API",
         f"{shown(requests['per_second'])} requests/s, {shown(requests['per_run'])} per run; {spread('api_seconds')};"
-        f" {shown(requests['retried'])} repeated, {shown(requests['failed'])} failed",
+        f" {shown(requests['retried'])} retried, {shown(requests['failed'])} failed",
     )
     if found["settings"]["mode"] == "control-plane":
         started, refused = found["runs"]["started"], requests["refused_starts"]
-        yield "workers", f"{shown(refused)} times another worker was faster, for {shown(started)} runs that started"
+        yield (
+            "workers",
+            f"{shown(refused)} starts rejected, because another worker had taken the run; {shown(started)} runs "
+            "started",
+        )
     database = found["postgresql"]
     if database:
         connections = f"{database['connections']} of {database['max_connections']} connections"
@@ -295,7 +301,7 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
         yield "Redis", f"{memory}; {shown(redis['commands_per_second'])} commands/s{noted(redis)}"
     lag = shown(generator["lag_seconds"]["p95"])
-    yield "this generator", f"{shown(generator['cores'])} cores; 95 of 100 submissions at most {lag} s late"
+    yield "load generator", f"{shown(generator['cores'])} cores; 95 of 100 submissions at most {lag} s late"
     for text in found["unread"]:
         yield "not read", text
 
@@ -310,7 +316,7 @@ def as_text(found: Mapping[str, Any]) -> str:
         width = max(22, *map(len, names))  # pods have long names
         lines += ["", f"{'process':<{width}} {'cores':>7} {'CPU s':>8} {'per run':>8} {'MiB':>7}"]
         for name, each in zip(names, found["processes"], strict=True):
-            restarted = "  restarted in between" if each["restarted"] else ""
+            restarted = "  restarted during the test" if each["restarted"] else ""
             lines.append(
                 f"{name:<{width}} {each['cores']:>7.2f} {each['cpu_seconds']:>8.1f}"
                 f" {each['cpu_seconds_per_run']:>8.3f} {each['memory_mb']:>7.0f}{restarted}"
@@ -329,5 +335,5 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines.append("")
     for each in found["objectives"]:
         verdict = "ok    " if each["ok"] else "MISSED"
-        lines.append(f"{verdict}  {each['name']}: {shown(each['seen'])}, asked for {each['limit']:g}")
+        lines.append(f"{verdict}  {each['name']}: {shown(each['seen'])}, objective {each['limit']:g}")
     return "\n".join(lines)

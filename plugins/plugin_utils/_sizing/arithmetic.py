@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Rounding, random arrivals, and numbers as text."""
+"""Rounding, random arrivals, and number formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MB, GB = 1e6, 1e9
 
 
 def up_to(number: float, step: float = 1) -> int:
-    """The next multiple of the step. What floating-point arithmetic adds in the last digits does not count."""
+    """Round up to a multiple of the step, without floating-point errors in the last digits."""
     return int(math.ceil(round(number / step, 9)) * step)
 
 
@@ -28,7 +28,7 @@ def two_digits(number: float) -> float:
 
 
 def busiest(mean: float) -> float:
-    """How many are there at once when the mean is so many and they arrive at random.
+    """Return the maximum concurrent number of random arrivals with this mean.
 
     With random arrivals the number in a system is Poisson distributed, whatever the distribution of the time they
     stay; three standard deviations above the mean are exceeded in about one moment of a thousand.
@@ -37,7 +37,7 @@ def busiest(mean: float) -> float:
 
 
 def show(number: float) -> str:
-    """Three digits that count, and no exponent."""
+    """Return the number with three significant digits and no exponent."""
     if number == int(number):
         return str(int(number))
     digits = max(0, 2 - math.floor(math.log10(abs(number))))

@@ -25,7 +25,7 @@ def plan_cluster(p: CapacityPlan) -> None:
         rate,
         "Jobs/s",
         "one Job, and one pod, per run",
-        "created, finished and removed at this rate by API server, scheduler, controllers and etcd",
+        "API server, scheduler, controllers and etcd create, finish and remove Jobs at this rate",
     )
     p.add(
         "Cluster",
@@ -33,7 +33,7 @@ def plan_cluster(p: CapacityPlan) -> None:
         rate * p.c("control_plane_cpu_seconds_per_job"),
         "cores",
         f"{show(rate)} Jobs/s × {p.text('control_plane_cpu_seconds_per_job')} CPU s",
-        "of the control plane, for these objects alone: kubelets, watches and webhooks come on top",
+        "of the control plane, only for these objects: kubelets, watches and webhooks need more",
     )
     p.add(
         "Cluster",
@@ -41,21 +41,21 @@ def plan_cluster(p: CapacityPlan) -> None:
         up_to(rate * p.c("job_ttl_seconds")),
         "Jobs",
         f"{show(rate)} Jobs/s × {p.text('job_ttl_seconds')} s",
-        "ttlSecondsAfterFinished: they wait in etcd, each with its pod, to be looked at",
+        "ttlSecondsAfterFinished: finished Jobs and their pods stay in etcd, so that you can inspect them",
     )
     run, nodes = request_of_a_run(w), w["nodes"]
     fitting = runs_of_a_node(nodes, run)
     p.used += ["pods_per_node", "system_pods_per_node"]
     parts = [f"{fitting['pods']} pods"]
     parts += [f"{show(nodes[name])} / {show(run[name])} {NODE_UNITS[name]}" for name in run if name in fitting]
-    least = f"the least of {', '.join(parts)}" if len(parts) > 1 else parts[0]
+    least = f"the minimum of {', '.join(parts)}" if len(parts) > 1 else parts[0]
     per_node = p.add(
         "Cluster",
         "runs_per_node",
         max(0, min(fitting.values())),
         "runs at once",
-        f"{least}; {p.text('system_pods_per_node')} of the node's pods are the system's",
-        "what of the requests of a run is left over on a node is of no use to another one",
+        f"{least}; {p.text('system_pods_per_node')} pods of a node are system pods",
+        "a node has space only for complete runs",
     )
     p.add(
         "Cluster",
@@ -63,7 +63,7 @@ def plan_cluster(p: CapacityPlan) -> None:
         up_to(limit / max(1, per_node)) + int(p.c("spare_nodes")),
         "nodes",
         f"{limit} runs / {show(max(1, per_node))} of a node, + {p.text('spare_nodes')}",
-        "for the flow runs at the pool's limit, with one node away",
+        "for the flow runs at the pool's limit, while one node is unavailable",
     )
 
 
@@ -74,6 +74,6 @@ def plan_limits(p: CapacityPlan) -> None:
             f"slots of {limit['name']}",
             max(1, int(limit["per_second"])),
             "slots",
-            f"{show(limit['per_second'])} calls/s that the service allows, a second's worth",
+            f"{show(limit['per_second'])} calls/s that the service allows, for one second",
             f"with slot_decay_per_second {show(limit['per_second'])} and rate_limit() in the flow",
         )

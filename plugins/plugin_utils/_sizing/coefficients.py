@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What was measured, with its sources: the content of coefficients.yml."""
+"""Measured coefficients and their sources: the content of coefficients.yml."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA = Path(__file__).with_name("coefficients.yml")
 
 @functools.cache
 def load() -> dict[str, Any]:
-    """What coefficients.yml says."""
+    """Return the content of coefficients.yml."""
     return dict(yaml.safe_load(DATA.read_text(encoding="utf-8")))
 
 

@@ -19,7 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model i
 
 def plan_database(p: CapacityPlan) -> None:
     w, rate = p.w, p.v["runs_per_second"]
-    # What is kept grows with the mean, not with the peak.
+    # The size depends on the mean rate, not on the peak.
     runs = w["runs_per_hour"] * 24
     measured_logs = p.c("logs_per_run")
     logs = measured_logs if w["logs_per_run"] is None else w["logs_per_run"]
@@ -34,7 +34,7 @@ def plan_database(p: CapacityPlan) -> None:
         f"{p.text('stored_bytes_per_task')} + {show(logs)} logs × {p.text('stored_bytes_per_log')}) bytes",
         "runs, task runs, their states and logs, with all indexes"
         + (
-            ". The planned level WARNING keeps messages of INFO away; they count, so that there is room to turn them on"
+            ". The plan sets the level WARNING. It includes INFO messages, so that you can enable them"
             if logs and logs_only_warnings(p)
             else ""
         ),
@@ -58,7 +58,7 @@ def plan_database(p: CapacityPlan) -> None:
         "GiB",
         f"({show(growth_runs)} + {show(growth_events)}) GB/day × {p.text('hot_days')} day / {p.text('cache_share')}, "
         "up to the next power of two",
-        "what was written last is read and changed again: it should be found in memory",
+        "recent rows are read and changed again, so they should be in memory",
     )
     each, text = p.per_run("postgres_cpu_seconds")
     used = rate * each + p.v["workers_min"] * p.c("postgres_cores_per_worker")
@@ -68,7 +68,7 @@ def plan_database(p: CapacityPlan) -> None:
         used,
         "cores",
         f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('postgres_cores_per_worker')}",
-        "with nearly empty tables, so this is the least",
+        "with nearly empty tables, so this is the minimum",
     )
     p.add(
         "Database",
@@ -77,7 +77,7 @@ def plan_database(p: CapacityPlan) -> None:
         "vCPU",
         f"the larger of {show(used)} busy cores / {p.text('utilisation')} and {memory} GiB / "
         f"{p.text('memory_gb_per_core')}",
-        "the second is the shape that machines with this memory have; it leaves room for vacuum and full tables",
+        "the second is the usual ratio of hosts; it includes a reserve for vacuum and full tables",
     )
     p.add(
         "Database",
@@ -85,7 +85,7 @@ def plan_database(p: CapacityPlan) -> None:
         memory * 1024 // 4,
         "MiB",
         f"{memory} GiB / 4",
-        "PostgreSQL's own cache; the planner is told of three quarters (effective_cache_size)",
+        "cache of PostgreSQL; effective_cache_size is three quarters of the memory",
     )
     kept = w["keep_runs_days"] or p.c("projected_days")
     size = p.add(
@@ -94,7 +94,7 @@ def plan_database(p: CapacityPlan) -> None:
         growth_runs * kept + growth_events * w["keep_events_days"],
         "GB",
         f"{show(growth_runs)} GB × {show(kept)} days + {show(growth_events)} GB × {show(w['keep_events_days'])} days",
-        "at the end of the time that things are kept" if w["keep_runs_days"] else "after so many days, and then more",
+        "at the end of the retention" if w["keep_runs_days"] else "after this number of days; it keeps growing",
     )
     p.add(
         "Database",
@@ -102,9 +102,9 @@ def plan_database(p: CapacityPlan) -> None:
         up_to(size * p.c("disk_factor") + p.c("wal_gb"), 10),
         "GB",
         f"{show(size)} GB × {p.text('disk_factor')} + {p.text('wal_gb')} GB of WAL, up to the next 10",
-        "dead rows, indexes being rebuilt, temporary files",
+        "with dead rows, index rebuilds and temporary files",
     )
-    # A run that was measured wrote its few messages, too. Of more, nothing is known but what they take in tables.
+    # The measured runs include a few messages. Of further messages, only the size in tables is known.
     further = max(0, logs - measured_logs)
     more = f" + {show(further)} further logs × {p.text('stored_bytes_per_log')}" if further else ""
     each, text = p.per_run("wal_bytes", more)
@@ -115,7 +115,7 @@ def plan_database(p: CapacityPlan) -> None:
         rate * each / MB,
         "MB/s",
         f"{show(rate)} runs/s × {text} bytes",
-        "also what a replica and an archive have to take",
+        "a replica and an archive receive the same",
     )
     each, text = p.per_run("wal_flushes")
     p.add(
@@ -124,10 +124,10 @@ def plan_database(p: CapacityPlan) -> None:
         rate * each,
         "flushes/s",
         f"{show(rate)} runs/s × {text}",
-        "every commit waits for one, so the disk needs more IOPS than this and answers in a few milliseconds",
+        "every commit waits for one, so the disk needs more IOPS and a latency of a few milliseconds",
     )
 
 
 def logs_only_warnings(p: CapacityPlan) -> bool:
-    """Whether only warnings go to the API."""
+    """Whether flow runs send only warnings to the API."""
     return coefficients.value("quiet_logs_runs_per_second") <= float(p.v["runs_per_second"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What a plan warns of, and what in it cannot work."""
+"""Warnings and problems of a plan."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workloa
 
 
 def _saturated(p: CapacityPlan) -> Iterator[Problem]:
-    """Where a further process does not help, or there can be none."""
+    """Warn of loads for which no further process helps."""
     rate, room = p.v["runs_per_second"], p.v["api_room"]
     option = f"{WORKLOAD}.runs_per_hour"
     if round(room, 9) < 1:
         carried = rate * room
         yield problem(
             option,
-            f"{show(rate)} runs/s are more than one deployment carries: {p.v['server_replicas']} API processes end at "
-            f"about {show(carried)}, and more are not planned because each costs something of every run itself.",
-            "Divide the load among several instances, each with "
-            f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour at the most, or do several units of "
-            "work in one run.",
+            f"{show(rate)} runs/s are more than the capacity of one deployment: {p.v['server_replicas']} API processes "
+            f"reach about {show(carried)} runs/s. The plan adds no more, because each API process costs CPU in every "
+            "run.",
+            "Divide the load among several instances, each with at most "
+            f"{show(two_digits(carried * HOUR / p.w['peak_factor']))} runs an hour, or combine several units of work "
+            "in one run.",
         )
     for part, title, remedy in (
         ("pgbouncer", "PgBouncer", "Add hosts to prefect_pgbouncer, or raise prefect_pgbouncer_replicas."),
@@ -38,25 +39,25 @@ def _saturated(p: CapacityPlan) -> Iterator[Problem]:
         if cores > p.c("utilisation"):
             yield problem(
                 option,
-                f"{title} uses one core at the most, and the load keeps {show(cores)} of it busy; "
-                f"{p.text('utilisation')} is much.",
+                f"{title} uses at most one core, and this load needs {show(cores)} cores; "
+                f"the limit of the plan is {p.text('utilisation')}.",
                 remedy,
             )
 
 
 def _beyond(p: CapacityPlan) -> Iterator[Problem]:
-    """Runs that write much more than those which were measured."""
+    """Warn of runs that write much more than the measured runs."""
     for name, what, known in (
-        ("events_per_run", "events", "only as a part of a task"),
-        ("logs_per_run", "log messages", "only with the bytes that they take"),
+        ("events_per_run", "events", "as a part of the cost of a task"),
+        ("logs_per_run", "log messages", "only by their size"),
     ):
         given, measured = p.w[name] or 0, p.c(name)
         if given > measured * p.c("trusted_per_run"):
             yield problem(
                 f"{WORKLOAD}.{name}",
-                f"{show(given)} {what} of a run are more than {p.text('trusted_per_run')} times the {show(measured)} "
-                f"that a measured one had; what further ones cost is in the plan {known}.",
-                "Send fewer, or try the plan with such flows before you rely on it.",
+                f"{show(given)} {what} per run are more than {p.text('trusted_per_run')} times the {show(measured)} of "
+                f"a measured run. The plan counts further {what} {known}.",
+                "Send fewer, or run a load test with such flows before you rely on the plan.",
             )
 
 
@@ -67,16 +68,17 @@ def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]
         yield problem(
             f"{WORKLOAD}.pool_type",
             f"The objects of {show(rate)} Jobs a second keep {show(p.v['control_plane_cores'])} cores of a Kubernetes "
-            f"control plane busy, and {p.text('utilisation')} is much.",
-            f"If its API server throttles: batch {batch['micro_flows_per_run']} micro-flows into a run "
+            f"control plane busy; the limit of the plan is {p.text('utilisation')}.",
+            f"If its API server throttles requests, combine {batch['micro_flows_per_run']} micro-flows in one run "
             f"({show(batch['jobs_per_second'])} Jobs/s), or use a process pool: {process['workers_min']} workers on "
             f"{show(process['worker_cores'])} cores and {show(process['worker_machines_memory_mb'] / 1024)} GiB.",
         )
     if p.v["starting"] > p.v["running"]:
         yield problem(
             f"{WORKLOAD}.run_seconds",
-            f"A run takes {show(w['run_seconds'])} s and its start longer: most slots hold runs that do not run yet.",
-            "Do several units of work in one run.",
+            f"A run takes {show(w['run_seconds'])} s, and its start takes longer. Most slots hold runs that are still "
+            "starting.",
+            "Combine several units of work in one run.",
         )
     for limit in w["rate_limits"]:
         needed = rate * limit["calls_per_run"]
@@ -84,16 +86,15 @@ def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]
             most = limit["per_second"] * HOUR / limit["calls_per_run"] / w["peak_factor"]
             yield problem(
                 f"{WORKLOAD}.rate_limits[{limit['name']}]",
-                f"The runs make {show(needed)} calls/s, but only {show(limit['per_second'])} are allowed: the target "
-                "cannot be reached.",
-                f"With this limit {show(most)} runs an hour are possible; lower runs_per_hour, or the calls of a run.",
+                f"The runs make {show(needed)} calls/s, but the service allows only {show(limit['per_second'])}.",
+                f"This limit allows {show(most)} runs an hour. Lower runs_per_hour or calls_per_run.",
             )
     growth = p.v["stored_runs_gb_per_day"]
     if w["keep_runs_days"] is None and growth >= p.c("noticeable_gb_per_day"):
         yield problem(
             f"{WORKLOAD}.keep_runs_days",
             f"Runs are kept indefinitely, and the database grows by {show(growth)} GB a day.",
-            "Set it to the days after which runs may be deleted.",
+            "Set it to the number of days after which runs are deleted.",
         )
     given = w["database"]
     for name, needed, unit in (
@@ -106,7 +107,7 @@ def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]
             yield problem(
                 f"{WORKLOAD}.database.{name}",
                 f"The database has {show(given[name])} {unit}, and the plan needs {show(needed)}.",
-                "Give it more, or lower keep_runs_days." if name == "disk_gb" else "Give it more.",
+                "Increase it, or lower keep_runs_days." if name == "disk_gb" else "Increase it.",
             )
     yield from _saturated(p)
     yield from _beyond(p)
@@ -114,27 +115,27 @@ def warnings_of(p: CapacityPlan, advice: Mapping[str, Any]) -> Iterator[Problem]
         yield problem(
             f"{WORKLOAD}.runs_per_hour",
             f"The background services need {show(p.v['services_cores'])} cores, which is more than "
-            f"{p.v['services_groups']} processes give: events will lag behind.",
+            f"{p.v['services_groups']} processes provide. The backlog of events will grow.",
             "Divide the load among several instances.",
         )
     if w["run_memory_mb"] < p.c("run_memory_mb"):
         yield problem(
             f"{WORKLOAD}.run_memory_mb",
-            f"A run that only imports Prefect uses {p.text('run_memory_mb')} MiB already.",
-            "Set it to that and what your flow needs.",
+            f"A run that only imports Prefect uses {p.text('run_memory_mb')} MiB.",
+            "Set it to this value plus the memory that your flow needs.",
         )
     if rate > p.c("measured_runs_per_second") * p.c("trusted_extrapolation"):
         yield problem(
             f"{WORKLOAD}.runs_per_hour",
-            f"{show(rate)} runs/s are more than {p.text('trusted_extrapolation')} times what the coefficients were "
-            f"measured with ({p.text('measured_runs_per_second')} runs/s).",
-            "Try the plan with a load test before you rely on it.",
+            f"{show(rate)} runs/s are more than {p.text('trusted_extrapolation')} times the rate at which the "
+            f"coefficients were measured ({p.text('measured_runs_per_second')} runs/s).",
+            "Run a load test before you rely on the plan.",
         )
     p.used.clear()
 
 
 def problems_of(p: CapacityPlan) -> Iterator[Problem]:
-    """What cannot work: the sums of pods, cores and memory on the nodes. The preflight adds up the real pools."""
+    """Check the sums of pods, cores and memory on the nodes. The preflight checks the actual pools."""
     nodes = p.w["nodes"]
     if p.kubernetes and p.v["runs_per_node"] < 1:
         yield problem(
@@ -146,5 +147,5 @@ def problems_of(p: CapacityPlan) -> Iterator[Problem]:
         yield problem(
             f"{WORKLOAD}.nodes.count",
             f"{p.v['concurrency_limit']} runs at once do not fit on {nodes['count']} nodes.",
-            f"Use {p.v['nodes']} nodes, larger ones, or lower what a run requests.",
+            f"Use {p.v['nodes']} nodes or larger ones, or lower the requests of a run.",
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The steps of a plan, in the order in which they build on each other."""
+"""The steps of a plan, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.server 
 
 
 def alternatives_to_jobs(p: CapacityPlan) -> dict[str, Any]:
-    """What to do instead of one Job per run, where that is too much for a cluster."""
+    """Return alternatives if one Job per run is too much for a cluster."""
     rate = p.v["runs_per_second"]
     threshold = p.c("utilisation") / p.c("control_plane_cpu_seconds_per_job")
     p.used.clear()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The capacity plan while it is computed: its rows, each with its value, formula and sources."""
+"""The capacity plan during its calculation: rows with value, formula and sources."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.arithme
 
 
 class CapacityPlan:
-    """The rows of a plan as they are computed, each with its reasons."""
+    """The calculated rows of a plan, with their reasons."""
 
     def __init__(self, workload: Mapping[str, Any], pgbouncers: int) -> None:
         self.w = workload
         self.kubernetes = workload["pool_type"] == "kubernetes"
-        # A cluster has two by default, and the plan may be asked for where no inventory says so.
+        # A cluster has two by default, also if no inventory sets the number.
         self.pgbouncers = max(2 if self.kubernetes else 1, pgbouncers)
         self.rows: list[dict[str, Any]] = []
         self.v: dict[str, Any] = {}
         self.used: list[str] = []  # coefficients, since the last row
 
     def c(self, name: str) -> float:
-        """A coefficient, which becomes part of the next row's sources."""
+        """Return a coefficient, and add it to the sources of the next row."""
         self.used.append(name)
         return coefficients.value(name)
 
     def text(self, name: str) -> str:
-        """A coefficient in a formula."""
+        """Return a coefficient as text for a formula."""
         return show(self.c(name))
 
     def per_run(self, name: str, more: str = "") -> tuple[float, str]:
-        """What a run costs with its tasks and its own events, and the sum as text.
+        """Return the cost of a run with its tasks and own events, and the sum as text.
 
         For the server a task is nothing but its events, so that an event of the run's own counts as its part of one.
         That is a little too much, because the recorder writes a row for a task and none for another event.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""How many runs a node of a cluster has room for."""
+"""The number of runs that fit on a node of a cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODE_UNITS = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
 
 
 def runs_of_a_node(nodes: Mapping[str, Any], run: Mapping[str, float]) -> dict[str, int]:
-    """How many runs a node has room for, by what limits them. What is not given does not, except for the pods."""
+    """Return how many runs fit on a node, by resource. A resource that is not set is no limit, except for the pods."""
     pods = (nodes.get("pods") or coefficients.value("pods_per_node")) - coefficients.value("system_pods_per_node")
     fitting = {"pods": int(pods)}
     for name, each in run.items():
@@ -27,10 +27,10 @@ def runs_of_a_node(nodes: Mapping[str, Any], run: Mapping[str, float]) -> dict[s
 
 
 def no_room(nodes: Mapping[str, Any], run: Mapping[str, float]) -> str:
-    """What is wrong where not even one run fits on a node."""
+    """Return the problem text if not even one run fits on a node."""
     node = ", ".join(f"{show(nodes[name])} {unit}" for name, unit in NODE_UNITS.items() if nodes.get(name))
     wanted = " and ".join(f"{show(each)} {NODE_UNITS[name]}" for name, each in run.items() if each)
-    return f"A run requests {wanted or 'a pod'}, for which a node of {node} has no room beside the system's pods."
+    return f"A run requests {wanted or 'a pod'}, which does not fit on a node of {node} with the system pods."
 
 
 def request_of_a_run(workload: Mapping[str, Any]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""How many runs there are at once, and the workers that launch them."""
+"""The concurrent runs, and the workers that start them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plan_load(p: CapacityPlan) -> None:
         rate,
         "runs/s",
         f"{show(w['runs_per_hour'])} runs/h × {show(w['peak_factor'])} at the peak / 3600 s",
-        "everything below has to keep up with this rate",
+        "all other values of the plan depend on this rate",
     )
     running = p.add(
         "Load",
@@ -27,9 +27,9 @@ def plan_load(p: CapacityPlan) -> None:
         rate * w["run_seconds"],
         "runs at once",
         f"{show(rate)} runs/s × {show(w['run_seconds'])} s",
-        "Little's law: arrivals times the time each stays",
+        "Little's law: arrival rate times duration",
     )
-    # Importing Prefect keeps one core busy, so a process does not start in less than its CPU time.
+    # The import of Prefect uses one core, so the start takes at least its CPU time.
     start = "start_seconds_kubernetes" if p.kubernetes else "run_start_cpu_seconds"
     p.add(
         "Load",
@@ -48,21 +48,21 @@ def plan_load(p: CapacityPlan) -> None:
         (f"sum over {len(limits)} pools, each by its share: " if len(limits) > 1 else "")
         + f"the larger of {p.text('headroom')} × {show(running)} and L + 3√L with L = {show(running)} + "
         f"{show(p.v['starting'])}, up to the next {p.text('limit_step')}",
-        "limit of the work pool: random arrivals pass it in one moment of a thousand, a runaway does not",
+        "limit of the work pool: random arrivals exceed it 0.1 % of the time; it stops runaway submissions",
     )
 
 
 def _pool_limits(p: CapacityPlan) -> list[int]:
-    """Limit of each work pool. Small pools vary more, so that several have more room together than one has."""
+    """Return the limit of each work pool. Small pools vary more, so their sum exceeds the limit of a single pool."""
     total = sum(pool["share"] for pool in p.w["work_pools"])
     parts = [pool["share"] / total for pool in p.w["work_pools"]]
     busy, step = p.v["running"] + p.v["starting"], p.c("limit_step")
-    # A limit of 0, to which a tiny share would be rounded, stops a pool.
+    # Do not round a tiny share to a limit of 0, which would stop the pool.
     return [up_to(max(p.c("headroom") * p.v["running"] * part, busiest(busy * part), step), step) for part in parts]
 
 
 def _workers_needed(p: CapacityPlan, rate: float) -> tuple[int, int, str]:
-    """Workers for a rate of launches: least, most, and the formula."""
+    """Return minimum and maximum of the workers for a launch rate, and the formula."""
     if p.kubernetes:
         least = max(p.c("workers_least"), up_to(rate / p.c("launches_per_second_per_worker_kubernetes")))
         formula = f"{show(rate)} runs/s / {p.text('launches_per_second_per_worker_kubernetes')} launches/s of a worker"
@@ -91,15 +91,15 @@ def plan_workers(p: CapacityPlan) -> None:
         least,
         "workers",
         f"{what}, at least {p.text('workers_least')} a pool",
-        "they launch the runs; two, so that one can be replaced",
+        "they start the runs; at least two, so that one can restart",
     )
     p.add(
         "Workers",
         "workers_max",
         most,
         "workers",
-        f"{least} × {p.text('workers_scale_out')}" if p.kubernetes else "the same: plain machines do not scale",
-        "bound of the autoscaler, for bursts and for draining a backlog" if p.kubernetes else "",
+        f"{least} × {p.text('workers_scale_out')}" if p.kubernetes else "the same: hosts do not scale",
+        "limit of the autoscaler, for bursts and for a backlog" if p.kubernetes else "",
     )
     p.add(
         "Workers",
@@ -107,7 +107,7 @@ def plan_workers(p: CapacityPlan) -> None:
         least / p.c("query_seconds"),
         "polls/s",
         f"{least} workers / {p.text('query_seconds')} s",
-        "every worker asks for work this often, whether there is any or not",
+        "every worker polls at this interval, even without due runs",
     )
     if p.kubernetes:
         p.add(
@@ -116,7 +116,7 @@ def plan_workers(p: CapacityPlan) -> None:
             up_to(p.c("worker_memory_mb"), 64),
             "MiB",
             f"{p.text('worker_memory_mb')}, up to the next 64",
-            "of each worker; its runs are Jobs of their own",
+            "of each worker; its runs are separate Jobs",
         )
         return
     p.add(
@@ -140,5 +140,5 @@ def plan_workers(p: CapacityPlan) -> None:
         "MiB",
         f"{least} workers × {p.text('worker_memory_mb')} + {p.v['concurrency_limit']} runs × "
         f"{show(w['run_memory_mb'])}",
-        "of all worker machines together, at the pool's limit",
+        "of all worker hosts together, at the pool's limit",
     )

@@ -26,7 +26,7 @@ def plan_database_load(p: CapacityPlan) -> None:
         rate * each + p.v["workers_min"] * p.c("transactions_per_second_per_worker"),
         "tx/s",
         f"{show(rate)} runs/s × {text} + {p.v['workers_min']} workers × {p.text('transactions_per_second_per_worker')}",
-        "each connected worker costs some, because the server looks for its clean-ups once a second",
+        "each connected worker causes some, because the server checks its cleanup work once a second",
     )
     p.add(
         "Connections",
@@ -34,19 +34,19 @@ def plan_database_load(p: CapacityPlan) -> None:
         busiest(transactions * p.c("transaction_seconds_at_most")),
         "connections",
         f"L + 3√L with L = {show(transactions)} tx/s × {p.text('transaction_seconds_at_most')} s",
-        "Little's law again: what is open at once in a bad moment",
+        "Little's law: concurrent transactions at a peak",
     )
 
 
 def _api_cores(p: CapacityPlan, processes: float, workers: int) -> float:
-    """Cores that so many API processes take together. What was measured was measured with a number of them."""
+    """Return the cores that a number of API processes use together, relative to the measured number."""
     further = p.c("api_cpu_seconds_per_run_and_further_process") * (processes - p.c("measured_api_processes"))
     each, _text = p.per_run("api_cpu_seconds")
     return float(p.v["runs_per_second"] * (each + further) + workers * p.c("api_cores_per_worker"))
 
 
 def _api_room(p: CapacityPlan, processes: int) -> float:
-    """How many times the load so many API processes carry, not too busy as a rule and while one restarts."""
+    """Return the capacity of API processes as a multiple of the load, in normal operation and while one restarts."""
     cores = _api_cores(p, processes, p.v["workers_min"])
     left = processes - p.c("spare_replicas")
     connections = p.c("api_pool_size") + p.c("api_max_overflow")
@@ -61,7 +61,7 @@ def _api_room(p: CapacityPlan, processes: int) -> float:
 
 
 def _api_processes(p: CapacityPlan) -> int:
-    """The smallest number that carries the load; what none does is warned of, with the rate that they carry."""
+    """Return the smallest sufficient number. If none is sufficient, the plan warns and names the possible rate."""
     most = int(p.c("api_processes_most"))
     found = next((number for number in range(1, most + 1) if round(_api_room(p, number), 9) >= 1), most)
     p.v["api_room"] = _api_room(p, found)
@@ -78,7 +78,7 @@ def plan_server(p: CapacityPlan) -> None:
         rate * each + polls * p.c("api_requests_per_poll"),
         "requests/s",
         f"{show(rate)} runs/s × {text} + {show(polls)} polls/s × {p.text('api_requests_per_poll')}",
-        "websocket connections count as one",
+        "a WebSocket connection counts as one request",
     )
     processes = _api_processes(p)
     further = p.text("api_cpu_seconds_per_run_and_further_process")
@@ -91,8 +91,8 @@ def plan_server(p: CapacityPlan) -> None:
         _api_cores(p, processes, p.v["workers_min"]),
         "cores",
         f"{show(rate)} runs/s × {text} CPU s + {p.v['workers_min']} workers × {p.text('api_cores_per_worker')}",
-        "of all API processes; one uses one core at the most, and a further one costs something of every run itself. "
-        "On a crowded machine a run takes several times as much",
+        "of all API processes. Each uses at most one core, and each further one adds CPU time to every run. "
+        "On an overloaded host, a run needs several times as much",
     )
     most = _api_cores(p, processes, p.v["workers_max"])
     p.used.clear()
@@ -102,11 +102,11 @@ def plan_server(p: CapacityPlan) -> None:
         "server_replicas",
         processes,
         "processes",
-        f"the smallest number up to {p.text('api_processes_most')} of which each is busy for at most "
+        f"the smallest number up to {p.text('api_processes_most')} with which each process uses at most "
         f"{p.text('utilisation')} of a core (here {show(cores / processes)}), with all workers for at most one "
         f"({show(most / processes)}), and without {p.text('spare_replicas')} of which the others have {show(cores)} "
         f"cores and {show(p.v['busy_connections'])} busy connections / {show(connections)}",
-        "not too busy as a rule, and able to carry the load while one restarts",
+        "below the CPU limit in normal operation, and sufficient while one restarts",
     )
     memory = p.add(
         "Server",
@@ -132,7 +132,7 @@ def plan_server(p: CapacityPlan) -> None:
         groups,
         "processes",
         f"1 up to {p.text('utilisation')} cores, else {len(coefficients.load()['services_groups'])}",
-        "one process uses one core at the most, so the services are divided when that is too little",
+        "a process uses at most one core, so the services are divided if that is not sufficient",
     )
     p.v["server_memory_mb"] = p.v["server_replicas"] * memory + groups * up_to(p.c("services_memory_mb"), 64)
     p.add(
@@ -154,9 +154,9 @@ def plan_connections(p: CapacityPlan) -> None:
         up_to(per_machine, p.c("pgbouncer_pool_step")),
         "connections",
         f"the larger of {show(p.v['busy_connections'])} and {p.text('pgbouncer_pool_least')}, "
-        + (f"over {p.pgbouncers - 1} of {p.pgbouncers} machines, " if p.pgbouncers > 1 else "")
+        + (f"over {p.pgbouncers - 1} of {p.pgbouncers} hosts, " if p.pgbouncers > 1 else "")
         + f"up to the next {p.text('pgbouncer_pool_step')}",
-        "what each PgBouncer may hold to PostgreSQL; with several, one may be away",
+        "connections of each PgBouncer to PostgreSQL; with several, one may be unavailable",
     )
     budget = connection_budget(
         {
@@ -174,7 +174,7 @@ def plan_connections(p: CapacityPlan) -> None:
         up_to(budget["sum"], 10),
         "connections",
         f"{parts} = {budget['sum']}, up to the next 10",
-        "PostgreSQL's max_connections; the preflight checks this sum with what is really set",
+        "max_connections of PostgreSQL; the preflight checks the sum of the actual settings",
     )
 
 
@@ -190,7 +190,8 @@ def plan_redis(p: CapacityPlan) -> None:
         f"{p.text('redis_idle_mb')} + {show(rate)} runs/s × {show(events)} events × "
         f"{p.text('redis_bytes_per_event')} bytes × {p.text('outage_seconds')} s, at least "
         f"{p.text('redis_memory_least_mb')}, up to the next power of two",
-        "maxmemory: events wait here while the background services are away, and Redis refuses them when it is full",
+        "maxmemory: events wait here while the background services are unavailable; Redis rejects writes when it is "
+        "full",
     )
 
 
@@ -203,8 +204,8 @@ def plan_processors(p: CapacityPlan) -> None:
             f"{part}_cores",
             rate * each / count,
             "cores",
-            f"{show(rate)} runs/s × {text} CPU s" + (f" / {count} machines" if count > 1 else ""),
-            f"of {'each PgBouncer' if part == 'pgbouncer' else 'Redis'}, which uses one core at the most",
+            f"{show(rate)} runs/s × {text} CPU s" + (f" / {count} hosts" if count > 1 else ""),
+            f"of {'each PgBouncer' if part == 'pgbouncer' else 'Redis'}, which uses at most one core",
         )
     parts = ("pgbouncer_cpu_seconds", "redis_cpu_seconds", "gateway_cpu_seconds")
     busy = {
@@ -219,5 +220,5 @@ def plan_processors(p: CapacityPlan) -> None:
         up_to(sum(busy.values()) / p.c("utilisation")),
         "cores",
         f"({' + '.join(f'{show(cores)} {name}' for name, cores in busy.items())}) / {p.text('utilisation')}",
-        "of all machines together that carry Prefect itself, without workers and runs, and with nearly empty tables",
+        "of all hosts of the server together, without workers and runs, and with nearly empty tables",
     )

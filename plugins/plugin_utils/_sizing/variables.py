@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The numbers of a plan as variables of the roles, each with its formula or its reason."""
+"""The values of a plan as variables of the roles, with their formulas or reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _pool_variables(p: CapacityPlan, pool: Mapping[str, Any]) -> dict[str, Any]:
     }
     if p.kubernetes:
         cpu, memory = f"{up_to(w['run_cpu'] * 1000)}m", f"{up_to(w['run_memory_mb'])}Mi"
-        # The default limit would be below a large request, and Kubernetes refuses such a pod.
+        # Kubernetes rejects a pod whose request exceeds the default limit.
         limit_mb = max(w["run_memory_mb"] * p.c("memory_limit_factor"), DEFAULT_LIMIT_MB)
         entry["workers"]["max"] = pool["max"]
         entry["job"] = {
@@ -45,10 +45,10 @@ def _pool_variables(p: CapacityPlan, pool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _server_variables(p: CapacityPlan, formulas: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Of the server and of what it stands on."""
+    """Return the variables of the server, PostgreSQL, PgBouncer and Redis."""
     w = p.w
     groups = coefficients.load()["services_groups"] if p.v["services_groups"] > 1 else [{"name": "services"}]
-    connections = "Prefect's own default; the number of processes and max_connections are computed with it"
+    connections = "Prefect's default; the number of processes and max_connections depend on it"
     return {
         "prefect_server_replicas": (p.v["server_replicas"], formulas["server_replicas"]),
         "prefect_services_groups": (groups, f"{show(p.v['services_cores'])} cores: {formulas['services_groups']}"),
@@ -69,22 +69,22 @@ def _server_variables(p: CapacityPlan, formulas: Mapping[str, str]) -> dict[str,
 
 
 def _run_variables(p: CapacityPlan, formulas: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Of what runs flows."""
+    """Return the variables of workers and flow runs."""
     w, rate = p.w, show(p.v["runs_per_second"])
     p95, least = w["run_seconds_p95"] or w["run_seconds"] * p.c("p95_factor"), int(p.c("drain_least_seconds"))
     return {
         "prefect_logging_level": (
             "WARNING" if logs_only_warnings(p) else "INFO",
             f"at {rate} runs/s; WARNING from {p.text('quiet_logs_runs_per_second')} runs/s on, because messages are "
-            "many rows then",
+            "many rows",
         ),
         "prefect_worker_query_seconds": (
             int(p.c("query_seconds")),
-            "each worker asks for work this often: seldom enough for the API, and soon enough for a run that is due",
+            "polling interval of each worker: a compromise between API load and start latency",
         ),
         "prefect_worker_prefetch_seconds": (
             int(p.c("prefetch_seconds")),
-            "Prefect's own default: with more, runs hold slots of the pool for longer before they are due",
+            "Prefect's default: with more, runs hold slots of the pool for longer before they are due",
         ),
         "prefect_worker_drain_seconds": (
             max(least, up_to(p95, 10)),
@@ -110,7 +110,7 @@ def _run_variables(p: CapacityPlan, formulas: Mapping[str, str]) -> dict[str, tu
 
 
 def role_variables(p: CapacityPlan) -> dict[str, tuple[Any, str]]:
-    """The numbers as variables of the roles, each with its formula or its reason."""
+    """Return the variables of the roles, with their formulas or reasons."""
     formulas = {row["name"]: row["formula"] for row in p.rows}
     variables = {**_server_variables(p, formulas), **_run_variables(p, formulas)}
     p.used.clear()
@@ -120,7 +120,7 @@ def role_variables(p: CapacityPlan) -> dict[str, tuple[Any, str]]:
 def _job_reason(p: CapacityPlan) -> str:
     return (
         f"Requests: run_cpu and run_memory_mb of the workload; memory_limit: {p.text('memory_limit_factor')} times the "
-        f"request, at least {show(DEFAULT_LIMIT_MB)} MiB. finished_job_ttl: long enough to be looked at. "
-        "terminationGracePeriodSeconds: a run that is stopped has nothing to finish. pre_pull: no run waits for "
+        f"request, at least {show(DEFAULT_LIMIT_MB)} MiB. finished_job_ttl: long enough to inspect a Job. "
+        "terminationGracePeriodSeconds: Prefect has already set the state of a stopped run. pre_pull: no run waits for "
         "its image"
     )

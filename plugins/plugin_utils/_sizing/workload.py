@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What a workload is made of, what each of its options may be, and what is wrong with a given one."""
+"""The options of a workload, their valid values, and the problems with a given workload."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ POOL_TYPES = ("process", "kubernetes")
 
 @dataclass(frozen=True)
 class Number:
-    """A number that an option takes: its bounds, and what it is without one."""
+    """A numeric option with its bounds and its default."""
 
     meaning: str
     default: float | None = None
     required: bool = False
     least: float = 0
-    exclusive: bool = False  # the bound itself is too little
+    exclusive: bool = False  # the bound itself is invalid
     most: float = 1e12
     whole: bool = False
 
@@ -37,7 +37,7 @@ class Number:
         return f"{kind} {'above' if self.exclusive else 'of at least'} {self.least:g}"
 
     def read(self, value: Any) -> float:
-        """The number, or ValueError with what is wrong with it."""
+        """Return the number, or raise ValueError with the problem."""
         if isinstance(value, bool):
             raise ValueError(f"{value!r} is not {self.range}.")
         try:
@@ -89,7 +89,7 @@ NAME = "name"
 
 
 class BadWorkload(Exception):
-    """Carries every problem that was found."""
+    """A workload with problems."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(" ".join(f"{each['option']}: {each['problem']} {each['remedy']}" for each in problems))
@@ -101,7 +101,7 @@ def _unknown(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> It
         if name not in known:
             closest = get_close_matches(str(name), known, n=1)
             remedy = f"Did you mean {closest[0]}?" if closest else f"Use: {', '.join(known)}."
-            yield problem(f"{where}.{name}", "There is no such option.", remedy)
+            yield problem(f"{where}.{name}", "The option does not exist.", remedy)
 
 
 def _numbers(
@@ -122,32 +122,32 @@ def _numbers(
 
 def _named(where: str, given: Any, numbers: Mapping[str, Number], into: list[dict[str, Any]]) -> Iterator[Problem]:
     if not isinstance(given, (list, tuple)) or not all(isinstance(entry, Mapping) for entry in given):
-        yield problem(where, "It is not a list of dictionaries.", f"Write entries with {', '.join((NAME, *numbers))}.")
+        yield problem(where, "It is not a list of dictionaries.", f"Use entries with {', '.join((NAME, *numbers))}.")
         return
     for position, entry in enumerate(given):
         name = str(entry.get(NAME) or "")
         here = f"{where}[{name or position}]"
         if not name.strip():
-            yield problem(f"{here}.{NAME}", "It is missing.", "Give every entry a name.")
+            yield problem(f"{here}.{NAME}", "It is missing.", "Set a name for every entry.")
         read: dict[str, Any] = {NAME: name}
         yield from _unknown(here, entry, (NAME, *numbers))
         yield from _numbers(here, entry, numbers, read)
         into.append(read)
     for name, count in Counter(entry[NAME] for entry in into).items():
         if count > 1:
-            yield problem(where, f"Two entries are called {name!r}.", "Give every entry its own name.")
+            yield problem(where, f"Two entries are called {name!r}.", "Set a different name for every entry.")
 
 
 def _read(given: Any, into: dict[str, Any]) -> Iterator[Problem]:
     if not isinstance(given, Mapping):
-        yield problem(WORKLOAD, f"It is not a dictionary but {given!r}.", "Write options and values.")
+        yield problem(WORKLOAD, f"It is not a dictionary but {given!r}.", "Set options and values.")
         return
     yield from _unknown(WORKLOAD, given, OPTIONS)
     yield from _numbers(WORKLOAD, given, RUN, into)
     into["pool_type"] = given.get("pool_type") or POOL_TYPES[0]
     if into["pool_type"] not in POOL_TYPES:
         yield problem(
-            f"{WORKLOAD}.pool_type", f"{into['pool_type']!r} cannot be planned.", f"Use {' or '.join(POOL_TYPES)}."
+            f"{WORKLOAD}.pool_type", f"{into['pool_type']!r} is not supported.", f"Use {' or '.join(POOL_TYPES)}."
         )
     for name, numbers in LISTS.items():
         into[name] = []
@@ -163,12 +163,12 @@ def _read(given: Any, into: dict[str, Any]) -> Iterator[Problem]:
 
 
 def workload_problems(given: Any) -> list[Problem]:
-    """Return what is wrong with a workload."""
+    """Return the problems with a workload."""
     return list(_read(given, {}))
 
 
 def read_workload(given: Any) -> dict[str, Any]:
-    """Return the workload with every option, or raise BadWorkload with all that is wrong with it."""
+    """Return the workload with every option, or raise BadWorkload with all problems."""
     read: dict[str, Any] = {}
     problems = list(_read(given, read))
     if problems:

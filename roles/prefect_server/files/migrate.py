@@ -38,7 +38,7 @@ REFUSED = 3  # the Job does not try again then
 # The beginnings of the codes with which PostgreSQL refuses a login: who it is, the database's name, what he may.
 CLOSED = ("28", "3D", "42501")
 LOGIN = "28"
-UNTOUCHED = "The database was not touched."
+UNTOUCHED = "The database was not changed."
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
 WAIT = 2  # seconds between two attempts
 Answer = TypeVar("Answer")
@@ -69,7 +69,7 @@ async def state() -> tuple[int, str | None, str | None]:
 
 
 async def lacking() -> list[str]:
-    """Return what the migration would fail for."""
+    """Return the requirements of the migration that the database does not meet."""
     statement = Path(__file__).with_name("requirements.sql").read_text()
     session = await provide_database_interface().session()
     async with session:
@@ -78,13 +78,13 @@ async def lacking() -> list[str]:
 
 
 def refuse(*words: str) -> NoReturn:
-    """End, with words that somebody can act on."""
+    """End with an error message that names the remedy."""
     print(*words, sep="\n", file=sys.stderr, flush=True)
     sys.exit(REFUSED)
 
 
 def ask(question: Callable[[], Answer], login_seconds: float = 0) -> Answer:
-    """Return what the database answers, or say why it cannot be asked."""
+    """Return the response of the database, or end with the reason why it does not respond."""
     deadline, said = time.monotonic() + login_seconds, False
     while True:
         try:
@@ -95,8 +95,8 @@ def ask(question: Callable[[], Answer], login_seconds: float = 0) -> Answer:
             explain(reason)
         if not said:
             print(
-                f"the login is refused: {reason}. The operator may not have set prefect_database_password yet: "
-                f"trying again for {login_seconds:.0f} s",
+                f"PostgreSQL rejects the credentials: {reason}. The operator may not have set "
+                f"prefect_database_password yet. Retrying for {login_seconds:.0f} s",
                 flush=True,
             )
         said = True
@@ -104,12 +104,12 @@ def ask(question: Callable[[], Answer], login_seconds: float = 0) -> Answer:
 
 
 def sqlstate(reason: BaseException) -> str:
-    """Return PostgreSQL's code for what went wrong, nothing where PostgreSQL has said nothing."""
+    """Return the SQLSTATE of an error, an empty string if it has none."""
     return str(getattr(reason, "sqlstate", None) or "")
 
 
 def explain(reason: BaseException) -> NoReturn:
-    """End, with what keeps Prefect from the database."""
+    """End with the reason why Prefect cannot connect to the database."""
     code = sqlstate(reason)
     url = urlsplit(os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"])
     where = f"PostgreSQL at {url.netloc.rpartition('@')[2]}"
@@ -117,28 +117,28 @@ def explain(reason: BaseException) -> NoReturn:
     why = f"{str(reason) or type(reason).__name__}. {UNTOUCHED}"
     if code.startswith(CLOSED):
         refuse(
-            f"prefect_database_user: {where} does not let {user} into the database {database}: {why} See that "
-            f"{user} owns a database {database} there, and that prefect_database_password is its password. "
-            "A PostgreSQL that others run is prepared by database.yml, when prefect_database_admin_user and "
+            f"prefect_database_user: {user} cannot connect to the database {database} of {where}: {why} Check that "
+            f"{user} owns the database {database}, and that prefect_database_password is its password. For an external "
+            "PostgreSQL, database.yml creates the role and the database if prefect_database_admin_user and "
             "prefect_database_admin_password are set."
         )
     if code:
-        sys.exit(f"prefect_database_host: {where} answers, and does not serve: {why}")
+        sys.exit(f"prefect_database_host: {where} rejects connections: {why}")
     sys.exit(
-        f"prefect_database_host: {where} cannot be reached from a pod of the server: {why} See to its name, its "
-        "port and what filters the way there, and that prefect_database_ssl_mode and prefect_database_ca fit its "
+        f"prefect_database_host: a pod of the server cannot reach {where}: {why} Check the host name, the port and "
+        "the firewalls and network policies. Check that prefect_database_ssl_mode and prefect_database_ca match its "
         "certificate."
     )
 
 
 async def lock() -> AsyncConnection:
-    """Return a connection that keeps other migrations of this database out, which Prefect does not, until it ends."""
+    """Return a connection that holds the migration lock of this database. Prefect itself takes no lock."""
     engine = await provide_database_interface().engine()
     connection = await (await engine.connect()).execution_options(isolation_level="AUTOCOMMIT")
     waited = False
     while not (await connection.execute(sqlalchemy.text(LOCK))).scalar():
         if not waited:
-            print("another migration of this database is under way: waiting until it ends", flush=True)
+            print("another migration of this database is running: waiting until it ends", flush=True)
         waited = True
         await asyncio.sleep(WAIT)
     if waited:
@@ -147,16 +147,16 @@ async def lock() -> AsyncConnection:
 
 
 async def end(connection: AsyncConnection) -> None:
-    """Close a connection, and not only give it back."""
+    """Close a connection instead of returning it to the pool."""
     await connection.invalidate()
     await connection.close()
 
 
 @contextmanager
 def alone(login_seconds: float) -> Iterator[None]:
-    """Let no other migration begin, and wait for one that has begun.
+    """Hold the migration lock, and wait for a migration that holds it.
 
-    The connection is in an event loop of its own, which stands still in between: nothing else uses it.
+    The connection has a separate event loop, which runs only to open and to close it.
     """
     loop = asyncio.new_event_loop()
     connection = ask(lambda: loop.run_until_complete(lock()), login_seconds)
@@ -170,7 +170,7 @@ def alone(login_seconds: float) -> Iterator[None]:
 
 
 async def tune(tables: list[str], options: list[str]) -> list[str]:
-    """Give the tables their storage parameters, and return those that had others."""
+    """Set the storage parameters of the tables, and return the tables that had other ones."""
     session = await provide_database_interface().session()
     async with session, session.begin():
         wanted = {"tables": tables, "options": options}
@@ -181,25 +181,26 @@ async def tune(tables: list[str], options: list[str]) -> list[str]:
 
 
 def main(wanted: dict) -> None:
-    """Do what is left to do, when nobody else does."""
+    """Migrate the schema under the migration lock."""
     with alone(wanted["login_seconds"]):
         migrate(wanted)
 
 
 def migrate(wanted: dict) -> None:
-    """Do what is left to do."""
+    """Migrate the schema, register the block types and tune the tables, as far as necessary."""
     scripts = ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS / "versions" / "postgresql"])
     head, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
     postgresql, revision, comment = ask(lambda: asyncio.run(state()))
     if postgresql < OLDEST:
         refuse(
-            f"prefect_database_host: PostgreSQL there is version {postgresql}, older than the 14.9 (140009) that "
-            f"Prefect needs. {UNTOUCHED} Upgrade it, or name another one."
+            f"prefect_database_host: PostgreSQL is version {postgresql}, but Prefect requires 14.9 (140009) or newer. "
+            f"{UNTOUCHED} Upgrade PostgreSQL, or set another host."
         )
     if revision is not None and revision not in known:
         refuse(
-            f"prefect_version: the database is at revision {revision}, which this Prefect does not know: a newer one "
-            f"has migrated it. {UNTOUCHED} Set it to that newer version, or restore a backup from before the upgrade."
+            f"prefect_version: the database is at revision {revision}, which this version of Prefect does not contain: "
+            f"a newer version has migrated it. {UNTOUCHED} Set prefect_version to that version, or restore a backup "
+            "from before the upgrade."
         )
     if revision != head:
         if problems := asyncio.run(lacking()):

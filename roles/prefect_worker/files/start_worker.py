@@ -45,7 +45,7 @@ def guard_clusters() -> None:
 
 
 def children() -> set[int]:
-    """The processes whose parent this is: the runs of the worker."""
+    """The processes whose parent this is: the runs of the worker, and what was started beside it."""
     found = set()
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -63,9 +63,9 @@ class Drain:
 
     def __init__(self) -> None:
         self.asked = threading.Event()
-        self.over = threading.Event()
         self.workers: list[Any] = []
         self.stop: Any = None  # what has been called at SIGINT before
+        self.beside = children()  # in a pod, the shell that starts the worker has started lost_runs.py before
 
     def install(self) -> None:
         base = importlib.import_module("prefect.workers.base")
@@ -107,9 +107,9 @@ class Drain:
 
     def wait(self) -> None:
         idle = 0
-        # Twice, because a run that was taken before has no process for a moment.
+        # More than once, because a run that has just been taken has no process for a moment.
         while idle < 4:
-            busy = children() or any(getattr(worker, STARTING, ()) for worker in self.workers)
+            busy = children() - self.beside or any(getattr(worker, STARTING, ()) for worker in self.workers)
             idle = 0 if busy else idle + 1
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGINT)

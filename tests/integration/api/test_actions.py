@@ -69,7 +69,7 @@ def test_slots_that_nobody_can_mean_are_refused(api: Api, name: str) -> None:
             {"global_concurrency_limit": "no such"},
             "global_concurrency_limit: there is no concurrency limit of 'no such'",
         ),
-        ({"global_concurrency_limit": "tag:x"}, "belong to the server: use"),
+        ({"global_concurrency_limit": "tag:x"}, "the server reserves names that start with"),
         ({"tag": "no such"}, "tag: there is no concurrency limit of 'no such'"),
         ({"deployment": f"{name}/free"}, "deployment: there is no concurrency limit of"),
         ({"deployment": f"{name}/shares"}, "shares a limit with others: give global_concurrency_limit="),
@@ -182,7 +182,9 @@ def test_by_the_name_of_a_state(api: Api, name: str, pool: str) -> None:
 def test_the_servers_rules_and_past_them(api: Api, name: str, pool: str) -> None:
     made = runs(api, name, 1, "COMPLETED")
     options = {"deployment": f"{name}/d", "states": ["COMPLETED"], "state": "CRASHED"}
-    problem = r"1 of 1 runs did not take the state: .* is still Completed: Run is already in terminal state COMPLETED"
+    problem = (
+        r"The state of 1 of 1 runs was not changed: .* is still Completed: Run is already in terminal state COMPLETED"
+    )
     with pytest.raises(ModuleFailure, match=problem) as failure:
         api.run("flow_run_state", **options)
     assert failure.value.result["states"] == {"COMPLETED": 1}

@@ -190,7 +190,10 @@ def test_a_reference_to_nothing_is_told(api: Api, name: str, action: dict[str, A
         ({"trigger": {"posture": "Lazy"}}, "posture must be Reactive or Proactive, not 'Lazy'"),
         ({"trigger": {"posture": "Proactive", "within": 5}}, "within must be 10 seconds or more"),
         ({"trigger": {**EVENT, "within": "soon"}}, "within must be a number, not 'soon'"),
-        ({"trigger": {"type": "compuond", "triggers": []}}, "there is no type 'compuond': did you mean 'compound'"),
+        (
+            {"trigger": {"type": "compuond", "triggers": []}},
+            "the type 'compuond' does not exist: did you mean 'compound'",
+        ),
         ({"trigger": {"require": "any", "triggers": [EVENT, {}]}}, r"trigger.triggers\[1\]: event needs 'posture'"),
         ({"actions": [{"state": "x"}]}, r"actions\[0\]: needs a type: do-nothing, run-deployment"),
         ({"actions": [{"type": "pause-workpool"}]}, "did you mean 'pause-work-pool'"),
@@ -260,7 +263,7 @@ def test_what_the_server_would_ignore_is_refused(api: Api, name: str, options: d
         api.run("automation", **wanted)
     api.proxy.forget()
     api.proxy.faults.append(Fault("GET", "/openapi.json", 404))
-    with pytest.raises(ModuleFailure, match=r"cannot be told: it hides its openapi\.json at this address"):
+    with pytest.raises(ModuleFailure, match=r"its openapi\.json is not available at this address"):
         api.run("automation", **wanted)
     assert api.proxy.writes == []
     api.run("automation", name=name, state="absent")
@@ -279,7 +282,7 @@ def test_an_automation_about_itself(api: Api, name: str) -> None:
 def test_two_of_a_name_are_not_guessed_between(api: Api, name: str) -> None:
     body = {"name": name, "trigger": EVENT, "actions": NOTHING}
     ids = [api.raw("POST", "/automations/", body)["id"] for _number in range(2)]
-    with pytest.raises(ModuleFailure, match="2 automations have this name: choose one with id") as failure:
+    with pytest.raises(ModuleFailure, match="2 automations have this name: select one with id") as failure:
         api.run("automation", name=name, description="x")
     assert all(one in failure.value.result["msg"] for one in ids)
     with pytest.raises(ModuleFailure, match="2 automations have this name"):

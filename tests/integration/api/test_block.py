@@ -88,9 +88,9 @@ def test_types_that_cannot_be_are_refused_before_any_request(api: Api, options: 
     ("options", "problem"),
     [
         ({"slug": "refused"}, "name: is needed to create the block_type"),
-        ({"slug": "refused", "name": "Prefect Thing"}, "name: names that start with 'prefect' are the server's own"),
-        ({"slug": "secret", "description": "mine"}, "slug: is one of the server's own types"),
-        ({"slug": "secret", "state": "absent"}, "slug: is one of the server's own types"),
+        ({"slug": "refused", "name": "Prefect Thing"}, "name: the server reserves names that start with 'prefect'"),
+        ({"slug": "secret", "description": "mine"}, "slug: is a built-in type"),
+        ({"slug": "secret", "state": "absent"}, "slug: is a built-in type"),
         (
             {"slug": "slack-credentials", "name": "Other"},
             "name: is 'Slack Credentials' and the server cannot change it",
@@ -157,7 +157,9 @@ def test_other_fields_are_another_schema(api: Api, slug: str) -> None:
     assert len(schemas(api, slug)) == 2
     newest = api.run("block_schema_info", block_type=slug, version="non-versioned")["block_schema"]
     assert newest["id"] == second["id"]
-    with pytest.raises(ModuleFailure, match="version: 2 schemas have it: give the fields of the one to delete"):
+    with pytest.raises(
+        ModuleFailure, match="version: 2 schemas have this version: set fields to those of the schema to delete"
+    ):
         api.run("block_schema", block_type=slug, state="absent")
     assert api.ensure("block_schema", block_type=slug, fields=FIELDS, state="absent")["changed"]
     assert [one["id"] for one in schemas(api, slug)] == [second["id"]]
@@ -197,7 +199,7 @@ def test_what_the_server_would_ignore_is_refused(api: Api, slug: str, options: d
 def test_a_schema_of_no_type_is_told(api: Api) -> None:
     with pytest.raises(ModuleFailure, match="there is no block type 'slack-webhok'; did you mean slack-webhook"):
         api.run("block_schema", block_type="slack-webhok", fields=FIELDS)
-    with pytest.raises(ModuleFailure, match="is one of the server's own, whose schemas cannot be deleted"):
+    with pytest.raises(ModuleFailure, match="is a built-in type of the server, whose schemas cannot be deleted"):
         api.run("block_schema", block_type="secret", version=api.server.version, state="absent")
 
 

@@ -160,17 +160,17 @@ def test_a_reference_that_broke_is_drift(api: Api, slug: str, name: str) -> None
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ({"other": {"$ref": "half"}}, "other: a reference is written as {.ref: type/name}"),
+        ({"other": {"$ref": "half"}}, "other: a reference must have the format {.ref: type/name}"),
         ({"other": {"$ref": {"block_document_id": "x"}}}, "other: a reference is written as"),
         ({"other": {"$ref": "thing/x", "more": 1}}, "other: a reference is written as"),
         ({"other": {"$ref": "thing/refused"}}, "other: a block cannot refer to itself"),
         (
             {"options": {"deep": [{"$ref": "thing/x"}]}},
-            "options: a reference can only stand at the first level of data",
+            "options: a reference is only allowed at the first level of data",
         ),
-        ({"password": "********"}, "password: this only stands for a secret: leave the key out to keep"),
-        ({"headers": {"x": "<secret>"}}, "headers: this only stands for a secret"),
-        ({"password": "<old secret>"}, "password: this only stands for a secret"),
+        ({"password": "********"}, "password: this is a placeholder of a secret: omit the key to keep"),
+        ({"headers": {"x": "<secret>"}}, "headers: this is a placeholder of a secret"),
+        ({"password": "<old secret>"}, "password: this is a placeholder of a secret"),
     ],
 )
 def test_data_that_cannot_be_meant_is_refused_before_any_request(api: Api, data: dict[str, Any], problem: str) -> None:

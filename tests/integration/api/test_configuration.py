@@ -127,7 +127,7 @@ def test_any_order_within_blocks_and_automations(api: Api, name: str) -> None:
 def test_a_schedule_is_listed_in_one_place(api: Api, name: str) -> None:
     schedule = {"deployment": f"{name}/d", "slug": "s", "cron": "0 3 * * *"}
     deployment = {"flow": name, "name": "d"}
-    with pytest.raises(ModuleFailure, match="the deployment has schedules in deployments, which is the whole list"):
+    with pytest.raises(ModuleFailure, match="the list schedules of the deployment is complete"):
         api.run("configuration", deployments=[{**deployment, "schedules": []}], deployment_schedules=[schedule])
     assert api.run("configuration", deployments=[deployment], deployment_schedules=[schedule])["changed"]
     assert not api.run("configuration", deployments=[deployment], deployment_schedules=[schedule])["changed"]

@@ -222,7 +222,7 @@ def test_deployments_that_cannot_work_are_refused(api: Api, options: dict[str, A
 
 @pytest.mark.parametrize("name", ["tag:x", "deployment:y"])
 def test_limits_that_belong_to_others_are_refused(api: Api, name: str) -> None:
-    with pytest.raises(ModuleFailure, match="belong to the server: use"):
+    with pytest.raises(ModuleFailure, match="the server reserves names that start with"):
         api.run("global_concurrency_limit", name=name, limit=1)
     assert api.proxy.requests == []
 
@@ -233,7 +233,7 @@ def test_in_check_mode_what_is_missing_is_a_warning(api: Api, name: str) -> None
     predicted = api.check("deployment", flow=name, name="d", work_pool="yet to come", schedules=cron)
     assert predicted["changed"]
     (warning,) = warnings_of(predicted)
-    assert "/d': work_pool: there is no work pool 'yet to come'. It has to be there by the time of" in warning
+    assert "/d': work_pool: there is no work pool 'yet to come'. It must exist when the playbook runs" in warning
     (warning,) = warnings_of(api.check("deployment_schedule", deployment=f"{name}/d", **cron[0]))
     assert "deployment: there is no deployment " in warning
     action = {"type": "run-deployment", "deployment": f"{name}/d"}

@@ -93,7 +93,7 @@ def test_examples_run(api: Api, module: str, version: str, tmp_path: Path) -> No
     url = f"http://127.0.0.1:{api.server.port}/api" if module == "loadtest" else api.proxy.url
     done = play(tasks, tmp_path / "examples.yml", api_url=url)
     if module == "loadtest" and version.startswith("3.6."):
-        assert "control-plane needs a server of Prefect 3.9 or newer, and this is 3.6" in done.stdout
+        assert "control-plane requires Prefect 3.9 or newer, but the server is 3.6" in done.stdout
         return
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"ok={len(tasks)} " in done.stdout

@@ -197,9 +197,9 @@ def test_of_automations_with_one_name_the_oldest_is_exported(empty: Api) -> None
         empty.raw("POST", "/automations/", {**body, "description": description})
     exported = empty.run("export", kinds=["automations"])
     assert [one["description"] for one in exported["configuration"]["automations"]] == ["older"]
-    assert "several have this name" in warnings_of(exported)[0]
+    assert "several objects have this name" in warnings_of(exported)[0]
 
 
 def test_a_prefix_begins_a_name(api: Api) -> None:
-    with pytest.raises(ModuleFailure, match="vault_prefix: must begin a variable's name, unlike '1 '"):
+    with pytest.raises(ModuleFailure, match="vault_prefix: must be a valid start of a variable name, not '1 '"):
         api.run("export", vault_prefix="1 ")

@@ -50,8 +50,8 @@ def test_runs_without_workers_are_lost(server: Server) -> None:
     done = load(server, **given, deployment="nobody/nobody")
     assert done["result"]["runs"]["lost"] == done["result"]["runs"]["submitted"] == 4
     assert done["result"]["backlog"]["most"] == 4
-    assert done["missed"][0] == "max_lost is 4, and at most 0 was asked for"
-    assert re.fullmatch(r"p95_start_seconds is [567]\.\d+, and at most 4 was asked for", done["missed"][1])
+    assert done["missed"][0] == "max_lost is 4, but the objective is at most 0"
+    assert re.fullmatch(r"p95_start_seconds is [567]\.\d+, but the objective is at most 4", done["missed"][1])
     assert load(server, state="absent")["removed_runs"] == 4
 
 
@@ -100,4 +100,4 @@ def test_a_load_of_which_nothing_was_submitted_is_missed(
     assert counts == {**dict.fromkeys(counts, 0), "not_submitted": 4}
     refusal = done["result"]["requests"]["first_refusal"]
     assert re.fullmatch(rf"POST /deployments/{{}}/create_flow_run: 409 .*{reason}.*", refusal)
-    assert done["missed"] == [f"max_not_submitted is 4, and at most 0 was asked for ({refusal})"]
+    assert done["missed"] == [f"max_not_submitted is 4, but the objective is at most 0 ({refusal})"]

@@ -66,9 +66,9 @@ def test_a_block_without_and_with_its_secrets(api: Api, tmp_path: Path) -> None:
 
 def test_mistakes_are_told(api: Api, tmp_path: Path) -> None:
     answers = {
-        "'selfhosted.prefect.variable', 'no_such'": "there is no variable 'no_such'; give default=",
+        "'selfhosted.prefect.variable', 'no_such'": "the variable 'no_such' does not exist; set default=",
         "'selfhosted.prefect.variable', 'No Such', default=1": "name: must be 1 to 255 lowercase letters",
-        "'selfhosted.prefect.block', 'webhook/none'": "there is no block_document 'webhook/none'; give default=",
+        "'selfhosted.prefect.block', 'webhook/none'": "the block_document 'webhook/none' does not exist; set default=",
         "'selfhosted.prefect.block', 'half'": "'half' must be written as type/name",
         "'selfhosted.prefect.block', 'a/b', custom_headers='x'": "custom_headers: must be a mapping or a JSON object",
         "'selfhosted.prefect.block', 'a/b', api_url='http://127.0.0.1:9/api', retry_timeout=0": "Connection refused",

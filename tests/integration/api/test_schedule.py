@@ -189,7 +189,7 @@ def test_mistakes_are_refused_before_any_request(api: Api, options: dict[str, An
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({}, "cron: one of cron, interval, rrule is needed to create the schedule"),
+        ({}, "cron: the creation of a schedule requires one of cron, interval, rrule"),
         ({**CRON, **ANCHOR}, "anchor_date: belongs to a schedule with interval, not with cron"),
         ({"interval": 60, "day_or": False}, "day_or: belongs to a schedule with cron, not with interval"),
         ({"deployment": "no/such", **CRON}, "deployment: there is no deployment 'no/such'"),

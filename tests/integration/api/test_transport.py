@@ -51,7 +51,7 @@ def test_connection_options_have_prefects_environment_names(guard: Proxy) -> Non
     assert all("Bearer" not in headers["Authorization"] for headers in guard.headers)
     with (
         environment(PREFECT_API_URL=guard.url, PREFECT_API_KEY="the-key", PREFECT_CLIENT_CUSTOM_HEADERS=headers),
-        pytest.raises(ModuleFailure, match=r"returned HTTP 401: .*\(give auth_string or api_key\)"),
+        pytest.raises(ModuleFailure, match=r"returned HTTP 401: .*\(set auth_string or api_key\)"),
     ):
         run_module("global_concurrency_limit", {"name": "environment", "limit": 1})
     assert guard.headers[-1]["Authorization"] == "Bearer the-key"
@@ -67,7 +67,7 @@ def test_there_is_no_default_url() -> None:
     ("url", "problem"),
     [
         ("http://user:secret@127.0.0.1:1/api", "credentials in the URL would be visible in logs: use auth_string"),
-        ("127.0.0.1:4200/api", r"is not a URL: give http\(s\)://host\[:port\]/api"),
+        ("127.0.0.1:4200/api", r"is not a URL: use the format http\(s\)://host\[:port\]/api"),
         ("http://no-such-host.invalid/api", "cannot resolve 'no-such-host.invalid'"),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_wrong_url_is_told(url: str, problem: str) -> None:
 
 def test_a_url_without_api_is_told(api: Api) -> None:
     for url in (api.proxy.url[: -len("/api")], api.proxy.url[: -len("api")]):
-        with pytest.raises(ModuleFailure, match=r"is api_url right\? It usually ends in /api"):
+        with pytest.raises(ModuleFailure, match=r"check api_url, which usually ends in /api"):
             api.run("global_concurrency_limit", **LIMIT, api_url=url)
     assert api.run("global_concurrency_limit", name="slash", limit=1, api_url=api.proxy.url + "/")["changed"]
 

@@ -83,7 +83,7 @@ def test_omitted_leaves_null_clears_value_sets(api: Api) -> None:
         ({"name": "ü", "value": 1}, "name: must be 1 to 255"),
         ({"name": "", "value": 1}, "name: must be 1 to 255"),
         ({"name": "x" * 256, "value": 1}, "name: must be 1 to 255"),
-        ({"name": "big", "value": "x" * 4999}, "value: has 5001 bytes as JSON, and the server takes 5000 at most"),
+        ({"name": "big", "value": "x" * 4999}, "value: has 5001 bytes as JSON, but the limit of the server is 5000"),
         ({"name": "big", "value": "ü" * 2500}, "value: has 5002 bytes as JSON"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_variable_needs_a_value_to_be_created(api: Api) -> None:
 )
 def test_a_name_that_looks_like_a_secret_is_warned_about(api: Api, name: str, warned: bool) -> None:
     for result in (api.check("variable", name=name, value="x"), api.run("variable", name=name, value="x")):
-        assert sum("keep secrets in a block_document" in text for text in warnings_of(result)) == warned
+        assert sum("store secrets in a block_document" in text for text in warnings_of(result)) == warned
     document = api.run("configuration", variables=[{"name": name, "value": "y"}])
     assert bool(warnings_of(document)) is warned
     assert not warnings_of(api.run("variable", name=name, state="absent")), "nothing to warn about any more"

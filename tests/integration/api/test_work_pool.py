@@ -66,8 +66,8 @@ def test_check_mode_predicts_the_order_of_the_server(api: Api, name: str) -> Non
 @pytest.mark.parametrize(
     ("queues", "problem"),
     [
-        ([{"name": "a", "priority": 1}, {"name": "b", "priority": 1}], "the server keeps priorities unique"),
-        ([{"name": "a", "priority": 1}, {"name": "b"}], "give each queue a priority, or none"),
+        ([{"name": "a", "priority": 1}, {"name": "b", "priority": 1}], "priorities must be unique in a pool"),
+        ([{"name": "a", "priority": 1}, {"name": "b"}], "set the priority of every queue or of none"),
         ([{"name": "a"}, {"name": "a"}], "names must be unique"),
         ([{"name": "a", "priority": 0}], "priority: must be 1"),
         ([{"name": "a", "concurrency_limit": -1}], "concurrency_limit: must be 0 or more"),
@@ -83,7 +83,7 @@ def test_queues_that_cannot_work_are_refused(api: Api, queues: list[dict[str, An
 
 def test_the_default_queue_cannot_be_deleted(api: Api, name: str) -> None:
     api.run("work_pool", name=name, type="process")
-    with pytest.raises(ModuleFailure, match="every pool keeps its queue 'default'"):
+    with pytest.raises(ModuleFailure, match="the queue 'default' of a pool cannot be deleted"):
         api.run("work_queue", work_pool=name, name="default", state="absent")
 
 
@@ -185,7 +185,7 @@ def test_undeclared_variables_are_refused_before_the_write(api: Api, options: di
 
 def test_a_type_without_a_default_template(api: Api) -> None:
     assert api.ensure("work_pool", name="odd type", type="made-up")["work_pool"]["base_job_template"] == {}
-    with pytest.raises(ModuleFailure, match=r"knows no default template of 'made-up', only of .*kubernetes.*process"):
+    with pytest.raises(ModuleFailure, match=r"has no default template for 'made-up', only for .*kubernetes.*process"):
         api.run("work_pool", name="odd type 2", type="made-up", job={"env": {}})
 
 

@@ -95,6 +95,8 @@ def test_the_cluster_of_the_worker_itself_is_used(version: str, tmp_path: Path) 
     assert connected(version, True, tmp_path, None).strip() == "https://own.example:6443"
 
 
+# In a pod, the shell that becomes the worker has started another program before.
+BESIDE = ["sh", "-c", 'sleep 90 & exec "$@"', "sh"]
 FLOW = """
 import pathlib, time
 from prefect import flow
@@ -118,7 +120,7 @@ def worker(empty: Api, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     empty.run("deployment", name="d", flow="sleep", work_pool="p", path=str(tmp_path), entrypoint="sleep.py:sleep")
     empty.run("flow_run", deployment="sleep/d", wait=False)
     # A program that a shell has started in the background would ignore it.
-    start = ["env", "--default-signal=INT", f"{empty.server.venv}/bin/python", str(FILE), "worker", "start"]
+    start = ["env", "--default-signal=INT", *BESIDE, f"{empty.server.venv}/bin/python", str(FILE), "worker", "start"]
     environment = {**empty.server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     started = subprocess.Popen([*start, "--pool=p", "--type=process", "--limit=2"], env=environment)
     wait_for((tmp_path / "begun").exists, 120)

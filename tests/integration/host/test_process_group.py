@@ -475,12 +475,12 @@ def test_limits_and_directories_are_as_asked_for(host: Host) -> None:
 
 def test_wrong_options_are_named(host: Host) -> None:
     for change, message in (
-        ({"command": ["python3"]}, "process one: command has to begin with an absolute path"),
+        ({"command": ["python3"]}, "process one: command must start with an absolute path"),
         ({"stop_signal": "SIGFOO"}, "process one: stop_signal: there is no signal 'FOO'"),
-        ({"ready": {"http": "localhost:1"}}, "process one: ready.http: 'localhost:1' has to begin with http://"),
+        ({"ready": {"http": "localhost:1"}}, "process one: ready.http: 'localhost:1' must start with http://"),
         ({"ready": {"timeout": 3}}, "one of the following is required: http, tcp, command found in processes -> ready"),
-        ({"name": "One"}, "process One: a name has to match"),
-        ({"environment": {"A": None}}, "process one: environment: 'A' needs"),
+        ({"name": "One"}, "process One: the name must match"),
+        ({"environment": {"A": None}}, "process one: environment: 'A' must have"),
         ({"user": "nobody-there", "ready": None, "start_seconds": 0}, "process one"),
     ):
         result = host.apply(group_of({**server("one", 21001), **change}), fails=True)
@@ -488,7 +488,8 @@ def test_wrong_options_are_named(host: Host) -> None:
     twice = host.apply(group_of(server("one", 21001), server("one", 21002)), fails=True)
     assert "processes: listed more than once: one" in twice["msg"]
     assert (
-        "only: no such process: three" in host.apply(group_of(server("one", 21001)), fails=True, only=["three"])["msg"]
+        "only: the processes three do not exist"
+        in host.apply(group_of(server("one", 21001)), fails=True, only=["three"])["msg"]
     )
 
 

@@ -61,7 +61,7 @@ def test_the_table(directory: Path) -> None:
     assert re.search(r"^ +concurrency limit +300 runs at once ", output, re.M)
     assert re.search(r"^ +workers min +20 workers ", output, re.M)
     assert "Little's law" in output
-    assert "WATCH" in output
+    assert "WARNINGS" in output
     assert "prefect_server_replicas: 3" in output
     assert max(len(line) for line in output.splitlines()) <= 160
 
@@ -116,7 +116,7 @@ def test_extra_variables_and_the_inventory_do_as_well(directory: Path) -> None:
 def test_a_bad_workload_is_refused(directory: Path) -> None:
     code, output = play(directory, "-e", '{"prefect_workload": {"runs_per_hour": -1, "run_seconds": 7, "runs": 1}}')
     assert code != 0
-    assert "- prefect_workload.runs: There is no such option." in output
+    assert "- prefect_workload.runs: The option does not exist." in output
     assert "- prefect_workload.runs_per_hour: -1 is not a number above 0." in output
     assert "VARIABLES" not in output
 

@@ -69,7 +69,7 @@ def test_a_certificate_is_for_all_names_of_its_host(place: Path) -> None:
     assert certificate_problems(texts(place), NAMES) == []
     (found,) = certificate_problems(texts(place), ["127.0.0.1", "10.9.8.7", "other.example.com"])
     assert found["option"] == "prefect_tls_certificate"
-    assert "is not for 10.9.8.7, other.example.com" in found["problem"]
+    assert "does not contain the names 10.9.8.7, other.example.com" in found["problem"]
 
 
 def handshake(place: Path, name: str, authority: Path) -> None:
@@ -164,17 +164,20 @@ def test_certificates_that_nobody_would_accept_are_refused(place: Path, tmp_path
     execute(tmp_path, other)
     others = texts(other)
     assert problems(place, key=others["key"]) == [
-        ("prefect_tls_key", "What it names is not the key of the certificate.")
+        ("prefect_tls_key", "The content of the file is not the key of the certificate.")
     ]
     assert problems(place, authority=others["authority"]) == [
-        ("prefect_tls_certificate", "What it names is not of the authority.")
+        ("prefect_tls_certificate", "The content of the file is not issued by the CA.")
     ]
     assert problems(place, certificate="hello")[0] == (
         "prefect_tls_certificate",
-        "What it names is not a certificate in PEM.",
+        "The content of the file is not a certificate in PEM.",
     )
     assert problems(place, authority="hello")[0][0] == "prefect_tls_authority"
-    assert problems(place, key="hello")[0] == ("prefect_tls_key", "What it names is not a private key in PEM.")
+    assert problems(place, key="hello")[0] == (
+        "prefect_tls_key",
+        "The content of the file is not a private key in PEM.",
+    )
     assert problems(place, key="")[0][0] == "prefect_tls_key"
     assert all(p["remedy"] for p in certificate_problems({**texts(place), "key": "hello"}, NAMES))
 
@@ -188,7 +191,7 @@ def test_an_authority_without_its_key_is_not_replaced_in_silence(place: Path, tm
     assert "authority.key is missing" in found["problem"]
     (tmp_path / "file").write_text("x")
     (found,) = authority_problems(["authority"], str(tmp_path / "file"))
-    assert "cannot be written" in found["problem"]
+    assert "is not writable" in found["problem"]
 
 
 def test_an_address_stands_among_the_names_too() -> None:

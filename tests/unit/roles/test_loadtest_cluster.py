@@ -119,7 +119,7 @@ def test_a_cluster_that_cannot_be_read_does_not_keep_from_testing(tmp_path: Path
     for reading in read(tmp_path, str(tmp_path / "nowhere")):
         assert reading["processes"] == []
         (text,) = reading["unread"]
-        assert text.startswith("pods: there is no kubeconfig at ")
+        assert text.startswith("pods: The kubeconfig ")
 
 
 # --- What runs in the pod of a PgBouncer ---

@@ -178,7 +178,7 @@ def test_two_never_migrate_at_once(
     database.others = others
     migrate.main(WANTED)
     said = capsys.readouterr().out
-    assert (said.count("another migration of this database is under way"), database.migrated) == (min(others, 1), True)
+    assert (said.count("another migration of this database is running"), database.migrated) == (min(others, 1), True)
     assert database.locked is False  # when it has ended
 
 
@@ -201,8 +201,8 @@ def test_what_a_database_lacks_is_said_before_it_is_changed(
     status, words = ended(migrate, capsys)
     assert status == migrate.REFUSED
     assert words.splitlines() == [
-        "prefect_database_user: May not. The database was not touched. Let it.",
-        "prefect_database_host: Has not. The database was not touched. Install it.",
+        "prefect_database_user: May not. The database was not changed. Let it.",
+        "prefect_database_host: Has not. The database was not changed. Install it.",
     ]
     assert not database.migrated
 
@@ -210,7 +210,7 @@ def test_what_a_database_lacks_is_said_before_it_is_changed(
 @pytest.mark.parametrize(
     ("version", "revision", "words"),
     [
-        (130014, "old", "prefect_database_host: PostgreSQL there is version 130014, older than the 14.9"),
+        (130014, "old", "prefect_database_host: PostgreSQL is version 130014, but Prefect requires 14.9"),
         (150018, "newer", "prefect_version: the database is at revision newer"),
     ],
 )
@@ -232,11 +232,11 @@ def test_what_cannot_be_migrated_is_refused(
 @pytest.mark.parametrize(
     ("error", "again", "words"),
     [
-        (ConnectionRefusedError(111, "Connect call failed"), True, "cannot be reached from a pod"),
+        (ConnectionRefusedError(111, "Connect call failed"), True, "a pod of the server cannot reach"),
         (socket.gaierror(-2, "Name or service not known"), True, "Name or service not known"),
         (TimeoutError(), True, "TimeoutError"),
         (InterfaceError("connection is closed"), True, "connection is closed"),
-        (PostgresError("the database system is starting up", "57P03"), True, "answers, and does not serve"),
+        (PostgresError("the database system is starting up", "57P03"), True, "rejects connections"),
         (DBAPIError(PostgresError("too many clients", "53300")), True, "too many clients"),
         (PostgresError("password authentication failed", "28P01"), False, "prefect_database_password"),
         (DBAPIError(PostgresError("no pg_hba.conf entry", "28000")), False, "no pg_hba.conf entry"),
@@ -260,8 +260,8 @@ def test_a_database_that_lets_nobody_in_is_explained(
     assert words in said
     assert said.startswith("prefect_database_host: " if again else "prefect_database_user: ")
     assert "PostgreSQL at db.example:5433" in said
-    assert again or "pre@fect into the database flows" in said
-    assert "The database was not touched." in said
+    assert again or "pre@fect cannot connect to the database flows" in said
+    assert "The database was not changed." in said
     assert "s3cret" not in said
 
 
@@ -288,7 +288,7 @@ def test_a_login_is_repeated_where_an_operator_sets_the_password(
         migrate.main(wanted)
         said = capsys.readouterr().out
     assert database.migrated is not bool(status)
-    assert said.count("trying again for") == (code != "3D000")
+    assert said.count("Retrying for") == (code != "3D000")
     assert "s3cret" not in said
 
 

@@ -128,11 +128,11 @@ FAILED = {"failed": True, "msg": "Task failed:\nconnection refused"}
 PODS = "Every pod is ready"
 PROCESSES, GATEWAYS, API = "Every process runs", "The gateway sees every API process", "The API answers"
 SPLIT, ANSWERS, STREAMS = "API processes run no background service", "Redis answers", "Redis carries the events"
-SCHEDULER, LATE = "The scheduler is alive", "The late-run marker is alive"
-PERIODIC = "All periodic services are alive"
+SCHEDULER, LATE = "The scheduler runs", "The late-run marker runs"
+PERIODIC = "All periodic services run"
 POOLING = "The API's database traffic goes through PgBouncer"
 CONFIGURATION, WORKERS = "Pools, queues and limits are as declared", "Worker heartbeats are fresh"
-PROBES, PERSISTER = "A flow run gets through every pool", "The event persister is alive"
+PROBES, PERSISTER = "A flow run gets through every pool", "The event persister runs"
 
 WRONG: list[tuple[Change, set[str], str]] = [
     (put(False, "found", "processes", "a", "processes", 5, "running"), {PROCESSES}, "api-2 does not run on a"),
@@ -141,13 +141,13 @@ WRONG: list[tuple[Change, set[str], str]] = [
     (
         put(json.dumps({"api-1": "UP", "api-2": "DOWN"}), "found", "gateway", "a", "stdout"),
         {GATEWAYS},
-        "api-2 is DOWN for a",
+        "api-2 is DOWN in HAProxy on a",
     ),
     (put(json.dumps({"api-1": "UP"}), "found", "gateway", "a", "stdout"), {GATEWAYS}, "1 API processes instead of 2"),
     (put({"rc": 1, "stderr": "no socket"}, "found", "gateway", "a"), {GATEWAYS}, "no socket"),
     (put(FAILED, "found", "server", "a"), {API}, "connection refused"),
-    (put("3.9.0", "found", "server", "a", "server", "version"), {API}, "the server is Prefect 3.9.0"),
-    (put(False, "found", "server", "a", "server", "ready"), {API}, "does not reach its database"),
+    (put("3.9.0", "found", "server", "a", "server", "version"), {API}, "the server runs Prefect 3.9.0"),
+    (put(False, "found", "server", "a", "server", "ready"), {API}, "cannot reach its database"),
     (refuses("redis"), {ANSWERS}, "connection refused"),
     (
         put(FAILED, "found", "programs", "a"),
@@ -155,7 +155,7 @@ WRONG: list[tuple[Change, set[str], str]] = [
         "PostgreSQL does not respond: connection refused",
     ),
     (redis(put(["schedule_deployments"], "api_docket", "tasks")), {SPLIT}, "have registered schedule_deployments"),
-    (redis(put(["host#104"], "services_dockets", 0, "workers")), {SPLIT}, "host#104 takes background tasks"),
+    (redis(put(["host#104"], "services_dockets", 0, "workers")), {SPLIT}, "host#104 executes background tasks"),
     (redis(put(61.0, *OVERDUE, "schedule_deployments")), {SCHEDULER, PERIODIC}, "overdue by 61 s"),
     (
         redis(lambda report: report["services_dockets"][0]["overdue_seconds"].pop("monitor_late_runs")),
@@ -180,7 +180,7 @@ WRONG: list[tuple[Change, set[str], str]] = [
     (
         put(False, "found", "workers", "a", "workers", 0, "alive"),
         {WORKERS},
-        "prefect-worker-default-1 has sent no heartbeat",
+        "prefect-worker-default-1 has sent no recent heartbeat",
     ),
     (put(FAILED, "found", "workers", "a"), {WORKERS}, "connection refused"),
     (put([FAILED], "found", "probes", "a", "results"), {PROBES}, "connection refused"),
@@ -213,7 +213,7 @@ def test_workers_of_pools_that_are_gone_do_not_count() -> None:
     readings = copy.deepcopy(HEALTHY)
     readings["found"]["workers"]["a"]["workers"].append({"name": "prefect-worker-old-1", "alive": True})
     (found,) = [check for check in deployment_checks(readings, EXPECTED) if check["check"] == WORKERS]
-    assert found["detail"] == f"{len(EXPECTED['workers'])} worker(s) alive"
+    assert found["detail"] == f"{len(EXPECTED['workers'])} worker(s) online"
 
 
 def test_a_connection_that_pgbouncer_has_opened_meanwhile_is_its_own() -> None:
@@ -243,8 +243,8 @@ def test_what_is_wrong_is_told(change: Change, names: set[str], words: str) -> N
 @pytest.mark.parametrize(
     ("found", "ok", "words"),
     [
-        ({"postgres": 59.4, "redis": 80.0}, True, "2 port(s), good for 59 days or more"),
-        ({"postgres": 9.9, "redis": 80.0}, False, "the certificate of postgres on a ends in 10 days"),
+        ({"postgres": 59.4, "redis": 80.0}, True, "2 port(s), valid for 59 days or more"),
+        ({"postgres": 9.9, "redis": 80.0}, False, "the certificate of postgres on a expires in 10 days"),
         ({"redis": "certificate verify failed"}, False, "redis on a is invalid: certificate verify failed"),
         (None, False, "a does not respond: connection refused"),
     ],
@@ -320,7 +320,7 @@ def test_a_healthy_cluster_passes() -> None:
     names = {check["check"] for check in checks}
     assert names == {check["check"] for check in deployment_checks(HEALTHY, EXPECTED)} - {PROCESSES, GATEWAYS} | {PODS}
     details = {check["check"]: check["detail"] for check in checks}
-    assert (details[PODS], details[WORKERS]) == ("12 in 10 workloads", "3 worker(s) alive")
+    assert (details[PODS], details[WORKERS]) == ("12 in 10 workloads", "3 worker(s) online")
     assert expected_workloads(EXPECTED_PODS) == WORKLOADS
 
 
@@ -374,7 +374,7 @@ def test_checks_as_text() -> None:
         {"check": "One", "ok": True, "detail": "fine", "remedy": ""},
         {"check": "Two", "ok": False, "detail": "broken", "remedy": "Mend it."},
     ]
-    assert checks_as_text(checks) == "ok      One: fine\nFAILED  Two: broken\n        What to do: Mend it."
+    assert checks_as_text(checks) == "ok      One: fine\nFAILED  Two: broken\n        Remedy: Mend it."
 
 
 def test_phase_seconds() -> None:

@@ -161,15 +161,15 @@ def test_a_patch_adds_to_what_has_no_names() -> None:
 
 def test_a_patch_that_would_replace_what_has_names_is_refused() -> None:
     there = deployment(volumes=[{"name": "home", "emptyDir": {}}])
-    with pytest.raises(AnsibleFilterError, match=r"pod_patch: an entry of spec\.volumes has no name: give it one"):
+    with pytest.raises(AnsibleFilterError, match=r"pod_patch: an entry of spec\.volumes has no name\. Set its name"):
         manifests([there], SHARED, {"spec": {"volumes": [{"emptyDir": {}}]}})
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (None, "it leaves no container"),
-        ({"containers": None}, "it leaves no container"),
+        (None, "spec.containers is empty"),
+        ({"containers": None}, "spec.containers is empty"),
         ({"containers": [{"image": "a"}]}, "has no name"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_patch_that_leaves_no_pod_is_refused(spec: Any, words: str) -> None:
 
 def test_a_container_that_no_pod_has_needs_an_image() -> None:
     patch = {"spec": {"containers": [{"name": "apii", "env": []}]}}
-    with pytest.raises(AnsibleFilterError, match=r"apii has no image.*give it one, or change one of api, services"):
+    with pytest.raises(AnsibleFilterError, match=r"apii has no image.* Set its image, or change one of api, services"):
         manifests([deployment()], SHARED, patch)
 
 
@@ -626,8 +626,8 @@ def test_a_good_cluster_has_no_problem() -> None:
             "prefect_gateway_tls_secret",
             "Secret certificate does not exist in the namespace prefect",
         ),
-        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "names no Gateway"),
-        ({"default_storage_class": ""}, {}, "prefect_storage_class", "no storage class is the default one"),
+        ({}, {"gateway_parent": {}}, "prefect_gateway_parent", "no name of a Gateway"),
+        ({"default_storage_class": ""}, {}, "prefect_storage_class", "no default storage class"),
         ({}, {"storage_class": "fast"}, "prefect_storage_class", "storage class fast does not exist"),
         (
             without("admissionregistration.k8s.io/v1/validatingadmissionpolicies"),
@@ -638,8 +638,13 @@ def test_a_good_cluster_has_no_problem() -> None:
         (without("metrics.k8s.io/v1beta1"), {}, "prefect_work_pools[].workers.autoscaling", "no metrics API"),
         (without("keda.sh/v1alpha1"), {}, "prefect_work_pools[].workers.autoscaling", "no KEDA"),
         (without("gateway.networking.k8s.io/v1"), {}, "prefect_gateway_kind", "no Gateway API"),
-        (without("postgresql.cnpg.io/v1"), {}, "prefect_postgres_kind", "does not have this operator"),
-        (namespace(labels={}), {}, "prefect_pod_security", "level privileged, which is weaker than restricted"),
+        (without("postgresql.cnpg.io/v1"), {}, "prefect_postgres_kind", "does not have the operator CloudNativePG"),
+        (
+            namespace(labels={}),
+            {},
+            "prefect_pod_security",
+            "Standard privileged, which is less restrictive than restricted",
+        ),
         (
             {},
             api(5),
@@ -662,16 +667,21 @@ def test_a_good_cluster_has_no_problem() -> None:
             namespace(quotas=[{"hard": {"limits.cpu": "9"}}]),
             {},
             "prefect_server_api_resources",
-            "counts limits.cpu, so each pod has to state it, and the API does not",
+            "limits limits.cpu, so each pod must set it, and the API does not",
         ),
         (namespace(quotas=[]), api(1, cpu="2500m"), "prefect_server_api_resources", "the largest node has 2"),
         (
             namespace(quotas=[]),
             api(9, memory="1Mi"),
             "prefect_server_api_resources",
-            "ask for 4.5 of requests.cpu in all",
+            "need 4.5 of requests.cpu in total",
         ),
-        (namespace(quotas=[]), api(9, cpu="1m"), "prefect_server_api_resources", "9216 MiB of requests.memory in all"),
+        (
+            namespace(quotas=[]),
+            api(9, cpu="1m"),
+            "prefect_server_api_resources",
+            "9216 MiB of requests.memory in total",
+        ),
     ],
 )
 def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, words: str) -> None:

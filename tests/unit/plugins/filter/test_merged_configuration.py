@@ -72,11 +72,11 @@ def test_documents_are_left_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("documents", "words"),
     [
-        ([{}, {"work_pool": []}], "document 2: there is no kind 'work_pool', did you mean work_pools?"),
+        ([{}, {"work_pool": []}], "document 2: the kind 'work_pool' does not exist, did you mean work_pools?"),
         ([{"variables": [{"name": "a"}, {"value": 1}]}], "document 1: variables, item 2 has no name"),
         ([{"deployments": [{"name": "a"}]}], "document 1: deployments, item 1 has no flow"),
         ([{"variables": ["a"]}], "document 1: variables, item 1 is not a mapping"),
-        ([{"variables": [{"name": "a"}, {"name": "a"}]}], "document 1: variables: 'a' is there more than once"),
+        ([{"variables": [{"name": "a"}, {"name": "a"}]}], "document 1: variables: 'a' occurs more than once"),
     ],
 )
 def test_mistakes_are_named(documents: Any, words: str) -> None:

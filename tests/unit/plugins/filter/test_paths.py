@@ -161,34 +161,34 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
         (
             {CERTIFICATE: "/etc/no.pem"},
             {"/etc/no.pem": "missing"},
-            ("There is no file /etc/no.pem on db", "Put the file"),
+            ("The file /etc/no.pem does not exist on db", "Create it"),
         ),
-        ({CERTIFICATE: "/etc"}, {"/etc": "directory"}, ("/etc on db is a directory", "Name a file")),
-        ({CERTIFICATE: "/dev/null"}, {"/dev/null": "other"}, ("neither a file nor a directory", "Name a file")),
-        ({CERTIFICATE: "/a/b"}, {"/a/b": "unreadable"}, ("cannot be read", "Change its owner or its mode")),
-        ({CERTIFICATE: "/a/b"}, {"/a/b": "denied"}, ("cannot be read", "directories above it")),
-        ({CERTIFICATE: "/a/b"}, {"/a/b": "blocked"}, ("a directory above it is a file", "another path")),
-        ({CERTIFICATE: "tls.pem"}, {}, ("no path that every program", "absolute path")),
-        ({CERTIFICATE: "/etc/my tls.pem"}, {}, ("no path that every program", "absolute path")),
-        ({"prefect_data_dir": "/srv/a\nb"}, {}, ("no path that every program", "absolute path")),
-        ({"prefect_data_dir": "/srv/%h"}, {}, ("no path that every program", "absolute path")),
-        ({"prefect_data_dir": "/srv/../etc"}, {}, ("no path that every program", "absolute path")),
-        ({"prefect_data_dir": "/srv/x/"}, {}, ("no path that every program", "a slash at its end")),
-        ({"prefect_data_dir": "/var/lib"}, {}, ("a directory of the system", "/var/lib/prefect")),
-        ({"prefect_data_dir": "/srv/x"}, {"/srv/x": "file"}, ("/srv/x on db is a file", "Name a directory")),
-        ({"prefect_run_dir": "/run/" + "x" * 80}, {}, ("has room for 70", "shorter")),
+        ({CERTIFICATE: "/etc"}, {"/etc": "directory"}, ("/etc on db is a directory", "Set a file")),
+        ({CERTIFICATE: "/dev/null"}, {"/dev/null": "other"}, ("neither a file nor a directory", "Set a file")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "unreadable"}, ("cannot read /a/b", "Change the owner or the mode")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "denied"}, ("cannot read /a/b", "parent directories")),
+        ({CERTIFICATE: "/a/b"}, {"/a/b": "blocked"}, ("one of its parent directories is a file", "another path")),
+        ({CERTIFICATE: "tls.pem"}, {}, ("not a path that all programs accept", "absolute path")),
+        ({CERTIFICATE: "/etc/my tls.pem"}, {}, ("not a path that all programs accept", "absolute path")),
+        ({"prefect_data_dir": "/srv/a\nb"}, {}, ("not a path that all programs accept", "absolute path")),
+        ({"prefect_data_dir": "/srv/%h"}, {}, ("not a path that all programs accept", "absolute path")),
+        ({"prefect_data_dir": "/srv/../etc"}, {}, ("not a path that all programs accept", "absolute path")),
+        ({"prefect_data_dir": "/srv/x/"}, {}, ("not a path that all programs accept", "a trailing slash")),
+        ({"prefect_data_dir": "/var/lib"}, {}, ("a system directory", "/var/lib/prefect")),
+        ({"prefect_data_dir": "/srv/x"}, {"/srv/x": "file"}, ("/srv/x on db is a file", "Set a directory")),
+        ({"prefect_run_dir": "/run/" + "x" * 80}, {}, ("the limit is 70", "shorter")),
         (
             {"prefect_kubeconfig": "/no/kubeconfig"},
             None,
-            ("There is no file /no/kubeconfig on the machine", "name another"),
+            ("The file /no/kubeconfig does not exist on the control host", "set another"),
         ),
         (
             {"prefect_configuration_files": ["no.yml"]},
             {},
-            ("/no.yml on the machine that runs the playbooks", "name another"),
+            ("/no.yml does not exist on the control host", "set another"),
         ),
-        ({"prefect_plan_file": "/tmp"}, {}, ("/tmp on the machine that runs", "Name a file")),
-        ({"prefect_loadtest_directory": __file__}, {}, ("is a file, and not a directory", "Name a directory")),
+        ({"prefect_plan_file": "/tmp"}, {}, ("/tmp on the control host", "Set a file")),
+        ({"prefect_loadtest_directory": __file__}, {}, ("is a file instead of a directory", "Set a directory")),
     ],
 )
 def test_problems_of_a_path(values: dict[str, Any], states: dict[str, str] | None, words: tuple[str, str]) -> None:
@@ -204,7 +204,7 @@ def test_a_search_path_may_have_missing_files(tmp_path: Path) -> None:
     cluster = {"platform": "kubernetes", "local": True}
     assert problems({"prefect_kubeconfig": f"/no/kubeconfig:{tmp_path}/config"}, **cluster) == []
     assert len(problems({"prefect_kubeconfig": "/no/kubeconfig:/no/other"}, **cluster)) == 2
-    # Where its modules run on another machine, the file is there.
+    # Its modules run on another host, which has the file.
     assert problems({"prefect_kubeconfig": "/no/kubeconfig"}, platform="kubernetes") == []
 
 
@@ -212,7 +212,7 @@ def test_each_directory_is_one_of_its_own() -> None:
     same = {"prefect_data_dir": "/srv/x", "prefect_log_dir": "/srv/x", "prefect_config_dir": "/srv/y"}
     (problem,) = problems(same)
     assert problem["option"] == "prefect_log_dir"
-    assert "/srv/x is prefect_data_dir, too" in problem["problem"]
+    assert "/srv/x is also the value of prefect_data_dir" in problem["problem"]
 
 
 def test_the_defaults_are_good() -> None:

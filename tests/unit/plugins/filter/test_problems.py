@@ -113,7 +113,7 @@ def groups(*entries: dict[str, Any]) -> dict[str, Any]:
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_version": "3.10.0"}, "prefect_version", "3.6.0, 3.9.1"),
     ({"prefect_instance": "Prefect"}, "prefect_instance", "'Prefect'"),
-    ({"prefect_instance": "1st"}, "prefect_instance", "letter first"),
+    ({"prefect_instance": "1st"}, "prefect_instance", "Start with a letter"),
     ({"prefect_instance": "a/b"}, "prefect_instance", "'a/b'"),
     ({"prefect_instance": "x" * 32}, "prefect_instance", "31"),
     ({"prefect_instance": ""}, "prefect_instance", "''"),
@@ -152,12 +152,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "rediss+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),
     ({"prefect_redis_url": "http://h:1"}, "prefect_redis_url", "rediss://, redis+sentinel://, rediss+sentinel://"),
-    ({"prefect_redis_url": "rediss://:ab/cd@h:1/0"}, "prefect_redis_url", "password is not encoded"),
+    ({"prefect_redis_url": "rediss://:ab/cd@h:1/0"}, "prefect_redis_url", "password is not percent-encoded"),
     ({"prefect_redis_url": "h:6379"}, "prefect_redis_url", "not a Redis URL"),
-    ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "begins with redis://, which is none"),
+    ({"prefect_redis_ca": AUTHORITY}, "prefect_redis_ca", "starts with redis://"),
     ({"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "redis+sentinel://h/m"}, "prefect_redis_ca", "rediss://"),
     ({"prefect_redis_ca": "/etc/ca.crt", "prefect_redis_url": "rediss://h:1/0"}, "prefect_redis_ca", "not PEM text"),
-    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "due immediately"),
+    ({"prefect_tls_renew_days": 90}, "prefect_tls_renew_days", "renewed in every run"),
     ({"prefect_database_ca": "/etc/ca.crt"}, "prefect_database_ca", "not PEM text"),
     (
         {"prefect_redis_ca": AUTHORITY, "prefect_redis_url": "rediss://h:1/0?ssl_ca_certs=/etc/ca.crt"},
@@ -171,7 +171,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"prefect_api_auth_string": "secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": ":secret"}, "prefect_api_auth_string", "user:password"),
     ({"prefect_api_auth_string": "user:"}, "prefect_api_auth_string", "user:password"),
-    ({"prefect_redis_user": "default"}, "prefect_redis_user", "of its own"),
+    ({"prefect_redis_user": "default"}, "prefect_redis_user", "not a valid user name"),
     ({"prefect_redis_user": "a b"}, "prefect_redis_user", "letters, digits"),
     ({"prefect_api_auth_string": ""}, "prefect_api_auth_string", "prefect_api_allow_anonymous"),
     ({"prefect_api_auth_string": "", "prefect_api_addresses": ["*"]}, "prefect_api_auth_string", "reachable at *"),
@@ -225,8 +225,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ),
     (pool(workers={"min": -1}), f"{POOL}.workers.min", "negative"),
     (pool(workers={"limit": -1}), f"{POOL}.workers.limit", "negative"),
-    (pool(workers={"min": 3, "max": 2}), f"{POOL}.workers.max", "below"),
-    (pool(workers={"max": 0}), f"{POOL}.workers.max", "below"),
+    (pool(workers={"min": 3, "max": 2}), f"{POOL}.workers.max", "less than workers.min"),
+    (pool(workers={"max": 0}), f"{POOL}.workers.max", "less than workers.min"),
     (
         pool(workers={"autoscaling": {"prometheus": {"address": "http://a", "query": "sum(a)"}}}),
         f"{POOL}.workers.autoscaling.prometheus",
@@ -236,7 +236,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (pool(queues=[{"name": "a", "concurrency_limit": -2}]), f"{POOL}.queues[a].concurrency_limit", "-2"),
     (pool(queues=[{"name": "a", "priority": 0}]), f"{POOL}.queues[a].priority", "less than 1"),
     (pool(queues=[{"name": "a"}, {"name": "a"}]), f"{POOL}.queues", "called 'a'"),
-    (pool(queues=[{"name": "a", "priority": 1}, {"name": "b"}]), f"{POOL}.queues", "order decides"),
+    (pool(queues=[{"name": "a", "priority": 1}, {"name": "b"}]), f"{POOL}.queues", "order of the list decides"),
     (pool(queues=[{"name": "a", "priority": 1}, {"name": "b", "priority": 1}]), f"{POOL}.queues", "priority 1"),
     (
         {"prefect_global_concurrency_limits": [{"name": "a&b", "limit": 1}]},
@@ -267,7 +267,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         (
             {"prefect_global_concurrency_limits": [{"name": f"{owner}:a", "limit": 1}]},
             f"prefect_global_concurrency_limits[{owner}:a].name",
-            "belong to the server",
+            "The server reserves names",
         )
         for owner in ("tag", "deployment")
     ],
@@ -417,9 +417,9 @@ def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[
     [
         (
             {"accounts_of": {"prefect-worker": "/var/lib/other"}},
-            ("of another instance", "prefect_data_dir to /var/lib/other"),
+            ("belongs to another instance", "prefect_data_dir to /var/lib/other"),
         ),
-        ({"units": ["prefect-redis"]}, ("There is prefect-redis.service already", "remove the unit")),
+        ({"units": ["prefect-redis"]}, ("prefect-redis.service already exists", "remove the unit")),
     ],
 )
 def test_what_another_instance_has_is_refused(facts: dict[str, Any], words: tuple[str, str]) -> None:
@@ -458,7 +458,7 @@ def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
 
     assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
     (problem,) = found(manager="supervisord", memory_limit="8G")
-    assert problem.startswith("prefect_worker_memory_limit: supervisord cannot bound the memory")
+    assert problem.startswith("prefect_worker_memory_limit: supervisord cannot limit the memory")
 
 
 def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:
@@ -521,4 +521,4 @@ def test_unknown_variables() -> None:
     problems = unknown_variables(names, ["prefect_version", "prefect_redis_maxmemory"], ["prefect_", "redis_"])
     assert [problem["option"] for problem in problems] == ["prefect_verson", "prefect_zzz_qqq"]
     assert problems[0]["remedy"] == "Did you mean prefect_version?"
-    assert problems[1]["remedy"] == "Take it out or give it another prefix."
+    assert problems[1]["remedy"] == "Remove it, or use another prefix."

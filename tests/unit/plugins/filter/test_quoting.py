@@ -66,7 +66,7 @@ def test_quoted_text_reads_back(program: str, one_string: str, read: Callable[[s
 def test_quoted_for_refuses_what_no_line_can_hold(text: str) -> None:
     with pytest.raises(AnsibleFilterError, match="line break"):
         quoted_for(text, "redis")
-    with pytest.raises(AnsibleFilterError, match="value of SECRET has a line break") as refused:
+    with pytest.raises(AnsibleFilterError, match="value of SECRET contains a line break") as refused:
         environment_file({"SECRET": text})
     assert text not in str(refused.value)
 
@@ -115,5 +115,5 @@ def test_environment_file_is_sorted() -> None:
 
 @pytest.mark.parametrize("name", ["", "1A", "A B", "A-B", "A=", "A\n"])
 def test_environment_file_refuses_names(name: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="is not a name"):
+    with pytest.raises(AnsibleFilterError, match="is not a valid name"):
         environment_file({name: "x"})

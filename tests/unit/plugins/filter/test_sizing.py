@@ -53,7 +53,7 @@ def warned(plan: dict[str, Any]) -> set[str]:
 
 def ended(plan: dict[str, Any]) -> bool:
     """Whether the plan says that no number of API processes is enough."""
-    return any("more than one deployment carries" in warning["problem"] for warning in plan["warnings"])
+    return any("more than the capacity of one deployment" in warning["problem"] for warning in plan["warnings"])
 
 
 def planned_pools(workload: dict[str, Any]) -> list[dict[str, Any]]:
@@ -150,8 +150,8 @@ def test_a_rate_limit_says_what_is_possible() -> None:
     workload = {"runs_per_hour": 3600, "run_seconds": 5, "peak_factor": 2}
     plan = sizing({**workload, "rate_limits": [{"name": "crm", "per_second": 2, "calls_per_run": 4}]})
     (warning,) = (one for one in plan["warnings"] if "crm" in one["option"])
-    assert "8 calls/s, but only 2 are allowed" in warning["problem"]
-    assert "900 runs an hour are possible" in warning["remedy"]
+    assert "8 calls/s, but the service allows only 2" in warning["problem"]
+    assert "This limit allows 900 runs an hour" in warning["remedy"]
     (limit,) = plan["variables"]["prefect_global_concurrency_limits"]
     assert limit == {"name": "crm", "limit": 2, "slot_decay_per_second": 2}
 
@@ -276,10 +276,10 @@ def test_each_api_process_costs_something_itself(runs_per_hour: float, replicas:
 
 def test_the_rate_where_a_deployment_ends() -> None:
     workload = {**THREAD, "runs_per_hour": 75000, "peak_factor": 2}
-    (warning,) = (one for one in sizing(workload)["warnings"] if "more than one deployment" in one["problem"])
+    (warning,) = (one for one in sizing(workload)["warnings"] if "capacity of one deployment" in one["problem"])
     assert warning["option"] == "prefect_workload.runs_per_hour"
-    assert "20 API processes end at about 31.1, and more are not planned" in warning["problem"]
-    assert "each with 55000 runs an hour at the most" in warning["remedy"]
+    assert "20 API processes reach about 31.1 runs/s. The plan adds no more" in warning["problem"]
+    assert "each with at most 55000 runs an hour" in warning["remedy"]
     assert not ended(sizing({**workload, "runs_per_hour": 55000}))
 
 
@@ -291,7 +291,7 @@ def test_one_core_is_all_that_pgbouncer_and_redis_have() -> None:
         ({**busy, "runs_per_hour": 500000}, 5, {"Redis"}),
     ):
         problems = [warning["problem"] for warning in sizing(workload, pgbouncers=pgbouncers)["warnings"]]
-        assert {text.split()[0] for text in problems if "uses one core" in text} == titles
+        assert {text.split()[0] for text in problems if "uses at most one core" in text} == titles
 
 
 # --- Events and logs of the runs' own ---
@@ -334,7 +334,7 @@ def test_messages_that_are_not_sent_count_and_it_says_why(
     plan = sizing({"runs_per_hour": runs_per_hour, "run_seconds": 1, **more})
     assert plan["variables"]["prefect_logging_level"] == level
     (row,) = (row for row in plan["rows"] if row["name"] == "stored_runs_gb_per_day")
-    assert ("so that there is room to turn them on" in row["why"]) == said
+    assert ("so that you can enable them" in row["why"]) == said
 
 
 def test_the_machines_of_a_process_pool_have_room_for_their_workers() -> None:

@@ -138,7 +138,7 @@ def test_a_run_that_forks_quickly_is_waited_for(
     time.sleep(0.3)
     said = host_runs_says(monkeypatch, tmp_path)
     assert said.get("failed")
-    assert "processes of flow runs go on under flows" in said["msg"]
+    assert "processes of flow runs of the account flows still run" in said["msg"]
     assert hostile.goes_on()
 
 
@@ -209,7 +209,7 @@ def test_an_account_that_is_root_or_somebody_elses_is_kept(monkeypatch: pytest.M
     removal.user("toor", "mark")
     removal.user("flows", "mark")
     assert removal.removed == []
-    assert removal.kept == ["the account toor: it is root", "the account flows: this instance has not made it"]
+    assert removal.kept == ["the account toor: it is root", "the account flows: this instance has not created it"]
 
 
 def make_deep(path: Path, depth: int, name: str) -> None:
@@ -243,7 +243,7 @@ def test_directories_of_any_depth_are_removed(trusted: Path, depth: int, name: s
     try:
         removal.directory(str(trusted), ["worker"])
         assert removal.removed == [f"{trusted}/worker"]
-        assert removal.kept == [f"{trusted}: it also holds outside"]
+        assert removal.kept == [f"{trusted}: it also contains outside"]
         assert not (trusted / "worker").exists()
         assert (trusted / "outside/kept").exists()
     finally:
@@ -268,13 +268,13 @@ def test_nothing_is_removed_from_what_is_mounted_there(trusted: Path, monkeypatc
     points = {"/", f"{trusted}/worker/mounted", f"{trusted}/volume"}
     monkeypatch.setattr(host_removal, "mount_points", lambda: points)
     removal = host_removal.Removal(check_mode=False)
-    with pytest.raises(host_removal.RemovalError, match=r"something is mounted at .*/worker/mounted\. Unmount it"):
+    with pytest.raises(host_removal.RemovalError, match=r"/worker/mounted is a mount point\. Unmount it"):
         removal.directory(str(trusted), ["worker"])
     assert (trusted / "worker/mounted/kept").exists()
     removal = host_removal.Removal(check_mode=False)
     removal.directory(str(trusted), ["volume"])
     assert removal.removed == [f"{trusted}/volume/*"]
-    assert f"{trusted}/volume: something is mounted there" in removal.kept
+    assert f"{trusted}/volume: it is a mount point" in removal.kept
     assert os.listdir(trusted / "volume") == []
 
 

@@ -107,7 +107,7 @@ def test_a_strict_unit_writes_only_where_it_says() -> None:
     at_home = process(hardening="strict", command=["/home/a/b"])
     assert lines(render.render_unit("it", at_home), "ProtectHome") == ["read-only"]
     assert lines(render.render_unit("it", at_home), "CapabilityBoundingSet") == [""]
-    with pytest.raises(ValueError, match="service_settings: 'UMask' needs"):
+    with pytest.raises(ValueError, match="service_settings: 'UMask' must have"):
         process(service_settings={"UMask": "007\nUser=root"})
 
 
@@ -340,7 +340,7 @@ def test_a_pipe_keeps_nobody_waiting(traps: Path) -> None:
 
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
-    with pytest.raises(ValueError, match="there is no user 'nobody-there'"):
+    with pytest.raises(ValueError, match="the user 'nobody-there' does not exist"):
         files.write(wanted(tmp_path / "file", "new", owner="nobody-there"))
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
@@ -386,21 +386,21 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"group": "We b"}, "group: 'We b' has to match"),
-        ({"group": "liveness"}, "`liveness` is the module's own"),
-        ({"files": [{"path": "a", "content": ""}]}, "'a' has to be absolute"),
+        ({"group": "We b"}, "group: 'We b' must match"),
+        ({"group": "liveness"}, "reserves the name `liveness`"),
+        ({"files": [{"path": "a", "content": ""}]}, "'a' must be absolute"),
         ({"files": [{"path": "/a", "content": "", "mode": "rw"}]}, r"files\[0\].mode: 'rw' is not a mode"),
         (
             {"files": [{"path": "/a", "content": ""} for _number in "12"]},
             "files and directories: listed more than once: /a",
         ),
-        ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: a name"),
-        ({"processes": [{"name": "a", "command": []}]}, "process a: command has to begin with an absolute path"),
-        ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NULs"),
+        ({"processes": [{"name": "liveness", "command": ["/a"]}]}, "process liveness: the name"),
+        ({"processes": [{"name": "a", "command": []}]}, "process a: command must start with an absolute path"),
+        ({"processes": [{"name": "a", "command": ["/a", "b\0"]}]}, "process a: carriage returns and NUL characters"),
         ({"processes": [{"name": "a", "command": ["/a"], "environment": {"1": ""}}]}, "process a: environment: '1'"),
         (
             {"processes": [{"name": "a", "command": ["/a"], "ready": {"tcp": "a"}}]},
-            "ready.tcp: 'a' has to be host:port",
+            "ready.tcp: 'a' must have the format host:port",
         ),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"http": "ftp://a"}}]}, "liveness.http"),
         ({"processes": [{"name": "a", "command": ["/a"], "liveness": {"command": ["a"]}}]}, "liveness.command"),
@@ -409,16 +409,19 @@ def test_what_not_everybody_may_read_is_a_secret() -> None:
                 "files": [{"path": "/e", "content": "", "owner": "nobody", "mode": "0600"}],
                 "processes": [{"name": "a", "command": ["/a"], "environment_file": "/e"}],
             },
-            r"files\[0\]: /e is an environment_file, which root reads: its owner has to be root",
+            r"files\[0\]: /e is an environment_file, which root reads: its owner must be root",
         ),
         (
             {
                 "files": [{"path": "/e", "content": "", "mode": "0660"}],
                 "processes": [{"name": "a", "command": ["/a"], "environment_file": "/e"}],
             },
-            "its mode may let nobody else write",
+            "its mode must not allow others to write",
         ),
-        ({"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]}, "only: no such process: b; there are a"),
+        (
+            {"only": ["b"], "processes": [{"name": "a", "command": ["/a"]}]},
+            "only: the processes b do not exist. Processes of the group: a.",
+        ),
     ],
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:

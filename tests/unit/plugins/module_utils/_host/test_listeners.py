@@ -74,5 +74,5 @@ def test_who_listens_in_place_of_a_process_makes_it_unready(taken: int) -> None:
     ready = {"http": None, "tcp": f"127.0.0.1:{taken}", "command": None, "timeout": 5}
     process: dict[str, Any] = {"name": "redis", "user": None, "group": None, "ready": ready}
     problem = unready(process, os.getpid())
-    assert problem == f"the account nobody listens on port {taken} in its place: end that process"
+    assert problem == f"another process, of the account nobody, listens on port {taken}. Stop that process."
     assert unready({**process, "user": "nobody"}, os.getpid()) is None

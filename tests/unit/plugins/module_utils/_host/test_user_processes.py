@@ -76,7 +76,7 @@ def test_a_process_without_its_first_thread_is_seen(hostile: Hostile) -> None:
 @pytest.mark.root
 @pytest.mark.parametrize("uid", [0, -1])
 def test_roots_own_processes_are_never_signalled(uid: int) -> None:
-    with pytest.raises(ValueError, match="never its own"):
+    with pytest.raises(ValueError, match="never those of root"):
         user_processes.signal_account(uid, signal.SIGKILL)
 
 

@@ -199,7 +199,7 @@ def test_the_number_of_pods_is_taken_over_from_an_autoscaler_only(
         assert forced == ["false", "true"]
         assert [there["spec"]["replicas"] for there in client.objects.values()] == [5 if dry_run else 2]
         return
-    with pytest.raises(KubernetesError, match="Something else manages these fields"):
+    with pytest.raises(KubernetesError, match="Another field manager owns these fields"):
         objects_of(client, dry_run=dry_run).apply(manifest)
     assert set(forced) == {"false"}
 
@@ -261,14 +261,14 @@ def test_nothing_is_recognised_by_labels_that_others_set() -> None:
 @pytest.mark.parametrize(
     ("manifest", "words"),
     [
-        (made("Deployment", generation=2, status={"observedGeneration": 1}), "not looked at it"),
+        (made("Deployment", generation=2, status={"observedGeneration": 1}), "not processed the change"),
         (
             made("Deployment", {"replicas": 3}, {"updatedReplicas": 2, "availableReplicas": 3}),
             "2 of 3 pods are up to date",
         ),
         (
             made("Deployment", {"replicas": 1}, {"replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}),
-            "1 old pods are still there",
+            "1 old pods still exist",
         ),
         (made("Deployment", {"replicas": 2}, {"replicas": 2, "updatedReplicas": 2}), "0 of 2 pods are ready"),
         (
@@ -441,7 +441,7 @@ def test_an_api_that_every_cluster_has_is_not_passed_over() -> None:
     client.sees_all = False
     client.closed = ("/apis/batch/v1/namespaces/home/jobs", "/apis/apps/v1/namespaces/home/deployments")
     objects = objects_of(client)
-    with pytest.raises(KubernetesError, match=r"preflight\.yml lists all it needs"):
+    with pytest.raises(KubernetesError, match=r"preflight\.yml lists all missing ones"):
         objects.owned([])
     with pytest.raises(ApiError):
         objects.workloads(["migration"])
@@ -505,7 +505,7 @@ def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str],
         **mine,
         "metadata": {**mine["metadata"], "labels": {**mine["metadata"]["labels"], **theirs}},
     }
-    with pytest.raises(KubernetesError, match=r"Role a in jobs is of the instance .* another prefect_instance"):
+    with pytest.raises(KubernetesError, match=r"Role a in jobs belongs to the instance .* another prefect_instance"):
         objects.apply(mine)
     # What nobody has labelled is compared field by field, as ever.
     del client.objects[objects.path_of(mine)]["metadata"]["labels"]
@@ -545,13 +545,13 @@ def test_a_namespace_that_holds_something_else_stays(theirs: dict[str, Any] | No
     removed = {change.title for change in objects.remove_all(["batch"], 0)}
     assert ("Namespace batch" in removed) is not stays
     assert bool(client.objects.get(objects.path_of(namespace))) is stays
-    said = {"Namespace batch was left: it also holds Secret registry."}
+    said = {"Namespace batch was not deleted, because it also contains Secret registry."}
     assert client.warnings == (said if stays else set())
 
 
 def test_a_failed_job_is_not_waited_for() -> None:
     condition = {"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"}
-    with pytest.raises(KubernetesError, match="Job a has failed: Job has reached"):
+    with pytest.raises(KubernetesError, match="Job a failed: Job has reached"):
         unfinished(made("Job", {}, {"conditions": [condition]}))
 
 
@@ -566,7 +566,7 @@ def test_a_secret_is_never_shown() -> None:
     old = {**made("Secret"), "data": {"same": "c2FtZQ==", "password": "b2xk"}}
     new = {**made("Secret"), "data": {"same": "c2FtZQ==", "password": "bmV3"}}
     shown = presentable(new, old)
-    assert shown["data"] == {"same": "hidden", "password": "hidden, and differs"}
+    assert shown["data"] == {"same": "hidden", "password": "hidden, differs"}
     assert presentable(None, new) == {}
 
 
@@ -601,7 +601,9 @@ def kubeconfig(path: Path, user: dict[str, Any], server: str = "http://10.0.0.1:
 
 
 def test_nobody_acts_with_other_permissions_than_it_seems(tmp_path: Path) -> None:
-    with pytest.raises(KubernetesError, match="acts as admin, which this collection cannot: use a context"):
+    with pytest.raises(
+        KubernetesError, match=r"impersonates admin, which this collection does not support. Use a context"
+    ):
         access_from_kubeconfig(kubeconfig(tmp_path / "config", {"token": "abc", "as": "admin"}), "")
 
 
@@ -693,10 +695,10 @@ def test_the_first_file_of_several_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "context", "words"),
     [
-        ({}, "two", "has no context 'two': it has one"),
+        ({}, "two", "has no context 'two'. Its contexts: one"),
         ({"auth-provider": {"name": "gcp"}}, "", "auth-provider"),
         ({"exec": {"command": "/nonexistent/login"}}, "", "/nonexistent/login"),
-        ({"exec": {"command": "false"}}, "", "ended with 1"),
+        ({"exec": {"command": "false"}}, "", "failed with exit code 1"),
     ],
 )
 def test_a_kubeconfig_that_does_not_work_is_explained(
@@ -707,13 +709,13 @@ def test_a_kubeconfig_that_does_not_work_is_explained(
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KubernetesError, match=r"no kubeconfig at .*/nothing"):
+    with pytest.raises(KubernetesError, match=r"The kubeconfig .*/nothing does not exist"):
         access(str(tmp_path / "nothing"), None)
 
 
 def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     user = {"client-certificate-data": base64.b64encode(b"nonsense").decode()}
-    with pytest.raises(KubernetesError, match="cannot be used"):
+    with pytest.raises(KubernetesError, match="refers to a file that cannot be read"):
         access_from_kubeconfig(kubeconfig(tmp_path / "config", user, "https://10.0.0.1"), "")
 
 

@@ -176,15 +176,15 @@ def test_the_limit_itself_is_good_enough() -> None:
 
 def test_what_was_not_seen_is_missed() -> None:
     assert figures.missed(figures.judged(RESULT, {"p99_start_seconds": 5})) == [
-        "p99_start_seconds is unknown, and at most 5 was asked for"
+        "p99_start_seconds is unknown, but the objective is at most 5"
     ]
 
 
 def test_a_reason_stands_behind_its_objective() -> None:
     verdicts = figures.judged(RESULT, {"max_not_submitted": -1, "max_lost": -1})
     assert figures.missed(verdicts, {"max_not_submitted": "409 no"}) == [
-        "max_not_submitted is 0, and at most -1 was asked for (409 no)",
-        "max_lost is 0, and at most -1 was asked for",
+        "max_not_submitted is 0, but the objective is at most -1 (409 no)",
+        "max_lost is 0, but the objective is at most -1",
     ]
 
 

@@ -55,11 +55,11 @@ def test_the_look_for_a_csrf_token_is_repeated_as_any_request() -> None:
     assert answer == {"id": 1}
     assert arrived == ["GET /api/csrf-token"] * 3 + ["POST /api/flows/"]
     assert (meter.retried, meter.failed) == (2, 0)
-    assert meter.statuses == {"GET /csrf-token: hung up": 2}
+    assert meter.statuses == {"GET /csrf-token: connection closed": 2}
 
 
 def test_a_server_that_is_away_for_good_is_a_failure() -> None:
-    with pytest.raises(transport.LoadError, match="GET /csrf-token: 0 hung up"):
+    with pytest.raises(transport.LoadError, match="GET /csrf-token: 0 connection closed"):
         asyncio.run(post(transport.TRIES))
 
 
@@ -107,7 +107,7 @@ def test_an_answer_that_ends_inside_its_chunks_is_a_connection_that_ended(body: 
     answer, meter = asyncio.run(answered(frozenset(), cut))
     assert answer == {"id": 1}
     assert (meter.retried, meter.failed) == (1, 0)
-    assert meter.statuses == {"GET /flows/{}: hung up": 1}
+    assert meter.statuses == {"GET /flows/{}: connection closed": 1}
 
 
 def test_an_answer_in_chunks_is_put_together() -> None:
