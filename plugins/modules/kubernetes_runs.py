@@ -104,9 +104,9 @@ def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
         return flows.delete_pods(0) if until_gone(flows, seconds + _NODE_SECONDS) else 0
     if left := until_gone(flows, seconds):
         raise KubernetesError(
-            f"After {seconds} s, {len(left)} pods of flow runs or workers still run: {names(left)}. The workers start no "
-            "more runs, and nothing else was removed. Run the playbook again later, raise prefect_teardown_runs_seconds, "
-            "or set prefect_teardown_runs: end."
+            f"After {seconds} s, {len(left)} pods of flow runs or workers still run: {names(left)}. The workers start "
+            "no more runs, and nothing else was removed. Run the playbook again later, raise "
+            "prefect_teardown_runs_seconds, or set prefect_teardown_runs: end."
         )
     return 0
 

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from defaults import PGBOUNCER_PORT
 
 from e2e.conftest import Converged
 from e2e.machine import API_PORTS, Machine
-from e2e.runs import Client
+from e2e.runs import Client, Flows
 
 API = set(API_PORTS)
 WORKERS = {"worker-default-1", "worker-default-2"}
@@ -116,6 +117,16 @@ def test_api_processes_restart_one_at_a_time(converged: Converged, changing: dic
     assert absences.seen == {frozenset(), *(frozenset([name]) for name in API)}
     for port in API_PORTS.values():
         assert machine.api("GET", "/admin/settings", port=port)["server"]["metrics_enabled"] is True
+
+
+def test_workers_that_restart_let_their_runs_end(converged: Converged, changing: dict[str, Any]) -> None:
+    machine = converged.machine
+    flows = Flows(machine)
+    runs = flows.submit(4, seconds=20)
+    flows.wait(runs, {"RUNNING"})
+    assert change(machine, changing, "workers", {"prefect_worker_heartbeat_seconds": 29}) == WORKERS
+    flows.wait(runs, {"COMPLETED"})
+    assert Counter(state.type for state in flows.history(runs))["RUNNING"] == len(runs), "each was executed once"
 
 
 def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from e2e.runs import Client
 
 from .conftest import Installed, Note
-from .deployment import Deployment
+from .deployment import Deployment, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,28 @@ def test_a_changed_setting_replaces_pods_without_a_failed_request(
     assert len(client.repeated) <= (pods if component == "api" else 0)
     assert client.answers > 100
     record_testsuite_property(f"requests while pods of {component} were replaced", client.answers)
+
+
+def test_a_replaced_worker_of_a_process_pool_lets_its_runs_end(
+    development: Deployment, installed: Installed, record_testsuite_property: Note
+) -> None:
+    def there(worker: str) -> bool:
+        return worker in {pod["metadata"]["name"] for pod in development.objects("pods")}
+
+    runs = development.submit(2, seconds=60, pool="inside")
+    development.wait_for_states(runs, {"RUNNING"})
+    (before,) = development.workers_of("inside")
+    worker = before["metadata"]["name"]
+    assert development.play("site", prefect_worker_heartbeat_seconds=28).tasks_that_changed() == ["Run the workers"]
+    (after,) = development.workers_of("inside")
+    assert after["metadata"]["name"] != worker
+    late = development.submit(1, seconds=0, pool="inside")
+    development.wait_for_states([*runs, *late], {"COMPLETED"})
+    assert [development.times_run(run)["RUNNING"] for run in runs] == [1, 1]
+    # It ends after its runs, and not when its time is up.
+    ended = time.monotonic()
+    wait_for("the worker to end", lambda: not there(worker), 30)
+    record_testsuite_property("seconds until a worker ends after its runs", round(time.monotonic() - ended, 1))
 
 
 def test_a_killed_change_is_finished_by_the_next_run(development: Deployment) -> None:
