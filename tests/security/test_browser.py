@@ -90,7 +90,8 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    assert shutil.which("chromedriver"), "apt-get install chromium chromium-driver"
+    if not shutil.which("chromedriver"):
+        subprocess.run([ROOT / "scripts" / "apt-install.sh", "chromium", "chromium-driver"], check=True)
     log = tmp_path_factory.mktemp("chromedriver") / "log"
     with log.open("w+") as output:
         process = subprocess.Popen(["chromedriver", "--port=0"], stdout=output, stderr=subprocess.STDOUT)
