@@ -165,36 +165,22 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.listeners import TABLES, listening_ports
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of, text_of
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _UNITS = "/etc/systemd/system/*.service"
-_LISTEN = "0A"  # st in /proc/net/tcp
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _number(path: str) -> int | None:
-    text = _read(path).strip()
+    text = text_of(path).strip()
     return int(text) if text.isdigit() else None
 
 
 def os_release(text: str) -> dict[str, str]:
     """Return the assignments of an os-release file."""
     return {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
-
-
-def listening_ports(*tables: str) -> list[int]:
-    """Return the ports of the listening sockets in the texts of C(/proc/net/tcp) and C(/proc/net/tcp6)."""
-    rows = (line.split() for table in tables for line in table.splitlines()[1:])
-    return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTEN})
 
 
 def _installed(packages: list[str]) -> set[str]:
@@ -219,7 +205,7 @@ def _exists(user: str) -> bool:
 
 def _units(pattern: str = _UNITS) -> list[str]:
     paths = (path for path in glob.glob(pattern) if os.path.isfile(path))
-    return sorted(os.path.basename(path)[: -len(".service")] for path in paths if MANAGED in _read(path)[:200])
+    return sorted(os.path.basename(path)[: -len(".service")] for path in paths if MANAGED in text_of(path)[:200])
 
 
 def _data_of(user: str) -> str:
@@ -240,7 +226,7 @@ def _recorded(state_dir: str) -> list[str]:
 
 
 def _memory_mb() -> int:
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text_of("/proc/meminfo"), re.MULTILINE)
     return int(found.group(1)) // 1024 if found else 0
 
 
@@ -248,7 +234,7 @@ def facts(
     packages: list[str], users: list[str], paths: list[str], state_dir: str, inspect: list[str]
 ) -> dict[str, Any]:
     """Return the facts of this host."""
-    release = os_release(_read("/etc/os-release"))
+    release = os_release(text_of("/etc/os-release"))
     installed = _installed(packages)
     return {
         "distribution": release.get("ID", platform.system().lower()),
@@ -258,8 +244,8 @@ def facts(
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": _memory_mb(),
         "overcommit_memory": _number("/proc/sys/vm/overcommit_memory"),
-        "ephemeral_ports": [int(port) for port in _read("/proc/sys/net/ipv4/ip_local_port_range").split()],
-        "listening_ports": listening_ports(_read("/proc/net/tcp"), _read("/proc/net/tcp6")),
+        "ephemeral_ports": [int(port) for port in text_of("/proc/sys/net/ipv4/ip_local_port_range").split()],
+        "listening_ports": listening_ports(*map(text_of, TABLES)),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "processes": _recorded(state_dir),
         "units": _units(),

@@ -9,7 +9,7 @@ import base64
 import json
 import urllib.error
 
-from ansible_collections.selfhosted.prefect.plugins.modules.host_facts import listening_ports
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.listeners import listening_ports
 
 from .conftest import Installed
 from .deployment import APPS, COMPLETED, Deployment, Run, wait_for

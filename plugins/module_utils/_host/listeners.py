@@ -17,8 +17,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Union
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import text_of
+
 _LISTEN = "0A"
-_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _ANY_4, _ANY_6 = ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::")
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -32,7 +34,7 @@ def _address(text: str) -> _Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) -> set[int]:
+def listening_accounts(host: str, port: int, tables: Iterable[str] = TABLES) -> set[int]:
     """Return the uids of the sockets that accept connections to an address of this host.
 
     The result is empty for a host name, or if /proc does not contain the sockets.
@@ -42,7 +44,7 @@ def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) ->
     except ValueError:
         return set()
     found: dict[_Address, set[int]] = {}
-    for address, number, account in _listening(tables):
+    for address, number, account in _listening(text_of(path) for path in tables):
         if number == port:
             found.setdefault(address, set()).add(account)
     # The order of the kernel: the address itself, all addresses of its family, then dual-stack sockets.
@@ -51,16 +53,18 @@ def listening_accounts(host: str, port: int, tables: Iterable[str] = _TABLES) ->
 
 
 def _listening(tables: Iterable[str]) -> Iterator[tuple[_Address, int, int]]:
+    """Yield address, port and uid of the listening sockets in the texts of C(/proc/net/tcp) and C(/proc/net/tcp6)."""
     for table in tables:
-        try:
-            with open(table) as stream:
-                rows = [line.split() for line in stream][1:]
-        except OSError:
-            continue
-        for row in rows:
+        for line in table.splitlines()[1:]:
+            row = line.split()
             if row[3] == _LISTEN:
                 address, port = row[1].split(":")
                 yield _address(address), int(port, 16), int(row[7])
+
+
+def listening_ports(*tables: str) -> list[int]:
+    """Return the ports of the listening sockets in the texts of C(/proc/net/tcp) and C(/proc/net/tcp6)."""
+    return sorted({port for _address, port, _account in _listening(tables)})
 
 
 def strangers(host: str, port: int, user: str | None) -> str:

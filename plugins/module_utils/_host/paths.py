@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The state of a path."""
+"""The state of a path, and the text of a file."""
 
 from __future__ import annotations
 
@@ -39,3 +39,12 @@ def _nearest(path: str) -> str:
     while not os.path.exists(above):
         above = os.path.dirname(above)
     return above
+
+
+def text_of(path: str) -> str:
+    """Return the text of a file, empty if it does not exist or may not be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""

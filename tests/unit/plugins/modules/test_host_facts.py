@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import listeners
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
 from ansible_collections.selfhosted.prefect.plugins.modules import host_facts
 
@@ -55,7 +56,7 @@ def test_os_release() -> None:
     [((), []), (("", ""), []), ((HEADER,), []), ((TCP,), [22, 5432]), ((TCP, TCP6), [22, 4200, 5432])],
 )
 def test_listening_ports(tables: tuple[str, ...], ports: list[int]) -> None:
-    assert host_facts.listening_ports(*tables) == ports
+    assert listeners.listening_ports(*tables) == ports
 
 
 def test_facts_of_this_machine(tmp_path: Path) -> None:
