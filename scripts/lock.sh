@@ -1,7 +1,7 @@
 #!/bin/sh
-# Write the lock files from requirements/*.in: one resolution for every platform, every file hashed.
+# Write the lock files from requirements/*.in, with one resolution for all platforms and a hash for every file.
 #
-# usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   versions already locked stay unless asked otherwise
+# usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   without an option, locked versions stay
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ compile() { # NAME OUTPUT OLDEST-PYTHON OPTIONS...
         "requirements/$name.in" --output-file "$output" "$@"
 }
 
-# What hosts run is installed as root, and a source distribution runs its own code to be built: wheels only.
+# Only wheels, because root installs these packages on hosts, and the build of a source distribution executes its code.
 deployed() { # as compile
     compile "$@" --only-binary :all:
 }
@@ -24,11 +24,11 @@ deployed() { # as compile
 compile uv requirements/uv.txt 3.10 "$@"
 cp requirements/uv.txt "$files/uv.txt"
 compile control requirements/control.txt 3.11 "$@"
-# test.in includes control.in: the constraint keeps what both hold at one version.
+# test.in includes control.in. The constraint ensures the same versions in both.
 compile test requirements/test.txt 3.11 --constraint requirements/control.txt --constraint requirements/uv.txt "$@"
 compile galaxy-importer requirements/galaxy-importer.txt 3.11 "$@"
 
 deployed supervisor "$files/supervisor.txt" 3.10 "$@"
 deployed prefect-3.9.1 "$files/constraints-3.9.1.txt" 3.11 --override requirements/prefect-3.9.1-override.in "$@"
-# Only the tests of the modules install it: with the packages of its time, which --upgrade leaves.
+# Only the tests of the modules install this version, with packages of its time, which --upgrade does not change.
 deployed prefect-3.6.0 "$files/constraints-3.6.0.txt" 3.10 --exclude-newer 2025-11-20
