@@ -56,7 +56,8 @@ options:
     type: str
     default: ""
   force:
-    description: Whether to resolve the packages again if the files exist. Packages keep their locked versions where possible.
+    description:
+      - Whether to resolve the packages again if the files exist. Packages keep their locked versions where possible.
     type: bool
     default: false
   uv:

@@ -28,8 +28,8 @@ OLDEST = (3, 6)
 UNDECLARED = {"importlib-metadata": (3, 6)}
 # Prefect asks for a newer certifi than some indexes have. It is a list of authorities, so any recent one will do.
 OVERRIDES = ("certifi>=2025.1",)
-# Prefect does not exclude later packages that it does not work with. So it gets those of the day of its release, and of the
-# day after it, because times of day and time zones differ.
+# Prefect does not exclude later packages that it does not work with. So it gets those of the day of its release, and of
+# the day after it, because times of day and time zones differ.
 DAYS = 1
 INDEX = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -88,8 +88,8 @@ def last_day(found: Release) -> str:
     """Return the day up to which packages are considered."""
     if found.day is None:
         raise LockError(
-            "The package index does not list the upload times of packages. Set prefect_lock_before to the day after the "
-            "release of this version of Prefect, or to none."
+            "The package index does not list the upload times of packages. Set prefect_lock_before to the day after "
+            "the release of this version of Prefect, or to none."
         )
     return str(found.day + datetime.timedelta(days=DAYS))
 
@@ -138,7 +138,15 @@ class Uv:
         if former:
             output.write_text(former, encoding="utf-8")
         options = ["--exclude-newer", before] if before else []
-        options += ["--universal", "--python-version", python, "--generate-hashes", *WHEELS, "--override", str(overrides)]
+        options += [
+            "--universal",
+            "--python-version",
+            python,
+            "--generate-hashes",
+            *WHEELS,
+            "--override",
+            str(overrides),
+        ]
         self.run(
             *(self.program, "pip", "compile", "--quiet", "--no-header", *options),
             *(str(given), "--output-file", str(output)),

@@ -53,7 +53,8 @@ def _version(v: Mapping[str, Any]) -> Iterator[Problem]:
     elif v["prefect_platform"] == "host" and not v["prefect_lock_file"]:
         yield problem(
             "prefect_version",
-            f"There is no lock file of Prefect {version}, neither in the collection nor in {v['prefect_lock_directory']}.",
+            f"There is no lock file of Prefect {version}, neither in the collection nor in "
+            f"{v['prefect_lock_directory']}.",
             f"Create it: ansible-playbook -i INVENTORY playbooks/lock.yml -e prefect_version={version}. Or set it to "
             f"one of: {shipped}.",
         )
