@@ -1,14 +1,15 @@
 #!/bin/sh
-# Install Debian packages, and wait while another process holds one of apt's locks: on a new machine, its own upgrade.
+# Install Debian packages, and wait while another process holds one of apt's locks, such as the automatic upgrade of a
+# new host.
 #
-# usage: scripts/apt-install.sh PACKAGE...     as root; waits for $APT_WAIT_SECONDS at most, or 10 minutes
+# usage: scripts/apt-install.sh PACKAGE...     as root; waits up to $APT_WAIT_SECONDS seconds (default 600)
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 deadline=$(($(date +%s) + ${APT_WAIT_SECONDS:-600}))
 told=
 
-# DPkg::Lock::Timeout would wait for dpkg's locks only, not for those of the package lists and of the downloads.
+# DPkg::Lock::Timeout waits only for the locks of dpkg, and not for the locks of the package lists and downloads.
 patiently() {
     while ! said=$("$@" 2>&1); do
         if ! locked "$said" || [ "$(date +%s)" -ge "$deadline" ]; then

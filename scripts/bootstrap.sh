@@ -1,10 +1,10 @@
 #!/bin/sh
-# Make .venv from a lock file, and put this checkout on the collections path.
+# Create .venv from a lock file, and add this checkout to the collections path.
 #
 # usage: scripts/bootstrap.sh control|test
 #
-# Needs python3 and, only where python3 cannot make virtual environments or is older than 3.11,
-# root or sudo once for the distribution's own packages. Doing it again costs a few milliseconds.
+# Needs python3. Needs root or sudo once for packages of the distribution if python3 cannot create virtual environments
+# or is older than 3.11. Another run takes only a few milliseconds.
 set -eu
 
 lock_name=${1:?usage: scripts/bootstrap.sh control|test}
@@ -12,7 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 lock="$root/requirements/$lock_name.txt"
 link="$root/.collections/ansible_collections/selfhosted/prefect"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/selfhosted-prefect"
-export UV_SYSTEM_CERTS=true # trust whom the machine trusts, as pip does
+export UV_SYSTEM_CERTS=true # use the CA certificates of the host, as pip does
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -20,7 +20,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        echo "bootstrap: needs root or sudo, once, for: $*" >&2
+        echo "bootstrap: root or sudo is needed once for: $*" >&2
         exit 1
     fi
 }
@@ -38,7 +38,7 @@ usable_python() {
 
 install_python() {
     if ! command -v apt-get >/dev/null; then
-        echo "bootstrap: needs Python 3.11 or newer with its venv module: install them and run again." >&2
+        echo "bootstrap: Python 3.11 or newer with its venv module is needed. Install both, and run the command again." >&2
         exit 1
     fi
     if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -51,7 +51,7 @@ install_python() {
     as_root "$root/scripts/apt-install.sh" $packages ca-certificates
 }
 
-# uv builds the environment in seconds; its own version is locked like everything else.
+# uv creates the environment in seconds. Its version is locked, too.
 install_uv() {
     uv_home="$cache/uv-$(cksum <"$root/requirements/uv.txt" | cut -d' ' -f1)"
     uv="$uv_home/bin/uv"
@@ -63,12 +63,12 @@ install_uv() {
     fi
 }
 
-# One stamp per environment: which lock file filled it, and where it stood then.
+# The stamp of an environment contains its lock file and its directory.
 stamp() {
     echo "$1 $(cksum <"$root/requirements/$1.txt" | cut -d' ' -f1) $root"
 }
 
-# An environment made for `make test` holds everything that `make site` needs.
+# An environment for `make test` contains everything that `make site` needs.
 up_to_date() {
     have=$(cat "$root/.venv/.lock-stamp" 2>/dev/null || true)
     [ -x "$root/.venv/bin/python" ] || have=
@@ -77,7 +77,7 @@ up_to_date() {
 
 if ! up_to_date; then
     mkdir -p "$cache"
-    # One at a time. Who had to wait may find the work done.
+    # One at a time. After the wait, the environment may already exist.
     exec 9>"$cache/bootstrap.lock"
     if command -v flock >/dev/null; then flock 9; fi
     if ! up_to_date; then

@@ -3,9 +3,9 @@
 #
 # usage: scripts/copy-tree.sh DESTINATION
 #
-# ansible-test wants a path that really ends in ansible_collections/selfhosted/prefect, and neither it nor
-# a tarball may see environments, caches or secrets. A git directory of its own makes this work in an
-# unpacked archive and for a checkout owned by someone else, too.
+# ansible-test requires a real path that ends in ansible_collections/selfhosted/prefect. Neither this path nor a tarball
+# may contain environments, caches or secrets. The separate git directory is needed for an unpacked archive, and for a
+# checkout of another account.
 set -eu
 
 destination=${1:?usage: scripts/copy-tree.sh DESTINATION}

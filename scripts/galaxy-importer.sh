@@ -1,5 +1,5 @@
 #!/bin/sh
-# Check a tarball as Galaxy does after an upload. Fails on whatever Galaxy would refuse or warn about.
+# Check a tarball as Galaxy does after an upload. Fails on every error and warning of Galaxy.
 #
 # usage: scripts/galaxy-importer.sh TARBALL
 set -eu
@@ -10,9 +10,9 @@ lock=requirements/galaxy-importer.txt
 uv=.venv/bin/uv
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/selfhosted-prefect"
 environment="$cache/galaxy-importer-$(cksum <"$lock" | cut -d' ' -f1)"
-export UV_SYSTEM_CERTS=true # trust whom the machine trusts, as pip does
+export UV_SYSTEM_CERTS=true # use the CA certificates of the host, as pip does
 
-# An environment of its own: galaxy-importer wants older packages than the tests do.
+# A separate environment, because galaxy-importer requires older packages than the tests.
 mkdir -p "$cache"
 exec 9>"$cache/galaxy-importer.lock"
 flock 9
@@ -23,10 +23,10 @@ if [ ! -e "$environment/.complete" ]; then
 fi
 exec 9>&-
 
-# Its ansible-lint runs without the collections that galaxy.yml depends on, so it finds modules missing that are there. `make lint`
-# runs ansible-lint with the same profile and with these collections.
+# The importer runs ansible-lint without the collections that galaxy.yml depends on, so it would report existing modules
+# as missing. `make lint` runs ansible-lint with the same profile and with these collections.
 export GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false
-directory=$(mktemp -d) # for the result and for what ansible-doc keeps
+directory=$(mktemp -d) # for the result and for the cache of ansible-doc
 trap 'rm -rf "$directory"' EXIT
 export HOME="$directory" PATH="$environment/bin:$PATH"
 unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_HOME ANSIBLE_CONFIG

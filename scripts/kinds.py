@@ -1,12 +1,13 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what several files say of all kinds of objects, from the registry of kinds.
+"""Update the lists of all kinds of objects in several files, from the registry of kinds.
 
 usage: .venv/bin/python scripts/kinds.py
 
-Ansible reads documentation, argument lists and action groups without running our code, so these have to be text. It
-stands between two comments, the first of which names it: `# kinds: purge` or `<!-- kinds: lists -->`.
+Ansible reads documentation, argument lists and action groups without executing code of the collection, so files have to
+contain them as text. Each text is between two comments. The first comment contains its name: `# kinds: purge` or `<!--
+kinds: lists -->`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 
 WIDTH = 120
 INDENTATION = 6  # of a block in documentation, at most
-FRAGMENT = "\n  - selfhosted.prefect.prefect\n"  # in the documentation of a module that talks to the API
+FRAGMENT = "\n  - selfhosted.prefect.prefect\n"  # in the documentation of a module that uses the API
 BLOCK = re.compile(
     r"(?P<first>^(?P<indent> *)(?:#|<!--) kinds: (?P<name>\w+)(?: -->)?\n).*?(?P<last>^ *(?:#|<!--) end of kinds)",
     re.DOTALL | re.MULTILINE,
@@ -42,14 +43,14 @@ def words_of(kind: Kind) -> str:
 
 
 def sentences(*texts: str) -> str:
-    """A description of one item in YAML, without its indentation."""
+    """Return a description of one item in YAML, without its indentation."""
     text = " ".join(one if one.endswith(".") else f"{one}." for one in texts if one)
     assert ": " not in text, f"YAML would read a mapping: {text}"
     return text
 
 
 def described(name: str, text: str, rest: Iterable[str]) -> Iterator[str]:
-    """An option in DOCUMENTATION."""
+    """Return an option for DOCUMENTATION."""
     yield f"{name}:"
     short = f"  description: {text}"
     if len(short) <= WIDTH - INDENTATION:
@@ -68,7 +69,7 @@ def document_options() -> Iterator[str]:
         yield from described(kind.plural, text, ["type: list", "elements: dict"])
 
 
-# The same for every kind, so the others refer to it.
+# The options are the same for every kind, so the other kinds refer to them.
 PURGE_OPTIONS = """\
 suboptions: &purge
   include:
@@ -110,13 +111,13 @@ def task_arguments() -> Iterator[str]:
 
 
 def action_group() -> Iterator[str]:
-    """All modules that talk to the API, also those that are of no kind."""
+    """Return all modules that use the API, including modules that do not belong to a kind."""
     paths = sorted((ROOT / "plugins" / "modules").glob("*.py"))
     return (f"- {path.stem}" for path in paths if FRAGMENT in path.read_text())
 
 
 def enumeration(names: Iterable[str]) -> list[str]:
-    """For Markdown."""
+    """Return a list of names in Markdown."""
     text = f"{', '.join(f'`{name}`' for name in names)}."
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
 
@@ -144,14 +145,14 @@ FILES: Mapping[str, Mapping[str, Callable[[], Iterable[str]]]] = {
 
 
 def written(name: str) -> str:
-    """The text of a file with its blocks as they have to be."""
+    """Return the text of a file with the updated blocks."""
     text = (ROOT / name).read_text()
     blocks = FILES[name]
     assert [found["name"] for found in BLOCK.finditer(text)] == list(blocks), f"{name}: its blocks are not {[*blocks]}"
 
     def block(found: re.Match[str]) -> str:
         lines = "".join(f"{found['indent']}{line}\n" for line in blocks[found["name"]]())
-        # Comments of Markdown are paragraphs of their own.
+        # A comment in Markdown is a separate paragraph.
         lines = f"\n{lines}\n" if name.endswith(".md") else lines
         return f"{found['first']}{lines}{found['last']}"
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Write the lock files from requirements/*.in: one resolution for every platform, every file hashed. The lock files of
-# Prefect are written by `make prefect-lock`.
+# Write the lock files from requirements/*.in, with one resolution for all platforms and a hash for every file.
+# `make prefect-lock` writes the lock files of Prefect.
 #
-# usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   versions already locked stay unless asked otherwise
+# usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   without an option, locked versions stay
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ compile() { # NAME OUTPUT OLDEST-PYTHON OPTIONS...
         "requirements/$name.in" --output-file "$output" "$@"
 }
 
-# What hosts run is installed as root, and a source distribution runs its own code to be built: wheels only.
+# Only wheels, because root installs these packages on hosts, and the build of a source distribution executes its code.
 deployed() { # as compile
     compile "$@" --only-binary :all:
 }
@@ -25,7 +25,7 @@ deployed() { # as compile
 compile uv requirements/uv.txt 3.10 "$@"
 cp requirements/uv.txt "$files/uv.txt"
 compile control requirements/control.txt 3.11 "$@"
-# test.in includes control.in: the constraint keeps what both hold at one version.
+# test.in includes control.in. The constraint ensures the same versions in both.
 compile test requirements/test.txt 3.11 --constraint requirements/control.txt --constraint requirements/uv.txt "$@"
 compile galaxy-importer requirements/galaxy-importer.txt 3.11 "$@"
 

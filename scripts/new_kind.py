@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Begin a new kind of object: its description, its two modules, its registration and its sample for the tests.
+"""Create the files of a new kind of object: its description, its two modules, its registration and its sample.
 
 usage: .venv/bin/python scripts/new_kind.py NAME
 
-NAME is what Prefect calls one such object, with underscores: artifact_collection.
+NAME is Prefect's name for one object of the kind, with underscores: artifact_collection.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ Then run `make kinds lint unit`, and `make contract`."""
 
 
 def values(noun: str) -> dict[str, str]:
-    """What stands for the placeholders of the templates."""
+    """Return the values of the placeholders in the templates."""
     word = noun.replace("_", " ")
     version = re.search(r"^version: (\S+)", (ROOT / "galaxy.yml").read_text(), re.MULTILINE)
     assert version, "galaxy.yml has no version"
@@ -230,7 +230,7 @@ def values(noun: str) -> dict[str, str]:
 
 
 def new_files(noun: str) -> dict[str, str]:
-    """The files of a kind, with templates of their contents."""
+    """Return the files of a kind, with the templates of their contents."""
     return {
         f"plugins/module_utils/_resources/{noun}.py": HEADER + RESOURCE,
         f"plugins/modules/{noun}.py": f"#!/usr/bin/python\n{HEADER}{MODULE}",
@@ -240,7 +240,7 @@ def new_files(noun: str) -> dict[str, str]:
 
 
 def registered(text: str, placeholders: Mapping[str, str]) -> str:
-    """The registry with one more kind. Ruff sorts the imports."""
+    """Return the registry with the new kind. Ruff sorts the imports."""
     line = "from $utils._resources.$noun import $CONSTANT\n"
     imported = string.Template(line).substitute(placeholders)
     begin = text.index("REGISTERED: tuple[Kind, ...] = (\n")
@@ -259,12 +259,12 @@ def tidy(paths: list[str]) -> None:
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not NAME.fullmatch(arguments[0]):
-        print("new-kind: give the name of one object, such as NAME=artifact_collection", file=sys.stderr)
+        print("new-kind: set the name of one object, such as NAME=artifact_collection", file=sys.stderr)
         return 2
     (noun,) = arguments
     files = new_files(noun)
     if there := [name for name in files if (ROOT / name).exists()]:
-        print(f"new-kind: there is already {', '.join(there)}", file=sys.stderr)
+        print(f"new-kind: these files already exist: {', '.join(there)}", file=sys.stderr)
         return 1
     placeholders = values(noun)
     for name, template in files.items():
@@ -272,7 +272,7 @@ def main(arguments: list[str]) -> int:
     registry = ROOT / REGISTRY
     registry.write_text(registered(registry.read_text(), placeholders))
     tidy([*files, REGISTRY])
-    # A process of its own, because it imports the registry as it is now.
+    # A separate process, because it has to import the changed registry.
     subprocess.run([sys.executable, ROOT / "scripts" / "kinds.py"], check=True)
     resource, module, _info, sample = files
     print(LEFT.format(resource=resource, module=module, sample=sample))

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run `ansible-test sanity` on a copy of this checkout, with nothing but a package index at hand.
+"""Run `ansible-test sanity` on a copy of this checkout. Needs only a package index.
 
-usage: .venv/bin/python scripts/sanity.py [--report DIRECTORY] [words for ansible-test sanity ...]
+usage: .venv/bin/python scripts/sanity.py [--report DIRECTORY] [arguments of ansible-test sanity ...]
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-# ansible-test builds its environments once per release of ansible-core and per Python it finds.
+# ansible-test creates one environment for each release of ansible-core and each version of Python.
 CACHE = USER_CACHE / "selfhosted-prefect" / f"sanity-{version('ansible-core')}"
 PYTHONS = [f"3.{minor}" for minor in range(8, 15)]
 
-# ansible-test downloads this script from its own server to put pip into an empty environment. The one that
-# comes with Python does the same: it fetches the pip that ansible-test asked for from the package index.
+# ansible-test would download a script from its own server to install pip into an empty environment. This script does
+# the same with Python's own ensurepip: it installs the version that ansible-test requests from the package index.
 GET_PIP = """\
 import os, subprocess, sys
 env = dict(os.environ)  # ensurepip changes its own
@@ -35,12 +35,12 @@ subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *wante
 
 
 def prepare_home(home: Path) -> None:
-    """ansible-test keeps everything below $HOME: give it one of its own, with pip configured as in the real one."""
+    """Create a separate $HOME for the files of ansible-test, with the same configuration of pip as in the real one."""
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     for pip in ("24.2", "25.2"):  # ansible-core 2.18 and 2.19, then 2.20 and 2.21
         (cache / f"get_pip_{pip.replace('.', '_')}.py").write_text(GET_PIP)
-    # ansible-test passes no PIP_* variable on, so they become a file, which wins over the user's own.
+    # ansible-test does not pass on PIP_* variables. They become a file, which takes precedence over the user's own.
     options = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name[:4] == "PIP_"}
     options.pop("config-file", None)
     options["quiet"] = "1"
@@ -53,7 +53,7 @@ def prepare_home(home: Path) -> None:
 
 
 def link_pythons(directory: Path) -> None:
-    """Only interpreters that start count: pyenv's shims for versions that are not selected do not."""
+    """Link the interpreters that start. The shims of pyenv for versions that are not selected do not start."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     roots = [
@@ -72,7 +72,7 @@ def link_pythons(directory: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", type=Path, help="where to put a JUnit file per test")
+    parser.add_argument("--report", type=Path, help="directory for one JUnit file per test")
     options, words = parser.parse_known_args()
     home, pythons = CACHE / "home", CACHE / "pythons"
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw the pictures of docs/structure.md from what the files import and include.
+"""Draw the pictures of docs/structure.md from the imports and includes of the files.
 
 usage: .venv/bin/python scripts/structure.py
 
-A box is a room: a playbook, a role, a group of modules, a file of filters, a package of utilities. GitHub renders the
-pictures, which are Mermaid.
+A box is a unit (`room` in the code): a playbook, a role, a group of modules, a file of filters, or a package of
+utilities. GitHub renders the pictures, which are in Mermaid format.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARK = re.compile(r"(<!-- picture: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 COMMENT = re.compile(r"^\s*#.*?$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
 ROLE_FILES = ("defaults", "vars", "tasks", "templates")
 INCLUDES = tuple(f"ansible.builtin.{verb}_role" for verb in ("import", "include"))
-# A module belongs to the first of these rooms that it imports something from.
+# A module belongs to the first of these rooms from which it imports.
 MODULE_ROOMS = ("_loadtest", "_kubernetes", "_host", "_resources", "_prefect")
 MODULE_GROUPS = {
     "_loadtest": "load tests",
@@ -41,7 +41,7 @@ MODULE_GROUPS = {
 
 
 class Edge(NamedTuple):
-    """From a room to one that it uses; the label tells two kinds of use apart."""
+    """An arrow from a room to one that it uses. The label distinguishes two kinds of use."""
 
     start: str
     end: str
@@ -59,12 +59,12 @@ def load(path: Path) -> Any:
 
 
 def short(name: str) -> str:
-    """A name without the collection's."""
+    """Return a name without the name of the collection."""
     return name.removeprefix(f"{COLLECTION}.")
 
 
 def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    """All mappings in a YAML document: plays, tasks, those in blocks."""
+    """Yield all mappings in a YAML document: plays, tasks, and tasks in blocks."""
     if isinstance(value, Mapping):
         yield value
         for part in value.values():
@@ -75,7 +75,7 @@ def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def roles_in(document: Any) -> Iterator[str]:
-    """The roles that plays or tasks name."""
+    """Return the roles that plays or tasks name."""
     for one in mappings(document):
         for include in INCLUDES:
             if include in one:
@@ -97,14 +97,14 @@ def tasks_of(role: str) -> list[Any]:
 
 
 def text_of(role: str) -> str:
-    """What a role evaluates, without comments."""
+    """Return the texts that a role evaluates, without comments."""
     directories = (ROOT / "roles" / role / name for name in ROLE_FILES)
     paths = (path for directory in directories for path in sorted(directory.glob("*")))
     return "\n".join(COMMENT.sub("", path.read_text()) for path in paths)
 
 
 def imports_of(path: Path) -> set[str]:
-    """The modules of the collection that a file imports, as `module_utils._prefect.client`.
+    """Return the modules of the collection that a file imports, as `module_utils._prefect.client`.
 
     Filters name theirs in Deferred(), which imports them when they are called.
     """
@@ -119,7 +119,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def room_of_utilities(module: str) -> str:
-    """`module_utils/_prefect` of `module_utils._prefect.client`; a file that is in no package is a room itself."""
+    """Return the room of a module: `module_utils/_prefect` for `module_utils._prefect.client`, or a single file."""
     return "/".join(module.split(".")[:2])
 
 
@@ -130,12 +130,12 @@ def room_of_module(path: Path) -> str:
 
 
 def modules() -> dict[str, str]:
-    """The room of each module."""
+    """Return the room of a module of Ansible."""
     return {path.stem: room_of_module(path) for path in sorted((PLUGINS / "modules").glob("[a-z]*.py"))}
 
 
 def filters() -> dict[str, str]:
-    """The room of each filter: the file that defines it."""
+    """Return the room of each filter: the file that defines it."""
     found = {}
     for path in sorted((PLUGINS / "filter").glob("[a-z]*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -145,7 +145,7 @@ def filters() -> dict[str, str]:
 
 
 def module_called_by(action: Path) -> str:
-    """The module that an action plugin runs on the host, which it names in full."""
+    """Return the module that an action plugin runs on the host, which it names in full."""
     texts = (node.value for node in ast.walk(ast.parse(action.read_text())) if isinstance(node, ast.Constant))
     (name,) = {short(text) for text in texts if isinstance(text, str) and text.startswith(f"{COLLECTION}.")}
     return name
@@ -155,7 +155,7 @@ def module_called_by(action: Path) -> str:
 
 
 def playbook_edges() -> Edges:
-    """Playbooks, the playbooks that they import, and the roles that they run."""
+    """Yield the arrows from playbooks to the playbooks that they import and to the roles that they run."""
     edges = set()
     for path in playbooks():
         document = load(path)
@@ -167,7 +167,7 @@ def playbook_edges() -> Edges:
 
 
 def role_edges() -> Edges:
-    """Roles, those that they depend on, and those that their tasks include."""
+    """Yield the arrows from roles to the roles that they depend on and that their tasks include."""
     edges = set()
     for role in roles():
         for needed in (load(ROOT / "roles" / role / "meta" / "main.yml") or {}).get("dependencies") or ():
@@ -177,7 +177,7 @@ def role_edges() -> Edges:
 
 
 def module_edges() -> Edges:
-    """Roles, and the modules that their tasks call."""
+    """Yield the arrows from roles to the modules that their tasks call."""
     rooms = modules()
     edges = set()
     for role in roles():
@@ -187,7 +187,7 @@ def module_edges() -> Edges:
 
 
 def filter_edges() -> Edges:
-    """Roles, and the filters that they evaluate with."""
+    """Yield the arrows from roles to the filters that they use."""
     rooms = filters()
     use = re.compile(rf"""(?:\|\s*|map\(\s*['"]){re.escape(COLLECTION)}\.(\w+)""")
     return {Edge(role, rooms[name]) for role in roles() for name in use.findall(text_of(role))}
@@ -199,7 +199,7 @@ def imports(start: str, path: Path) -> Edges:
 
 
 def utility_edges(package: str) -> Edges:
-    """A package of utilities: its rooms, and the rooms that they import."""
+    """Yield the arrows from the rooms of a package of utilities to the rooms that they import."""
     edges = set()
     for path in sorted((PLUGINS / package).rglob("*.py")):
         parts = path.relative_to(PLUGINS).with_suffix("").parts
@@ -208,7 +208,7 @@ def utility_edges(package: str) -> Edges:
 
 
 def module_utility_edges() -> Edges:
-    """Modules, actions and lookups, which need no more than module_utils."""
+    """Yield the arrows of modules, actions and lookups, which need only module_utils."""
     edges = utility_edges("module_utils")
     for path in sorted((PLUGINS / "modules").glob("[a-z]*.py")):
         edges |= imports(room_of_module(path), path)
@@ -220,7 +220,7 @@ def module_utility_edges() -> Edges:
 
 
 def plugin_utility_edges() -> Edges:
-    """Filters, which run on the control host, and what they import."""
+    """Yield the arrows from filters, which run on the control host, to the rooms that they import."""
     edges = utility_edges("plugin_utils")
     for path in sorted((PLUGINS / "filter").glob("[a-z]*.py")):
         edges |= imports(f"filter/{path.stem}", path)
@@ -228,7 +228,7 @@ def plugin_utility_edges() -> Edges:
 
 
 def shared(edges: Edges) -> Edges:
-    """Those that lead from code of filters to code of modules."""
+    """Return the arrows from code of filters to code of modules."""
     return {edge for edge in edges if edge.end.startswith("module_utils/")}
 
 
@@ -236,7 +236,7 @@ def shared(edges: Edges) -> Edges:
 
 
 def merged(edges: Edges) -> Edges:
-    """With one box for all rooms that nothing uses and that use the same: fewer arrows say the same."""
+    """Combine the rooms that no room uses and that use the same rooms into one box, which needs fewer arrows."""
     ends = {edge.end for edge in edges}
     uses: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for edge in edges:
@@ -249,7 +249,7 @@ def merged(edges: Edges) -> Edges:
 
 
 def place_of(room: str) -> str:
-    """The title of the frame around a box."""
+    """Return the title of the frame around a box."""
     first = room.split("<br>", maxsplit=1)[0]
     if first.endswith(".yml"):
         return "Playbooks"
@@ -260,7 +260,7 @@ def place_of(room: str) -> str:
 
 
 def drawing(edges: Edges) -> str:
-    """A Mermaid flowchart."""
+    """Return a Mermaid flowchart."""
     rooms = sorted({room for edge in edges for room in (edge.start, edge.end)})
     names = {room: f"n{number}" for number, room in enumerate(rooms)}
     places: dict[str, list[str]] = defaultdict(list)
@@ -282,12 +282,12 @@ def drawing(edges: Edges) -> str:
 
 
 def text_in_box(room: str) -> str:
-    """Without what the frame says already."""
+    """Return the label of a box without the title of its frame."""
     return re.sub(r"^(filter|module_utils|plugin_utils)/", "", room)
 
 
 def table(edges: Edges) -> str:
-    """A Markdown table, for what has too many arrows for a picture."""
+    """Return a Markdown table, for parts with too many arrows for a picture."""
     starts: dict[str, list[str]] = defaultdict(list)
     for edge in sorted(edges):
         starts[edge.end].append(edge.start)
@@ -311,7 +311,7 @@ PICTURES: Mapping[str, Callable[[], str]] = {
 
 
 def with_pictures(text: str) -> str:
-    """The text of the page with its pictures as they are now."""
+    """Return the text of the page with the current pictures."""
     assert [name for _mark, name, _end in MARK.findall(text)] == list(PICTURES), f"{PAGE}: other pictures are expected"
     return MARK.sub(lambda found: f"{found[1]}\n{PICTURES[found[2]]()}\n{found[3]}", text)
 

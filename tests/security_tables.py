@@ -12,9 +12,14 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from rendering import ROOT, evaluated, templated
+
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_group
+from ansible_collections.selfhosted.prefect.plugins.modules.process_group import argument_spec, normalized, site_of
 
 PAGE = ROOT / "docs" / "security.md"
 MARK = r"(<!-- table: {} -->\n).*?(<!-- end -->\n)"
@@ -28,7 +33,9 @@ HOST_TASKS = {
     "services": ("services.yml", {}),
     "prefect_worker": ("host.yml", {}),
 }
-# A machine as host_facts finds it.
+# Files with the name of a process in their path, one row for all of them.
+PER_PROCESS = re.compile(r"(/etc/systemd/system/prefect-|/etc/prefect/liveness[.]d/)[^/]*([.]\w+)")
+# A host as host_facts reports it.
 FOUND = {
     "distribution": "debian",
     "version": "13",
@@ -54,7 +61,34 @@ def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
         yield task
 
 
-def process_groups() -> list[dict[str, Any]]:
+class Group(process_group.Group):
+    """A group of processes with all files that the module writes for it, which does not read the state of a host."""
+
+    def _look(self) -> None:
+        self.stale_files: list[str] = []
+
+    def _plan(self) -> None:
+        pass
+
+    def _refuse_what_others_can_change(self) -> None:
+        pass
+
+
+def process_groups() -> list[Group]:
+    """Return the groups of the local inventory, and the group that the module adds to execute the liveness checks."""
+    common = templated_on_host("prefect_worker", "{{ prefect_process_group }}", {})
+    groups = []
+    for options in process_group_options():
+        validated = ArgumentSpecValidator(argument_spec()).validate({**common, **options})
+        assert not validated.error_messages, validated.error_messages
+        params = normalized(validated.validated_parameters)
+        groups.append(Group(site_of(params), params))
+    with patch.object(process_group, "Group", Group):
+        (liveness,) = {group.name: group for group in map(Group.watchdog, groups) if group and group.wanted}.values()
+    return [*groups, liveness]
+
+
+def process_group_options() -> list[dict[str, Any]]:
     """Return the options of each process_group task of the local inventory, as Ansible evaluates them."""
     groups = []
     for role, (name, variables) in HOST_TASKS.items():
@@ -83,31 +117,27 @@ def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [titles, ["---"] * len(titles), *map(list, lines)])
 
 
-def process_table(groups: list[dict[str, Any]]) -> str:
+def process_table(groups: Iterable[Group]) -> str:
     """Return which account each process of a host runs under, and where it listens."""
     lines = []
-    for group in groups:
-        for process in group["processes"]:
-            ready = process.get("ready") or {}
-            address = ready.get("tcp") or re.sub(r"^https?://|/.*$", "", ready.get("http", ""))
-            reads = process.get("environment_file")
-            lines.append(
-                (f"`{process['name']}`", process.get("user", "root"), address or "-", f"`{reads}`" if reads else "-")
-            )
+    for name, process in (item for group in groups for item in group.processes.items()):
+        ready = process["ready"] or {}
+        address = ready.get("tcp") or re.sub(r"^https?://|/.*$", "", ready.get("http") or "")
+        reads = process["environment_file"]
+        lines.append((f"`{name}`", process["user"], address or "-", f"`{reads}`" if reads else "-"))
     return rows(("Process", "Account", "Listens on", "Environment file"), lines)
 
 
-def file_table(groups: list[dict[str, Any]]) -> str:
+def file_table(groups: Iterable[Group]) -> str:
     """Return who owns each file and directory of a host, and which of them hold secrets."""
     found: dict[str, tuple[str, ...]] = {}
     for group in groups:
-        for entry in group.get("directories", []):
-            owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
-            found[entry["path"]] = (f"`{entry['path']}/`", owner, str(entry.get("mode", "0755")), "no")
-        for entry in group.get("files", []):
-            owner = f"{entry.get('owner', 'root')}:{entry.get('group', 'root')}"
-            secret = "yes" if "planted" in entry["content"] else "no"
-            found[entry["path"]] = (f"`{entry['path']}`", owner, str(entry.get("mode", "0640")), secret)
+        for entry in [*group.directories, *group.wanted.values()]:
+            path = PER_PROCESS.sub(r"\1*\2", entry["path"]) + ("" if "content" in entry else "/")
+            owner = f"{entry['owner'] or 'root'}:{entry['group'] or 'root'}"
+            secret = "yes" if b"planted" in entry.get("content", b"") else "no"
+            row = (f"`{path}`", owner, f"{entry['mode']:04o}", secret)
+            assert found.setdefault(path, row) == row, path
     return rows(("Path", "Owner", "Mode", "Contains secrets"), found.values())
 
 

@@ -31,7 +31,7 @@ def test_a_change_is_finished(deployment: Machine) -> None:
         assert "api-1" in deployment.restarted(before)
         assert "api-3" not in deployment.restarted(before)
         # Restarted, and nobody sends it requests.
-        deployment.interrupt("server", "Enable at the gateway api-3", 0)
+        deployment.interrupt("server", "Enable the API process api-3", 0)
         deployment.playbook("site")
         assert deployment.restarted(before) == API
         again = deployment.playbook("server")

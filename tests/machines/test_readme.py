@@ -77,7 +77,7 @@ def test_the_readme_on_a_fresh_machine(
     assert set(checks) == {"ok"}
     summary = first[first.index("is ready.") :]
     assert re.search(rf"UI +http://127\.0\.0\.1:{GATEWAY_PORT}\n", summary)
-    assert re.search(r"Login +user admin, password in \S+/inventories/local/\.secrets/api;", summary)
+    assert re.search(r"Credentials +user admin, password in \S+/inventories/local/\.secrets/api;", summary)
     assert re.search(r"Seconds +preflight .* in all\n\nPLAY RECAP", summary)
     assert recap(first)["failed"] == 0
 

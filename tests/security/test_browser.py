@@ -170,6 +170,6 @@ def test_dns_rebinding_is_refused(machine: Machine, driver: str, tmp_path: Path)
     browser = Browser(driver, tmp_path / "browser", f"--host-resolver-rules=MAP evil.example {machine.ip}")
     try:
         browser.go(f"http://evil.example:{GATEWAY_PORT}/")
-        assert "does not answer for that host name" in browser.text
+        assert "rejects requests for this host name" in browser.text
     finally:
         browser.close()

@@ -157,11 +157,11 @@ def test_tests_of_all_kinds_hold_for_it(tree: Path) -> None:
 def test_a_kind_that_is_there_is_left_alone(tree: Path) -> None:
     now = contents(tree)
     told = run(tree, sys.executable, "scripts/new_kind.py", NOUN, fails=True).stderr
-    assert f"there is already plugins/module_utils/_resources/{NOUN}.py" in told
+    assert f"these files already exist: plugins/module_utils/_resources/{NOUN}.py" in told
     assert contents(tree) == now
 
 
 @pytest.mark.parametrize("name", ["", "Example", "example-object", "../example", "example object", "_x", "x2"])
 def test_other_names_are_refused(tree: Path, name: str) -> None:
     told = run(tree, sys.executable, "scripts/new_kind.py", name, fails=True).stderr
-    assert "give the name of one object" in told
+    assert "set the name of one object" in told

@@ -1,7 +1,7 @@
-"""How a script reaches PostgreSQL, as Prefect does with the same environment.
+"""Connects a script to PostgreSQL, as Prefect does with the same environment.
 
-Runs in Prefect's environment, for SQLAlchemy and asyncpg in it; Prefect itself is not imported. Each script runs as a
-single file, so the roles put this text before the texts of those that need it: see prefect_database_client.
+Runs in Prefect's environment, which contains SQLAlchemy and asyncpg. Does not import Prefect itself. Each script runs
+as a single file, so the roles add this code before the code of each script that needs it: see prefect_database_client.
 """
 
 import os
@@ -13,7 +13,7 @@ TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_"
 
 
 def connect_args() -> dict:
-    """What Prefect makes of the same variables."""
+    """Return the same arguments that Prefect derives from these variables."""
     if os.environ.get(f"{TLS}ENABLED") != "true":
         return {}
     context = ssl.create_default_context(cafile=os.environ.get(f"{TLS}CA_FILE"))

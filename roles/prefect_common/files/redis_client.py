@@ -1,7 +1,7 @@
-"""How a script reaches Redis, from the URL in its environment.
+"""Connects a script to Redis with the URL in its environment.
 
-Runs in Prefect's environment, for the redis client in it; Prefect itself is not imported. Each script runs as a single
-file, so the roles put this text before the texts of those that need it: see prefect_redis_client.
+Runs in Prefect's environment, which contains the Redis client. Does not import Prefect itself. Each script runs as a
+single file, so the roles add this code before the code of each script that needs it: see prefect_redis_client.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from redis.sentinel import Sentinel
 
 
 def connect(url: str, **options: Any) -> redis.Redis:
-    """Return a client of a Redis, or of the master that Sentinel names, from a URL as Prefect and Docket read it."""
+    """Return a client of a Redis, or of the master that Sentinel names. Prefect and Docket read the same URL."""
     scheme, _mark, rest = url.partition("://")
     if not scheme.endswith("+sentinel"):
         return redis.Redis.from_url(url, **options)
@@ -24,12 +24,13 @@ def connect(url: str, **options: Any) -> redis.Redis:
     master, _mark, database = parts.path.strip("/").partition("/")
     query = parse_qs(parts.query)
     own = {name: query.pop(f"sentinel_{name}", [None])[0] for name in ("username", "password")}
-    # The rest means what it does without Sentinel. A pool of Sentinel's wants to be told of TLS in another way.
+    # The other parts have the same meaning as without Sentinel. Sentinel's connection pool has a separate option for
+    # TLS.
     plain = f"{scheme.partition('+')[0]}://{login}{'@' if login else ''}h/{database}?{urlencode(query, doseq=True)}"
     options = {**options, **parse_url(plain), "ssl": scheme.startswith("rediss")}
     options = {name: value for name, value in options.items() if name not in ("host", "connection_class")}
     tls = {name: value for name, value in options.items() if name.startswith("ssl") and options["ssl"]}
-    # Soon enough for a probe, when several nodes do not answer.
+    # Short enough for a probe, even if several nodes do not answer.
     patience = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
     each = [urlsplit(f"//{node.strip()}") for node in nodes.split(",")]
     addresses = [(node.hostname, node.port or 26379) for node in each]

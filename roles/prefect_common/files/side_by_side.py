@@ -1,13 +1,13 @@
-"""Run several Python programs at the same time and print how each has ended, as JSON.
+"""Run several Python programs at the same time, and print the result of each as JSON.
 
-The argument is a JSON object: for each name, the program's text and its arguments.
+The argument is a JSON object: for each name, the source code of the program and its arguments.
 """
 
 import json
 import subprocess
 import sys
 
-OPTIONS = ["-I"] if sys.flags.isolated else []  # as this program was started itself
+OPTIONS = ["-I"] if sys.flags.isolated else []  # the same option as for this program
 running = {
     name: subprocess.Popen(
         [sys.executable, *OPTIONS, "-c", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""Put servers that an interrupted rolling restart has left out back into service; print their names.
+"""Enable servers that an interrupted rolling restart has left in maintenance, and print their names.
 
 The argument is HAProxy's admin socket.
 """
@@ -17,7 +17,7 @@ def ask(command: str) -> str:
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
-# The second line names the columns; srv_admin_state is 0 for a server that nobody has taken out.
+# The second line contains the names of the columns. srv_admin_state is 0 for an enabled server.
 _version, header, *rows = ask(f"show servers state {BACKEND}").strip().splitlines()
 columns = header.lstrip("# ").split()
 for row in rows:

@@ -1,6 +1,7 @@
-"""Print the PostgreSQL schema revisions that the installed Prefect knows: {"head": ..., "known": [...]}.
+"""Print the PostgreSQL schema revisions of the installed Prefect: {"head": ..., "known": [...]}.
 
-The argument is Prefect's virtual environment. Its migrations are read and not executed, because root does this.
+The argument is Prefect's virtual environment. The program runs as root, and therefore parses the migrations instead of
+executing them.
 """
 
 import ast
@@ -10,7 +11,7 @@ from pathlib import Path
 
 
 def assignments(path: Path) -> dict:
-    """Return the names that a migration assigns a plain value to."""
+    """Return the names to which a migration assigns a constant."""
     found = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

@@ -1,9 +1,10 @@
-"""Print what PostgreSQL has counted, as JSON.
+"""Print the counters of PostgreSQL as JSON.
 
 usage: database_figures.py FIGURES_SQL STATEMENTS_SQL
 
-The arguments are the texts of database.sql and statements.sql; the second one is asked where statements are counted.
-Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL; Prefect itself is not imported.
+The arguments are the texts of database.sql and statements.sql. The second query is sent if PostgreSQL collects
+statement statistics. Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL. Does not import
+Prefect itself.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from database_client import database_engine  # whose text stands before this one
+    from database_client import database_engine  # its code is added before this code
 
 
 async def ask(figures: str, statements: str) -> dict:
@@ -24,7 +25,7 @@ async def ask(figures: str, statements: str) -> dict:
         if database["counts_statements"]:
             try:
                 counted = [dict(row._mapping) for row in await connection.exec_driver_sql(statements)]
-            except DBAPIError as error:  # the extension is there, and its library was not loaded
+            except DBAPIError as error:  # the extension exists, but its library was not loaded
                 unread = [f"the statements of PostgreSQL: {error.orig}"]
         return {"database": database, "statements": counted, "unread": unread}
 

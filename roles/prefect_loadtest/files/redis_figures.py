@@ -1,7 +1,7 @@
-"""Print what Redis says of its memory and its clients, as JSON.
+"""Print the state of Redis' memory and clients as JSON.
 
-Reads PREFECT_SERVER_DOCKET_URL. Runs in Prefect's environment, for the redis client in it; Prefect itself is not
-imported.
+Reads PREFECT_SERVER_DOCKET_URL. Runs in Prefect's environment, which contains the Redis client. Does not import Prefect
+itself.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from redis_client import connect  # whose text stands before this one
+    from redis_client import connect  # its code is added before this code
 
 NAMES = ("used_memory", "used_memory_peak", "connected_clients", "total_commands_processed")
 

@@ -1,13 +1,14 @@
-"""End with status 1 when the background services of this machine, or of this pod, no longer do their tasks.
+"""End with status 1 if the background services of this host, or of this pod, no longer process their tasks.
 
-Reads PREFECT_SERVER_DOCKET_URL, as the process does: it runs in its environment and with its account.
+Reads PREFECT_SERVER_DOCKET_URL. Runs with the environment and the account of the background services.
 
-Nothing in `prefect server services start` answers a request, so this asks Redis what the process leaves there. It is
-no longer well when its heartbeats have ended, or when it holds a task that it has forgotten: that happens when the
-connection to Redis breaks between the end of a task and its acknowledgement, and Docket would repeat the task, and all
-that comes after it, only after five to seven minutes. Restarting the process repairs both (see release_tasks.py).
+`prefect server services start` answers no requests, so this program reads the data of the process in Redis. The check
+fails if the process sends no heartbeats, or if it holds a task that it has forgotten. A process forgets a task if the
+connection to Redis fails between the end of the task and its acknowledgement. Docket would repeat the task, and execute
+all later runs of it, only after five to seven minutes. A restart of the process solves both problems (see
+release_tasks.py).
 
-When Redis does not answer, a restart would help nothing: then this ends with status 0.
+If Redis does not answer, a restart would not help. The program then ends with status 0.
 """
 
 import os
@@ -20,20 +21,20 @@ from typing import TYPE_CHECKING
 import redis
 
 if TYPE_CHECKING:
-    from redis_client import connect  # whose text stands before this one
+    from redis_client import connect  # its code is added before this code
 
-NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
+NAME = "prefect"  # name of the Docket of `prefect server services start`, independent of the settings
 STREAM, GROUP, HEARTBEATS = f"{NAME}:stream", "docket-workers", f"{NAME}:workers"
-SILENT_SECONDS = 30  # a heartbeat is sent every two seconds
-# A process says every 75 seconds which tasks it is still at, a quarter of Docket's five minutes.
+SILENT_SECONDS = 30  # the process sends a heartbeat every two seconds
+# A process renews its claim on its active tasks every 75 seconds, a quarter of Docket's five minutes.
 FORGOTTEN_SECONDS = 90
-# Around a restart of Redis, a process takes tasks and loses them at once, for not all of its connections come back
-# together; in the meantime it waits five seconds.
+# During a restart of Redis, a process can take tasks and lose them immediately, because its connections are not
+# restored at the same time. It then waits five seconds.
 RECONNECTED_SECONDS, SETTLED_SECONDS = 30, 20
 
 
 def problems(client: redis.Redis) -> Iterator[str]:
-    """What is wrong, in words."""
+    """Yield a description of each problem."""
     own = f"{socket.gethostname()}#"
     heartbeats = [when for name, when in client.zrange(HEARTBEATS, 0, -1, withscores=True) if name.startswith(own)]
     if not heartbeats:
@@ -51,13 +52,13 @@ def problems(client: redis.Redis) -> Iterator[str]:
 
 
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
-if url.startswith("redis"):  # memory:// is the other one
+if url.startswith("redis"):  # the other scheme is memory://
     try:
         client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)  # pylint: disable=used-before-assignment
         found = list(problems(client))
     except redis.RedisError as error:
         found = []
-        # What follows describes Sentinel's nodes, some of the client's versions with the password.
+        # The rest of the message describes Sentinel's nodes. In some versions of the client, it contains the password.
         print(f"check_tasks: {str(error).partition(' : ')[0]}")
     if found:
         sys.exit("; ".join(found))

@@ -1,14 +1,15 @@
-"""Bring the database to the schema of the installed Prefect. Does nothing where it is there already.
+"""Migrate the database to the schema of the installed Prefect. Changes nothing if the schema is up to date.
 
-The first argument is a JSON object: comment (what the table of block types says once they are registered), tables and
-options (storage parameters that those tables get), login_seconds (for which a refused login is tried again, where an
-operator gives the role its password). Runs beside register_block_types.py and requirements.sql.
+The argument is a JSON object: comment (the comment on the table block_type after the registration), tables and options
+(tables and their storage parameters), and login_seconds (the seconds during which a rejected login is retried, because
+an operator sets the password of the role). Needs register_block_types.py and requirements.sql in its directory.
 
-It is the first that logs in to the database from where the server's pods do, so it is what says that a database of
-others does not let Prefect in, or lacks something, before it changes anything there. What only a change of the
-inventory or of the database would repair ends with the status REFUSED.
+The program connects to the database from the network of the server's pods. Before it changes anything, it reports an
+external database that rejects Prefect's credentials or does not meet the requirements. If only a change of the
+inventory or of the database can solve the problem, the program ends with the status REFUSED.
 
-Two of them never work at once: when a playbook was stopped, its Job goes on, and the next may make another.
+Two migrations never run at the same time: after a playbook was stopped, its Job continues, and the next playbook can
+create another Job.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ from prefect.utilities.asyncutils import run_sync_in_worker_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 OLDEST = 140009
-REFUSED = 3  # the Job does not try again then
-# The beginnings of the codes with which PostgreSQL refuses a login: who it is, the database's name, what he may.
+REFUSED = 3  # the Job does not retry after this status
+# Prefixes of the codes with which PostgreSQL rejects a login: credentials, name of the database, permissions.
 CLOSED = ("28", "3D", "42501")
 LOGIN = "28"
 UNTOUCHED = "The database was not changed."
 MIGRATIONS = Path(sys.modules["prefect.server.database"].__file__).parent / "_migrations"
 WAIT = 2  # seconds between two attempts
 Answer = TypeVar("Answer")
-# Tried again and again, and outside of a transaction: to wait in PostgreSQL would be to wait as long as Prefect's
-# timeout for a statement, and would keep the other migration from building an index beside its readers.
+# Retried in a loop and outside of a transaction. A wait in PostgreSQL would be limited by Prefect's timeout for a
+# statement, and would block the other migration when it builds an index concurrently.
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('selfhosted.prefect migration', 0))"
 STATE = """
 SELECT current_setting('server_version_num')::int AS postgresql,
@@ -160,7 +161,8 @@ def alone(login_seconds: float) -> Iterator[None]:
     """
     loop = asyncio.new_event_loop()
     connection = ask(lambda: loop.run_until_complete(lock()), login_seconds)
-    # Prefect disposes of an engine when its loop ends, and mixes up those of two loops that live at once.
+    # Prefect disposes of an engine when its loop ends, and confuses the engines of two loops that exist at the same
+    # time.
     loop.run_until_complete(loop.shutdown_asyncgens())
     try:
         yield
@@ -206,7 +208,7 @@ def migrate(wanted: dict) -> None:
         if problems := asyncio.run(lacking()):
             refuse(*problems)
         print(f"migrating from {revision or 'an empty database'} to {head}", flush=True)
-        # As Prefect does: its migrations look for the event loop of the thread that has started theirs.
+        # As in Prefect: its migrations use the event loop of the thread that has started them.
         asyncio.run(run_sync_in_worker_thread(alembic_upgrade))
     if comment != wanted["comment"]:
         print("registering block types", flush=True)

@@ -1,4 +1,4 @@
-"""Register the block types that the installed Prefect brings, and leave the argument as a comment on their table."""
+"""Register the block types of the installed Prefect, and set the argument as the comment on their table."""
 
 import asyncio
 import importlib
@@ -8,12 +8,12 @@ import sqlalchemy
 from prefect.server.database import provide_database_interface
 from prefect.server.models.block_registration import run_block_auto_registration
 
-# Imports the modules whose blocks a server registers.
+# The import loads the modules whose blocks a server registers.
 importlib.import_module("prefect.server.api.server")
 
 
 async def register(comment: str) -> None:
-    """Do it in one process, as a server would at its start."""
+    """Register the block types in one process, as a server does at its start."""
     session = await provide_database_interface().session()
     async with session:
         await run_block_auto_registration(session=session)

@@ -1,16 +1,16 @@
-"""Hand the tasks of background-services processes that died to the one that starts now.
+"""Release the tasks of dead background-services processes for the process that starts now.
 
-Docket gives a task that was under way in a killed process to another one only after five minutes, a time that Prefect
-offers no setting for. Until then, that part of the background services (the scheduler, for example) stands still. This
-runs before the process starts: it tells Redis that the messages of dead processes have been idle for longer than that,
-which is all that Docket looks at. It never takes a message from a process that lives.
+Docket assigns an active task of a killed process to another process only after five minutes, and Prefect has no setting
+for this time. Until then, this part of the background services (for example, the scheduler) does not run. This program
+runs before the process starts. It sets the idle time of the messages of dead processes in Redis to more than five
+minutes, which is the only condition that Docket checks. It never takes a message from a living process.
 
-Processes of this machine are dead when they are gone. One on another machine (another pod, in a cluster) is dead when
-its heartbeats have ended; one that is just being stopped gets the time to finish.
+A process of this host is dead if it no longer exists. A process of another host (in a cluster, of another pod) is dead
+if it sends no heartbeats. A process that is being stopped gets the time to finish.
 
-The heartbeats themselves hold the time of the machine that sent them, and every process deletes those that are old by
-its own clock. But each also renews a key that Redis forgets, by Redis' clock, when five of them did not come. So the
-clocks of the machines may differ.
+A heartbeat contains the time of its host, and every process deletes the heartbeats that are old by its own clock.
+However, each heartbeat also renews a key that expires, by the clock of Redis, when five heartbeats are missing. The
+clocks of the hosts can therefore differ.
 """
 
 import os
@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING
 import redis
 
 if TYPE_CHECKING:
-    from redis_client import connect  # whose text stands before this one
+    from redis_client import connect  # its code is added before this code
 
-NAME = "prefect"  # of the Docket that `prefect server services start` uses, whatever the settings say
+NAME = "prefect"  # name of the Docket of `prefect server services start`, independent of the settings
 STREAM, GROUP, LEASE = f"{NAME}:stream", "docket-workers", f"{NAME}:leases:redelivery-sweep"
-LIVING = f"{NAME}:worker-tasks:"  # and the name of the process
-PATIENCE_SECONDS = 45  # as long as a pod has to end
-IDLE_MS = 3_600_000  # anything above Docket's five minutes
+LIVING = f"{NAME}:worker-tasks:"  # followed by the name of the process
+PATIENCE_SECONDS = 45  # the time that a pod has to stop
+IDLE_MS = 3_600_000  # more than Docket's five minutes
 
 
 def is_dead(client: redis.Redis, consumer: str) -> bool:
     host, _hash, pid = consumer.rpartition("#")
     if host == socket.gethostname() and pid.isdigit():
-        # The process of the shell that runs this will be the new one; so what had its number, in this pod, is dead.
+        # The parent of this program becomes the new process. An earlier process with this PID, in this pod, is dead.
         return int(pid) == os.getppid() or not os.path.exists(f"/proc/{pid}")
     return not client.exists(LIVING + consumer)
 
@@ -44,7 +44,7 @@ def is_elsewhere(consumer: str) -> bool:
 
 
 def release(client: redis.Redis) -> list[str]:
-    """Release what the dead held, and return who else, on other machines, holds tasks."""
+    """Release the tasks of dead processes, and return the living processes on other hosts that hold tasks."""
     if not client.exists(STREAM):
         return []
     busy = []
@@ -63,7 +63,7 @@ def release(client: redis.Redis) -> list[str]:
 
 
 def wait_for(client: redis.Redis, seconds: float) -> None:
-    """Wait until Redis answers: the network of a cluster may take seconds to let a new pod through."""
+    """Wait until Redis answers: the network of a cluster can block a new pod for some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -81,12 +81,12 @@ def release_all(client: redis.Redis) -> None:
 
 
 url = os.environ["PREFECT_SERVER_DOCKET_URL"]
-if url.startswith("redis"):  # memory:// is the other one
+if url.startswith("redis"):  # the other scheme is memory://
     try:
         client = connect(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)  # pylint: disable=used-before-assignment
         wait_for(client, float((sys.argv[1:] or ["0"])[0]))
         release_all(client)
     except redis.RedisError as error:
-        # Then the process that starts now will not get far either, and says so itself.
-        # What follows describes Sentinel's nodes, some of the client's versions with the password.
+        # The process that starts now reports the same error. The rest of the message describes Sentinel's nodes. In
+        # some versions of the client, it contains the password.
         print(f"release_tasks: {str(error).partition(' : ')[0]}")

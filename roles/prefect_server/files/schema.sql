@@ -1,5 +1,5 @@
 SELECT
-  -- query_to_xml plans its text when it runs, so the table need not exist.
+  -- query_to_xml plans its query at run time, so the table does not have to exist.
   CASE WHEN to_regclass('alembic_version') IS NOT NULL THEN
     (xpath('/row/version_num/text()', query_to_xml('SELECT version_num FROM alembic_version', false, true, '')))[1]::text
   END AS revision,

@@ -1,16 +1,19 @@
-"""Serve Prefect's API and UI as `prefect server start --no-services` does, with four rules more.
+"""Serve Prefect's API and UI like `prefect server start --no-services`, with four additional rules.
 
 usage: serve_api.py --host ADDRESS --port PORT [--certificate FILE --key FILE] [--name HOST_NAME]...
 
-1. No answer has a secret of the deployment in it. Redis' login is taken out of the settings, and handed to Docket
-   alone. Of all other settings only those are shown that cannot be a secret: numbers, switches, durations, and what
-   Prefect sets itself. As a net below, the passwords in this process' environment are masked in every answer.
-2. It answers for its own names only. A page in a browser can have its name resolved to this address (DNS rebinding),
-   but then it sends that name. Addresses, localhost and the name of this machine are always its own.
-3. Pages of other origins change nothing, and open no websocket, unless PREFECT_SERVER_CORS_ALLOWED_ORIGINS lists them.
-4. Templates of automations reach no attribute of anything: it checks their syntax, and never renders them.
+1. No response contains a secret of the deployment. The credentials of Redis are removed from the settings, and passed
+   only to Docket. Of all other settings, the API shows only values that cannot be a secret: numbers, booleans,
+   durations, and values that Prefect itself sets. In addition, the passwords in the environment of this process are
+   masked in every response.
+2. The API answers only requests for its own host names. A web page can resolve its own name to this address (DNS
+   rebinding), but the browser then sends the name of the page. IP addresses, localhost and the name of this host are
+   always allowed.
+3. Pages of other origins can neither change anything nor open a websocket, unless they are listed in
+   PREFECT_SERVER_CORS_ALLOWED_ORIGINS.
+4. Templates of automations have access to no attribute of any object. The API only checks their syntax.
 
-What it cannot guard it does not serve: it ends when Prefect's application is not built as it expects.
+If the code of Prefect's application is not as expected, the program cannot enforce these rules, and ends with an error.
 """
 
 import argparse
@@ -33,34 +36,35 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DOCKET_URL = "PREFECT_SERVER_DOCKET_URL"
 ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
-# Not the API's login: whoever gets an answer has it, and may keep it in a variable or in a pool's template.
+# Without the API credentials: every client that receives a response has them, and can store them in a variable or in
+# the template of a pool.
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|ENCRYPTION|_KEY$")
-# A shorter password is a word that may stand in any answer. It is masked together with its user name only.
+# A shorter password can be a word that occurs in any response. It is masked only together with its user name.
 SHORTEST_SECRET = 12
 LOGIN = re.compile(r"://([^/?#\s]+)@")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Asked by probes, under whatever name.
+# Probes request these paths with any host name.
 PROBES = ("/api/health", "/api/ready")
-# Below /admin, these are known to hold no setting. What a newer Prefect adds there is masked.
+# These paths below /admin contain no settings. Other paths there, also those of a newer Prefect, are masked.
 HARMLESS = ("/admin/version", "/admin/storage")
 PORT = re.compile(r"[0-9]{1,5}")
 DURATION = re.compile(r"-?P[0-9DTHMSWY.]+")
 MASK = "********"
-STATE = "selfhosted.prefect"  # what the guards tell each other in a request's scope
+STATE = "selfhosted.prefect"  # state that the guards share in the scope of a request
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------
 
 
 def without_login(url: str) -> str:
-    """Return a URL without user, password and parameters, which may hold the login of Sentinels."""
+    """Return a URL without user, password and parameters, which can contain the credentials of Sentinel."""
     scheme, mark, rest = url.partition("?")[0].partition("://")
     hosts, slash, path = rest.partition("/")
     return f"{scheme}{mark}{hosts.rpartition('@')[2]}{slash}{path}"
 
 
 def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
-    """What must not be in an answer: passwords, and logins as they stand in URLs."""
+    """Yield the texts that no response may contain: passwords, and credentials as written in URLs."""
     for name, value in environment.items():
         if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET:
             yield value
@@ -77,7 +81,7 @@ def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def forms(secret: str) -> Iterator[str]:
-    """How a secret can be written in an answer."""
+    """Yield the forms in which a response can contain a secret."""
     yield secret
     yield quote(secret, safe="")
     yield json.dumps(secret)[1:-1]
@@ -85,13 +89,13 @@ def forms(secret: str) -> Iterator[str]:
 
 
 def needles_of(environment: Mapping[str, str]) -> list[bytes]:
-    """Return what to mask, the longest first."""
+    """Return the texts to mask, the longest first."""
     found = {form.encode() for secret in secrets_in(environment) for form in forms(secret)}
     return sorted(found, key=lambda needle: (-len(needle), needle))
 
 
 def masked(body: bytes, needles: Iterable[bytes]) -> bytes:
-    """Replace secrets by asterisks. The length stays, because it has been announced."""
+    """Replace secrets with asterisks. The length stays the same, because the header has already been sent."""
     for needle in needles:
         if needle in body:
             body = body.replace(needle, b"*" * len(needle))
@@ -99,7 +103,7 @@ def masked(body: bytes, needles: Iterable[bytes]) -> bytes:
 
 
 def masked_settings(value: Any, default: Any) -> Any:
-    """Return settings as JSON with all text masked that is neither a duration nor what Prefect sets itself."""
+    """Return settings as JSON, with all texts masked except durations and the values that Prefect itself sets."""
     if isinstance(value, dict):
         known = default if isinstance(default, dict) else {}
         return {name: masked_settings(entry, known.get(name)) for name, entry in value.items()}
@@ -111,7 +115,7 @@ def masked_settings(value: Any, default: Any) -> Any:
 
 
 def defaults_of(model: type) -> dict[str, Any]:
-    """Return what Prefect's settings are when nobody sets them, as far as that is fixed."""
+    """Return the constant default values of Prefect's settings."""
     found: dict[str, Any] = {}
     for name, field in getattr(model, "model_fields", {}).items():
         if inspect.isclass(field.annotation) and hasattr(field.annotation, "model_fields"):
@@ -141,7 +145,7 @@ def is_address(name: str) -> bool:
 
 
 def is_own_name(host: str, names: Iterable[str]) -> bool:
-    """Whether a Host header is one of the names. ".example.com" stands for all names below it."""
+    """Whether a Host header contains one of the names. ".example.com" means all names below it."""
     name, port = host_and_port(host)
     if port and not PORT.fullmatch(port):
         return False
@@ -151,11 +155,11 @@ def is_own_name(host: str, names: Iterable[str]) -> bool:
 
 
 def is_own_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
-    """Whether a page is of the address that it calls, or of one that is allowed."""
+    """Whether the origin of a page is the address of the request, or an allowed origin."""
     if origin.rstrip("/").lower() in origins or "*" in origins:
         return True
     parts = urlsplit(origin)
-    # What ends TLS in front of this process changes the scheme, and leaves the name.
+    # A proxy that terminates TLS in front of this process changes the scheme, but not the name.
     usual = {"http": "80", "https": "443"}.get(parts.scheme, "")
     name, port = host_and_port(parts.netloc)
     own_name, own_port = host_and_port(host)
@@ -180,7 +184,7 @@ async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
 
 
 class Masked:
-    """What is sent, with secrets masked, also those that lie across two parts of it."""
+    """Masks the secrets in a response, including secrets that are split between two parts of it."""
 
     def __init__(self, send: Send, needles: list[bytes]) -> None:
         self.send, self.needles = send, needles
@@ -191,7 +195,7 @@ class Masked:
             body = masked(self.kept + message.get("body", b""), self.needles)
             self.kept = b""
             if message.get("more_body") and self.needles:
-                # No more than may be the beginning of a secret, so that a stream goes on.
+                # Keep only the text that can be the beginning of a secret, so that a stream continues.
                 end = next(
                     (n for n in range(min(len(self.needles[0]) - 1, len(body)), 0, -1) if self.begins(body[-n:])), 0
                 )
@@ -209,7 +213,7 @@ class Masked:
 
 
 class AnswerGuard:
-    """Between Prefect's routes and its compression: nothing that leaves a route has a secret in it."""
+    """Middleware between Prefect's routes and the compression: masks secrets in the responses of routes."""
 
     def __init__(self, app: App, needles: list[bytes], defaults: dict[str, Any]) -> None:
         self.app, self.needles, self.defaults = app, needles, defaults
@@ -228,7 +232,7 @@ class AnswerGuard:
 
         async def send_masked(message: Message) -> None:
             nonlocal here
-            # An application that is mounted in this one has looked at it already, and may have compressed it since.
+            # An application that is mounted in this one has already masked the response, and may have compressed it.
             if here is None:
                 here = not state.get("guarded")
                 state["guarded"] = True
@@ -238,7 +242,7 @@ class AnswerGuard:
 
 
 class SettingsMasked:
-    """What is sent, as one piece of JSON, of which text is masked that Prefect has not set itself."""
+    """Collects a response of JSON, and masks the texts in it that Prefect itself has not set."""
 
     def __init__(self, send: Send, defaults: dict[str, Any]) -> None:
         self.send, self.defaults = send, defaults
@@ -268,7 +272,7 @@ class SettingsMasked:
 
 
 class RequestGuard:
-    """Around all of Prefect: what comes from a page of others does not reach it, and nothing unguarded leaves it."""
+    """Middleware around Prefect's application: rejects requests of other pages and names, and masks all responses."""
 
     def __init__(self, app: App, needles: list[bytes], names: list[str], origins: list[str]) -> None:
         self.app, self.needles, self.names, self.origins = app, needles, names, origins
@@ -292,7 +296,7 @@ class RequestGuard:
             if message["type"] == "http.response.start" and any(
                 name.lower() == b"content-encoding" for name, _value in message["headers"]
             ):
-                raise RuntimeError(f"the answer to {scope['path']} was compressed before it was looked at")
+                raise RuntimeError(f"the response to {scope['path']} was compressed before its secrets were masked")
             await masking(message)
 
         await self.app(scope, receive, send_guarded)
@@ -303,18 +307,21 @@ class RequestGuard:
         if host and not probe and not is_own_name(host, self.names):
             return (
                 421,
-                "This API does not answer for that host name; prefect_server_allowed_hosts adds names to its own.",
+                "This API rejects requests for this host name. To allow it, add it to prefect_server_allowed_hosts.",
             )
         origin = header(scope, b"origin")
         if origin is None or (scope["type"] == "http" and scope["method"] in SAFE_METHODS):
             return None
         if is_own_origin(origin, host, self.origins):
             return None
-        return 403, "Pages of that origin may not do this; prefect_server_allowed_origins adds origins."
+        return (
+            403,
+            "Pages of this origin cannot do this. To allow the origin, add it to prefect_server_allowed_origins.",
+        )
 
 
 def applications(app: Any) -> Iterator[Any]:
-    """An application of Starlette, and those that are mounted in it."""
+    """Yield an application of Starlette, and the applications that are mounted in it."""
     yield app
     for route in app.routes:
         mounted = getattr(route, "app", None)
@@ -325,15 +332,15 @@ def applications(app: Any) -> Iterator[Any]:
 def guarded(app: Any, needles: list[bytes], names: list[str], origins: list[str], defaults: dict[str, Any]) -> App:
     for part in applications(app):
         part.add_middleware(AnswerGuard, needles=needles, defaults=defaults)
-        # The last is the innermost: it sees an answer before it is compressed.
+        # The last middleware is the innermost: it receives a response before the compression.
         part.user_middleware.append(part.user_middleware.pop(0))
     return RequestGuard(app, needles, names, origins)
 
 
 def close_templates(environment: Any) -> None:
-    """Let templates of clients reach nothing: the background services render them, and this process never does."""
+    """Block access of clients' templates to all attributes. Only the background services render templates."""
     if not callable(getattr(environment, "is_safe_attribute", None)):
-        raise SystemExit("serve_api: Prefect renders templates of users outside a sandbox")
+        raise SystemExit("serve_api: this version of Prefect renders the templates of users outside a sandbox")
     environment.is_safe_attribute = lambda _self, _obj, _attribute, _value: False
 
 
@@ -349,16 +356,17 @@ def main() -> None:
     docket_url = os.environ.get(DOCKET_URL)
     if docket_url:
         os.environ[DOCKET_URL] = without_login(docket_url)
-    # As the command line does: the background services alone send these.
+    # As in Prefect's command line: only the background services send usage data.
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
-    # Only now, because Prefect reads the environment when it is imported.
+    # Imported only now, because Prefect reads the environment during its import.
     server = importlib.import_module("prefect.server.api.server")
     settings = importlib.import_module("prefect.settings").get_current_settings()
     close_templates(importlib.import_module("prefect.server.utilities.user_templates").UserTemplateEnvironment)
     if docket_url:
         build = server.Docket
-        # Should a newer Prefect make it elsewhere, Redis lets nobody in who does not log in, and nothing is served.
+        # If a newer Prefect creates it elsewhere, Redis rejects the connection without credentials, and the API does
+        # not start.
         server.Docket = lambda *words, **options: build(*words, **{**options, "url": docket_url})
     names = [*asked.name, "localhost", socket.gethostname()]
     origins = [origin.strip().rstrip("/").lower() for origin in os.environ.get(ORIGINS, "").split(",")]

@@ -1,15 +1,15 @@
-"""Run Prefect's background services as `prefect server services start` does, with two rules more.
+"""Run Prefect's background services like `prefect server services start`, with two additional rules.
 
 usage: serve_services.py
 
-A client of the API writes the templates of automations and the content of notification blocks, which these processes
-evaluate. They have the passwords of PostgreSQL and Redis, so:
+API clients write the templates of automations and the content of notification blocks, which these processes evaluate.
+The processes have the passwords of PostgreSQL and Redis. Therefore:
 
-1. A template reads the data of an automation and its event, and calls no method of theirs. Pydantic's methods include
-   some that unpickle a text, and Prefect's actions have a method that returns a client of the API without a guard.
-2. A custom webhook replaces placeholders by the secrets of its block, and not by variables of the environment.
+1. A template can read the data of an automation and its event, but cannot call their methods. Some methods of Pydantic
+   unpickle a text, and Prefect's actions have a method that returns an API client without protection.
+2. A custom webhook replaces placeholders with the secrets of its block, and not with environment variables.
 
-What it cannot guard it does not run: it ends when Prefect is not built as it expects.
+If the code of Prefect is not as expected, the program cannot enforce these rules, and ends with an error.
 """
 
 import sys
@@ -23,14 +23,14 @@ from prefect.server.events.schemas.labelling import Labelled
 from prefect.server.utilities.user_templates import UserTemplateEnvironment
 from pydantic import BaseModel
 
-# What a label collection such as event.resource offers: it reads its own labels.
+# Methods of a label collection such as event.resource, which read its labels.
 LABEL_METHODS = ("get", "items", "keys", "labels")
 
 
 def guard_templates() -> None:
-    """Keep templates from the methods of Pydantic's models, of instances and of classes."""
+    """Block access of templates to the methods of Pydantic's models, both instances and classes."""
     if not issubclass(UserTemplateEnvironment, SandboxedEnvironment):
-        raise SystemExit("serve_services: Prefect renders templates of users outside a sandbox")
+        raise SystemExit("serve_services: this version of Prefect renders the templates of users outside a sandbox")
     allowed = UserTemplateEnvironment.is_safe_attribute
 
     def is_safe_attribute(self: Any, obj: Any, attr: str, value: Any) -> bool:
@@ -45,7 +45,7 @@ def guard_templates() -> None:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Every text in nested dictionaries and lists, keys included."""
+    """Yield every text in nested dictionaries and lists, including the keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -58,12 +58,12 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def guard_webhooks() -> None:
-    """Keep custom webhooks from the environment, whose variables are written `{{ $NAME }}`."""
+    """Block access of custom webhooks to environment variables, which are written `{{ $NAME }}`."""
     replace, placeholders = notifications.apply_values, notifications.find_placeholders
 
     def apply_values(template: Any, values: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if any(placeholder.name.startswith("$") for text in texts_in(template) for placeholder in placeholders(text)):
-            raise ValueError("A webhook of this deployment cannot use variables of the environment.")
+            raise ValueError("Webhooks of this deployment cannot use environment variables.")
         return replace(template, values, *args, **kwargs)
 
     notifications.apply_values = apply_values

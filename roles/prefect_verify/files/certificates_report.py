@@ -1,6 +1,7 @@
-"""Print for how many days the certificate of each port is good, or why a client that knows the authority refuses it.
+"""Print for how many days the certificate of each port is valid, or why a client with the CA certificate rejects it.
 
-Arguments: the authority in PEM, and a JSON object {name: [address, port, whether it is PostgreSQL's protocol]}.
+The arguments are the CA certificate in PEM format, and a JSON object {name: [address, port, postgresql]}. The last
+value is true if the port uses PostgreSQL's protocol.
 """
 
 import json
@@ -9,7 +10,7 @@ import ssl
 import sys
 import time
 
-SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))  # with which PostgreSQL's protocol begins TLS
+SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))  # the request that starts TLS in PostgreSQL's protocol
 
 
 def days_left(context: ssl.SSLContext, host: str, port: int, asks: bool) -> float:
@@ -17,7 +18,7 @@ def days_left(context: ssl.SSLContext, host: str, port: int, asks: bool) -> floa
         if asks:
             connection.sendall(SSL_REQUEST)
             if connection.recv(1) != b"S":
-                raise ConnectionError("it does not speak TLS")
+                raise ConnectionError("it does not support TLS")
         with context.wrap_socket(connection, server_hostname=host) as encrypted:
             certificate = encrypted.getpeercert() or {}
     return (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400

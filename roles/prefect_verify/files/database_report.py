@@ -1,7 +1,8 @@
-"""Print what PostgreSQL knows about a deployment, as JSON.
+"""Print the state of a deployment in PostgreSQL as JSON.
 
-Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL. The arguments are the ids of flow runs;
-events are written in batches, a few seconds after they happen, so it waits a while for those of one of them.
+Runs in Prefect's environment and reads PREFECT_SERVER_DATABASE_CONNECTION_URL. The arguments are the IDs of flow runs.
+The program waits until the events of one of them are in the database, because events are written in batches, a few
+seconds after they occur.
 """
 
 import asyncio
@@ -13,20 +14,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy
 
 if TYPE_CHECKING:
-    from database_client import database_engine  # whose text stands before this one
+    from database_client import database_engine  # its code is added before this code
 
 QUERY = """
 SELECT
   (SELECT count(*) FROM events
    WHERE event = 'prefect.flow-run.Completed' AND resource_id = ANY (:runs)) AS persisted,
-  -- Only sessions of one's own role show where they come from; younger ones may not be in PgBouncer's list yet.
+  -- PostgreSQL shows the client address only for sessions of the same role. PgBouncer's list may not contain new ones.
   (SELECT coalesce(json_agg(json_build_object('address', host(client_addr), 'port', client_port)), '[]')
    FROM pg_stat_activity
    WHERE application_name = 'prefect-api' AND backend_start < now() - interval '10 seconds') AS api_sessions,
   (SELECT version_num FROM alembic_version) AS revision,
   current_setting('server_version') AS postgresql
 """
-# Seconds. Events are written in batches, and right after a restart of Redis fifteen seconds were not always enough.
+# Seconds. Directly after a restart of Redis, fifteen seconds were not always sufficient.
 PATIENCE = 30
 
 

@@ -1,4 +1,4 @@
-"""Print the state of HAProxy's servers, as JSON: {"api-1": "UP", ...}. The argument is its admin socket."""
+"""Print the state of HAProxy's servers as JSON: {"api-1": "UP", ...}. The argument is the admin socket of HAProxy."""
 
 import csv
 import json

@@ -1,7 +1,7 @@
-"""Print what the server's processes have left in Redis, as JSON.
+"""Print the data of the server's processes in Redis as JSON.
 
-Reads PREFECT_SERVER_DOCKET_URL; the argument is the number of the last of Docket's databases. Runs in Prefect's
-environment, for the redis client in it; Prefect itself is not imported.
+Reads PREFECT_SERVER_DOCKET_URL. The argument is the number of the last database of Docket. Runs in Prefect's
+environment, which contains the Redis client. Does not import Prefect itself.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import redis
 
 if TYPE_CHECKING:
-    from redis_client import connect  # whose text stands before this one
+    from redis_client import connect  # its code is added before this code
 
 
 def database_of(url: str, database: int) -> redis.Redis:
-    # The number in the URL wins over an argument. With Sentinel, it follows the name of the master.
+    # The number in the URL takes precedence over an argument. With Sentinel, it follows the name of the master.
     address, _mark, query = url.partition("?")
     kept = 4 if "+sentinel" in address else 3
     path = "/".join([*address.rstrip("/").split("/")[:kept], str(database)])
@@ -37,7 +37,7 @@ def streams(client: redis.Redis) -> dict:
 
 
 def docket(client: redis.Redis, name: str) -> dict:
-    """Return the processes that take tasks from a Docket, the tasks they know, and how overdue periodic tasks are."""
+    """Return the processes that take tasks from a Docket, their known tasks, and the overdue time of periodic tasks."""
     now = time.time()
     overdue = {}
     for key in client.scan_iter(f"{name}:runs:*", count=1000):

@@ -1,17 +1,18 @@
-"""Report flow runs as crashed whose process on this machine is gone.
+"""Report flow runs as Crashed if their process on this host no longer exists.
 
-A run's process tells the API how it ends, and its worker tells when the process failed. Nobody does when the worker is
-killed while it starts a run, when both are killed, or when the API is away at that moment: the run would stay Pending
-or Running for ever and hold a slot of its pool. So this looks at the runs of this machine's workers. One without a
-process for a minute, all through which the API could be asked, is lost.
+The process of a run reports its end to the API, and the worker reports a failure of the process. If the worker is
+killed while it starts a run, if both are killed, or if the API is unavailable at that moment, nothing reports the end.
+The run would stay Pending or Running indefinitely, and keep a slot of its pool. This program therefore checks the runs
+of the workers of this host. A run is lost if it has had no process for a minute and the API has answered during this
+time.
 
 usage: lost_runs.py [--others=SECONDS] WORKER POOL...
 
-The arguments are this machine's workers, each name followed by its pool. The environment is that of the workers.
+The arguments are the workers of this host, each name followed by its pool. The environment is that of the workers.
 
-In a cluster, the machine is a worker's pod, which may never come back. There, --others has the runs of all workers of
-the pool watched: one is lost, too, when its worker has been offline for SECONDS, more than a pod has to stop. A worker
-that stops sends no heartbeats any more while it waits for its runs.
+In a cluster, the host is the pod of a worker, which may not be restarted. With --others, the program checks the runs of
+all workers of the pool. A run is then also lost if its worker has been offline for SECONDS, which is longer than a pod
+has to stop. A worker that is stopping sends no heartbeats while it waits for its runs.
 """
 
 import base64
@@ -28,15 +29,15 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 INTERVAL = 10
-# In a cluster, every worker's pod asks for the runs of all of them.
+# In a cluster, the pod of every worker requests the runs of all workers.
 OTHERS_INTERVAL = 60
-# A worker needs a moment between taking a run and starting its process, and between its end and the report.
+# A worker needs some time between taking a run and starting its process, and between the end and the report.
 PATIENCE = 60
 PAGE = 200
 
 
 class Api:
-    """Prefect's client would do, but with ten times the memory."""
+    """A client of the API. Prefect's own client would use ten times as much memory."""
 
     def __init__(self, settings):
         self.url = settings["PREFECT_API_URL"].rstrip("/")
@@ -63,7 +64,7 @@ class Api:
         except HTTPError as error:
             if error.code != 403:
                 raise
-        # It wants a CSRF token that is valid; a server that wants none is never asked for one.
+        # The server requires a valid CSRF token. The program requests one only in this case.
         token = self.call("GET", f"/csrf-token?client={self.headers['Prefect-Csrf-Client']}")["token"]
         self.headers["Prefect-Csrf-Token"] = token
         return self.call("POST", path, body)
@@ -95,13 +96,13 @@ class Api:
 
 
 def environments():
-    """Return what all processes of this account were started with. Those of a run have its id there."""
+    """Return the environments of all processes of this account. The environment of a run contains its ID."""
     found = b""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/environ", "rb") as environment:
                 found += environment.read()
-        except OSError:  # somebody else's, or it has just ended
+        except OSError:  # a process of another account, or it has just ended
             continue
     return found
 
@@ -111,13 +112,13 @@ def worker_of(run):
 
 
 def is_ours(run, workers):
-    """Whether it is up to this machine: one that its worker had not even marked as its own is up to any machine."""
+    """Whether this host reports the run. Any host reports a run that its worker has not yet marked as its own."""
     worker = worker_of(run)
     return worker in workers if worker else run["state_type"] == "PENDING"
 
 
 def lost_runs(runs, workers, alive, online, others):
-    """Return the runs that nobody executes, each with the seconds that this has to last."""
+    """Return the runs without a process, each with the seconds after which it counts as lost."""
     found = []
     for run in runs:
         if is_ours(run, workers):
@@ -130,11 +131,11 @@ def lost_runs(runs, workers, alive, online, others):
 
 def crash(api, run, workers):
     if api.state_of(run) != run["state_id"]:
-        return  # another pod was faster, or the run has gone on
+        return  # another pod has reported it, or the run has continued
     place = f"process on {socket.gethostname()}" if is_ours(run, workers) else f"worker {worker_of(run)}"
-    message = f"Its {place} is gone, and nobody has reported how it ended."
+    message = f"The {place} no longer exists, and nothing has reported how the run ended."
     state = {"type": "CRASHED", "name": "Crashed", "message": message}
-    # The server refuses when the run has come to an end meanwhile.
+    # The server rejects the change if the run has ended in the meantime.
     answer = api.post(f"/flow_runs/{run['id']}/set_state", {"state": state})
     print(f"{run['name']} ({run['id']}), {run['state_name']}: {message} {answer['status']}", flush=True)
 
@@ -146,7 +147,7 @@ def main():
     workers, pools = arguments[::2], sorted(set(arguments[1::2]))
     api = Api(os.environ)
     problem = None
-    suspects = {}  # when a run was first found to be lost, by the state that it was in
+    suspects = {}  # time at which a run was first found without a process, by the ID of its state
     print(f"watching the runs of {', '.join(workers)}", flush=True)
     while True:
         try:
@@ -161,7 +162,7 @@ def main():
             problem = None
         except (OSError, ValueError, HTTPException) as error:
             if str(error) != problem:
-                print(f"cannot ask the API: {error}", flush=True)
+                print(f"cannot reach the API: {error}", flush=True)
             problem, suspects = str(error), {}
         time.sleep(OTHERS_INTERVAL if others else INTERVAL)
 

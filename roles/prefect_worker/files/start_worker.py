@@ -1,15 +1,15 @@
-"""Start a worker as `prefect worker start` does, with a rule more for each type of pool.
+"""Start a worker like `prefect worker start`, with an additional rule for each type of pool.
 
-usage: start_worker.py worker start ARGUMENT...     what `prefect` is called with, among it --type=TYPE
+usage: start_worker.py worker start ARGUMENT...     the arguments of `prefect`, including --type=TYPE
 
-kubernetes: A client of the API writes the job variables of deployments and flow runs. One of them, cluster_config, is a
-kubeconfig, and a kubeconfig may name a command that gets a login. The worker would execute it in its own pod, which has
-a token of the Kubernetes API. So the worker uses no cluster but the one that its own environment names.
+kubernetes: API clients write the job variables of deployments and flow runs. The variable cluster_config is a
+kubeconfig, and a kubeconfig can contain a command that returns credentials. The worker would execute this command in
+its own pod, which has a token of the Kubernetes API. The worker therefore uses only the cluster of its own environment.
 
 process: Prefect 3.9 ends a worker at its first SIGINT or SIGTERM, and kills its flow runs with it. Here, the worker
-takes no more runs and ends after its last one. A second signal ends it at once.
+takes no more runs and ends after its last one. A second signal ends it immediately.
 
-What it cannot guard it does not run: it ends when Prefect's worker is not built as it expects.
+If the code of Prefect's worker is not as expected, the program cannot enforce these rules, and ends with an error.
 """
 
 import importlib
@@ -28,11 +28,13 @@ STARTING = "_submitting_flow_run_ids"
 
 
 def guard_clusters() -> None:
-    """Keep the worker from clusters that a job configuration names."""
+    """Reject job configurations that name another cluster."""
     module = importlib.import_module("prefect_kubernetes.worker")
     connect = vars(module.KubernetesWorker).get(CLIENT)
     if connect is None or FIELD not in module.KubernetesWorkerJobConfiguration.model_fields:
-        raise SystemExit("start_worker: Prefect's Kubernetes worker does not connect to its cluster as expected")
+        raise SystemExit(
+            "start_worker: this version of Prefect's Kubernetes worker connects to its cluster in an unexpected way"
+        )
 
     def connect_to_own(self: Any, configuration: Any) -> Any:
         if getattr(configuration, FIELD) is not None:
@@ -45,7 +47,7 @@ def guard_clusters() -> None:
 
 
 def children() -> set[int]:
-    """The processes whose parent this is: the runs of the worker, and what was started beside it."""
+    """Return the child processes of this one: the runs of the worker, and programs that the shell has started."""
     found = set()
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -64,8 +66,8 @@ class Drain:
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.workers: list[Any] = []
-        self.stop: Any = None  # what has been called at SIGINT before
-        self.beside = children()  # in a pod, the shell that starts the worker has started lost_runs.py before
+        self.stop: Any = None  # the previous handler of SIGINT
+        self.beside = children()  # in a pod, the shell has started lost_runs.py before the worker
 
     def install(self) -> None:
         base = importlib.import_module("prefect.workers.base")
@@ -73,14 +75,16 @@ class Drain:
         commands = importlib.import_module("prefect.cli.worker")
         poll = vars(base.BaseWorker).get(POLL)
         if poll is None or not hasattr(utilities, HANDLERS):
-            raise SystemExit("start_worker: Prefect's worker does not take its runs, or its signals, as expected")
+            raise SystemExit(
+                "start_worker: this version of Prefect's worker polls for runs or handles signals in an unexpected way"
+            )
 
         async def poll_unless_asked(worker: Any) -> Any:
             if worker not in self.workers:
                 self.workers.append(worker)
             if not self.asked.is_set():
                 return await poll(worker)
-            # It answers its health check as before.
+            # The worker continues to answer its health check.
             worker._last_polled_time = importlib.import_module("prefect.types._datetime").now("UTC")
             return []
 
@@ -89,7 +93,7 @@ class Drain:
             setattr(module, HANDLERS, self.handle_signals)
 
     def handle_signals(self, _pid: int, process_name: str, print_fn: Any) -> None:
-        """In the place of Prefect's function of that name."""
+        """Replace Prefect's function setup_signal_handlers_worker."""
         self.stop = signal.getsignal(signal.SIGINT)
 
         def handler(number: int, frame: Any) -> None:
@@ -107,7 +111,7 @@ class Drain:
 
     def wait(self) -> None:
         idle = 0
-        # More than once, because a run that has just been taken has no process for a moment.
+        # Checked several times, because a run that has just been taken has no process for a short time.
         while idle < 4:
             busy = children() - self.beside or any(getattr(worker, STARTING, ()) for worker in self.workers)
             idle = 0 if busy else idle + 1

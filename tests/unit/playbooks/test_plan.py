@@ -152,7 +152,7 @@ def test_it_asks(directory: Path) -> None:
         "MiB": "128",
         "rate-limited": "10",
         "process or kubernetes": "kubernetes",
-        "work pools called": "fast, slow",
+        "names of the work pools": "fast, slow",
     }
     process, person = pty.fork()  # with a terminal that is its own, as the prompt wants it
     if not process:

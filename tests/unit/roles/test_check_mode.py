@@ -33,7 +33,7 @@ def test_a_database_that_lacks_something(
     tmp_path: Path, words: tuple[str, ...], variables: dict[str, Any], *, refused: bool
 ) -> None:
     tasks = yaml.safe_load((ROOT / "roles" / "prefect_server" / "tasks" / "upgrade_schema.yml").read_text())
-    (task,) = [task for task in tasks if task["name"] == "Reject a database that lacks the requirements"]
+    (task,) = [task for task in tasks if task["name"] == "Reject a database that does not meet the requirements"]
     found = {"__prefect_server_lacking": {"query_result": [LACKS]}}
     ended = played(tmp_path, "local", "prefect_server", [task], *words, **found, **variables)
     assert (ended.returncode != 0) is refused, ended.stdout + ended.stderr

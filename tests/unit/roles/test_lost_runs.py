@@ -67,6 +67,6 @@ def test_a_lost_run_is_reported_once(program: ModuleType) -> None:
     api, late = Api("s"), Api("another")
     for one in (api, late):
         program.crash(one, run("gone"), ["mine"])
-    message = "Its worker gone is gone, and nobody has reported how it ended."
+    message = "The worker gone no longer exists, and nothing has reported how the run ended."
     assert api.posted == [("/flow_runs/1/set_state", "CRASHED", message)]
     assert late.posted == []

@@ -59,7 +59,7 @@ def test_a_role_that_keeps_its_password_is_said_and_postgresql_serves(
     tmp_path: Path, away: int, refusals: int, words: str
 ) -> None:
     _arguments, _read, said = run(tmp_path, away=away, refusals=refusals)
-    assert said == f"prefect_database_password: the role pre@fect keeps the password that it has: {words}\n"
+    assert said == f"prefect_database_password: the password of the role pre@fect was not changed: {words}\n"
 
 
 def test_the_pod_of_postgresql_runs_it() -> None:
