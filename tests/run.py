@@ -168,8 +168,9 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/conftest.py tests/defaults.py tests/rendering.py tests/unit/test_run.py"
-                " tests/package tests/prose tests/machines tests/e2e tests/security tests/kubernetes scripts"
+                "mypy tests/run.py tests/conftest.py tests/defaults.py tests/rendering.py tests/security_tables.py"
+                " tests/unit/test_run.py tests/package tests/prose tests/machines tests/e2e tests/security"
+                " tests/kubernetes scripts"
                 " tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"
                 " tests/benchmarks/host.py tests/benchmarks/jobs.py tests/benchmarks/load.py"
                 " tests/benchmarks/local.py tests/benchmarks/tuning.py",

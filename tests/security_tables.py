@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from rendering import ROOT, evaluated, templated
+from defaults import ROOT
+from rendering import evaluated, templated
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_group
 from ansible_collections.selfhosted.prefect.plugins.modules.process_group import argument_spec, normalized, site_of
@@ -85,6 +86,7 @@ def process_groups() -> list[Group]:
         groups.append(Group(site_of(params), params))
     with patch.object(process_group, "Group", Group):
         (liveness,) = {group.name: group for group in map(Group.watchdog, groups) if group and group.wanted}.values()
+    assert isinstance(liveness, Group)
     return [*groups, liveness]
 
 
@@ -174,7 +176,7 @@ def cluster_objects() -> Objects:
 
 
 def namespace_of(item: Mapping[str, Any]) -> str:
-    return item["metadata"].get("namespace", "prefect")
+    return str(item["metadata"].get("namespace", "prefect"))
 
 
 def pods_of(objects: Objects) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
@@ -244,7 +246,8 @@ def with_tables(text: str) -> str:
     for name, table in tables().items():
         pattern = re.compile(MARK.format(name), re.DOTALL)
         assert pattern.search(text), f"{PAGE}: no place for the table {name}"
-        text = pattern.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
+        parts = pattern.split(text, maxsplit=1)
+        text = f"{parts[0]}{parts[1]}\n{table}\n{parts[2]}{parts[3]}"
     return text
 
 
