@@ -21,13 +21,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.host import spread, task_seconds, tasks
+from benchmarks.host import PROBE, spread, task_seconds, tasks
 from kubernetes.conftest import copy_inventory, own_cluster, ready_at
 from kubernetes.deployment import Deployment
 
 NAME, PORT = "prefect-benchmark", 30520
-# The probe runs, which are over when their events have reached the database.
-PROBE = ("Send a flow run through every pool that has workers", "its clients and the events of those runs")
 PROFILE = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks", "PROFILE_TASKS_TASK_OUTPUT_LIMIT": "all"}
 
 

@@ -31,7 +31,7 @@ from e2e.machine import MACHINE, Machine, Played, run
 # The probe run, which is over when its events have reached the database.
 PROBE = (
     "Send a flow run through every pool that has workers",
-    "Read the clients and the events of the runs from PostgreSQL",
+    "Read the server's data in Redis, and the clients and the events of the flow runs in PostgreSQL",
 )
 
 
@@ -42,7 +42,9 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 def task_seconds(output: str, name: str) -> float:
     """What the profile at the end of a run says of a task, by the end of its name."""
-    return sum(float(seconds) for seconds in re.findall(rf"^.*{re.escape(name)} -+ ([\d.]+)s$", output, re.M))
+    found = re.findall(rf"^.*{re.escape(name)} -+ ([\d.]+)s$", output, re.M)
+    assert found, f"no task is called {name!r}"
+    return sum(map(float, found))
 
 
 def tasks(ok: int, output: str) -> int:
