@@ -5,7 +5,7 @@
 ARGS ?=
 STAGES = sanity lint docs unit package contract molecule machines e2e security kubernetes
 
-.PHONY: help site test test-quick test-all $(STAGES) build importer new-kind kinds structure lock clean
+.PHONY: help site test test-quick test-all $(STAGES) build importer new-kind kinds structure lock prefect-lock clean
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9.%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -65,6 +65,11 @@ structure: ## draw the pictures of docs/structure.md from imports and includes
 
 lock: ## update the lock files from requirements/*.in; ARGS=--upgrade updates the locked versions
 	@scripts/lock.sh $(ARGS)
+
+prefect-lock: ## add a version of Prefect to the collection, for example: make prefect-lock VERSION=3.9.1
+	@scripts/bootstrap.sh test
+	.venv/bin/ansible-playbook -i localhost, playbooks/lock.yml -e prefect_version=$(VERSION) \
+	    -e prefect_lock_directory=roles/prefect_host/files $(ARGS)
 
 clean: ## remove the files that the targets have created in this checkout
 	rm -rf .venv .collections .ansible .pytest_cache .mypy_cache .ruff_cache .hypothesis build tests/output

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Write the lock files from requirements/*.in, with one resolution for all platforms and a hash for every file.
+# `make prefect-lock` writes the lock files of Prefect.
 #
 # usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]   without an option, locked versions stay
 set -eu
@@ -29,6 +30,3 @@ compile test requirements/test.txt 3.11 --constraint requirements/control.txt --
 compile galaxy-importer requirements/galaxy-importer.txt 3.11 "$@"
 
 deployed supervisor "$files/supervisor.txt" 3.10 "$@"
-deployed prefect-3.9.1 "$files/constraints-3.9.1.txt" 3.11 --override requirements/prefect-3.9.1-override.in "$@"
-# Only the tests of the modules install this version, with packages of its time, which --upgrade does not change.
-deployed prefect-3.6.0 "$files/constraints-3.6.0.txt" 3.10 --exclude-newer 2025-11-20

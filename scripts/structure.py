@@ -30,11 +30,12 @@ COMMENT = re.compile(r"^\s*#.*?$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
 ROLE_FILES = ("defaults", "vars", "tasks", "templates")
 INCLUDES = tuple(f"ansible.builtin.{verb}_role" for verb in ("import", "include"))
 # A module belongs to the first of these rooms from which it imports.
-MODULE_ROOMS = ("_loadtest", "_kubernetes", "_host", "_resources", "_prefect")
+MODULE_ROOMS = ("_loadtest", "_kubernetes", "_host", "_lock", "_resources", "_prefect")
 MODULE_GROUPS = {
     "_loadtest": "load tests",
     "_kubernetes": "clusters",
     "_host": "hosts",
+    "_lock": "lock files",
     "_resources": "the Prefect API",
     "_prefect": "the Prefect API",
 }

@@ -63,22 +63,10 @@ stderr:
 """
 
 import os
-from urllib.parse import unquote
 
 from ansible.module_utils.basic import AnsibleModule
 
-
-def credentials(value: str) -> set[str]:
-    """Return the secrets in the URLs of a variable: passwords, and users with passwords."""
-    found = set()
-    for word in value.split():
-        _scheme, separator, rest = word.rpartition("://")
-        login, at, _host = rest.split("/", 1)[0].rpartition("@")
-        if separator and at:
-            user, _colon, password = login.partition(":")
-            # A token may be the only part.
-            found |= {login, password or user, unquote(password or user)}
-    return found - {""}
+from ansible_collections.selfhosted.prefect.plugins.module_utils._lock.mirror import credentials
 
 
 def main() -> None:

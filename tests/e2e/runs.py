@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from defaults import VENV
+from defaults import VERSION
 
 from e2e.machine import Machine, wait_for
 
@@ -45,7 +45,7 @@ class State(NamedTuple):
 class Flows:
     """A deployment on the machine's pool, and the runs of it."""
 
-    def __init__(self, machine: Machine, pool: str = "default") -> None:
+    def __init__(self, machine: Machine, pool: str = "default", version: str = VERSION) -> None:
         self.machine = machine
         machine.sh("mkdir -p /srv/flows; cat > /srv/flows/nap.py", input=FLOW)
         flow = machine.api("POST", "/flows/", {"name": "nap"})["id"]
@@ -59,7 +59,7 @@ class Flows:
                 "path": "/srv/flows",
                 "entrypoint": "nap.py:nap",
                 # Otherwise a second process of Prefect prepares the directory, which doubles what a run costs.
-                "job_variables": {"command": f"{VENV}/bin/python -m prefect.engine"},
+                "job_variables": {"command": f"/opt/prefect/{version}/bin/python -m prefect.engine"},
             },
         )["id"]
 

@@ -154,5 +154,5 @@ def test_the_password_of_a_mirror_is_nowhere(mirrored: dict[str, Any]) -> None:
 
 
 def test_a_refusal_of_the_mirror_is_explained(mirrored: dict[str, Any]) -> None:
-    assert f"The installation of constraints-{VERSION}.txt failed" in mirrored["refused"].output
+    assert f"The installation of prefect-{VERSION}.txt failed" in mirrored["refused"].output
     assert "401" in mirrored["refused"].output

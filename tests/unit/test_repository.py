@@ -120,7 +120,7 @@ def test_every_stage_runs_in_whole_every_night() -> None:
 
 
 def test_nodes_of_kind_are_three_minors_by_digest() -> None:
-    (job,) = jobs(GITHUB / "workflows" / "weekly.yml")
+    (job, _newest_prefect) = jobs(GITHUB / "workflows" / "weekly.yml")
     rows = job["strategy"]["matrix"]["include"]
     minors = [int(row["kubernetes"].removeprefix("1.")) for row in rows]
     assert minors == list(range(minors[0], minors[0] - 3, -1))
@@ -130,7 +130,7 @@ def test_nodes_of_kind_are_three_minors_by_digest() -> None:
 
 
 def test_kind_has_the_newest_minor_that_the_test_cluster_has() -> None:
-    (job,) = jobs(GITHUB / "workflows" / "weekly.yml")
+    (job, _newest_prefect) = jobs(GITHUB / "workflows" / "weekly.yml")
     newest = job["strategy"]["matrix"]["include"][0]["kubernetes"]
     programs = (ROOT / "tests" / "cluster" / "binaries" / "go.mod").read_text()
     assert re.search(rf"k8s\.io/kubernetes v{re.escape(newest)}\.", programs)

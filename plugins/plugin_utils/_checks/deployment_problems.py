@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections import Counter
@@ -22,6 +23,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connect
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, worker_count
 
 OLDEST_POSTGRESQL = 14
+OLDEST_PREFECT = (3, 6, 0)
 _REDIS_USER = re.compile(r"[A-Za-z0-9._-]+")
 _FORBIDDEN_IN_NAMES = "/%&<>"
 _OWNED_BY_OTHERS = ("tag:", "deployment:")
@@ -35,13 +37,42 @@ _SECRETS = (
 
 
 def _version(v: Mapping[str, Any]) -> Iterator[Problem]:
-    version, known = str(v["prefect_version"]), [str(entry) for entry in v["prefect_known_versions"]]
-    if version not in known:
+    version, shipped = str(v["prefect_version"]), ", ".join(v["prefect_shipped_versions"])
+    if not re.fullmatch(r"[0-9]+[.][0-9]+[.][0-9]+", version):
         yield problem(
             "prefect_version",
-            f"{version} is not a version that this collection can deploy.",
-            f"Set it to one of: {', '.join(known)}.",
+            f"{version} is not a version of Prefect.",
+            f"Set it to three numbers. The collection has lock files of: {shipped}.",
         )
+    elif tuple(map(int, version.split("."))) < OLDEST_PREFECT:
+        yield problem(
+            "prefect_version",
+            f"Prefect {version} is older than 3.6.0, the oldest version that this collection deploys.",
+            f"Set it to 3.6.0 or newer. The collection has lock files of: {shipped}.",
+        )
+    elif v["prefect_platform"] == "host" and not v["prefect_lock_file"]:
+        yield problem(
+            "prefect_version",
+            f"There is no lock file of Prefect {version}, neither in the collection nor in "
+            f"{v['prefect_lock_directory']}.",
+            f"Create it: ansible-playbook -i INVENTORY playbooks/lock.yml -e prefect_version={version}. Or set it to "
+            f"one of: {shipped}.",
+        )
+
+
+def _settings(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Report settings that this version does not have. Prefect itself ignores them without a message."""
+    known = v["prefect_version_facts"].get("settings") or []
+    for option in ("prefect_server_settings", "prefect_worker_settings"):
+        for name in v[option] if known else ():
+            # Sections of the logging configuration have no setting of their own.
+            if name.startswith("PREFECT_") and not name.startswith("PREFECT_LOGGING_") and name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                yield problem(
+                    option,
+                    f"{name} is not a setting of Prefect {v['prefect_version']}, which would ignore it.",
+                    f"Did you mean {close[0]}? Otherwise, remove it." if close else "Remove it.",
+                )
 
 
 def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
@@ -442,6 +473,7 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     """Return the problems with the variables of a deployment."""
     checks = (
         _version,
+        _settings,
         name_problems,
         _topology,
         _database,

@@ -10,42 +10,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytest.register_assert_rewrite(f"{__package__}.support")
 
-from .support import CONSTRAINTS, ROOT, Api, PostgreSQL, Proxy, Server
+from .support import LOCKS, Api, PostgreSQL, Proxy, Server
 
 # The roles' lists of packages tell what is supported. A run can choose: "oldest", "newest" or version numbers.
-SUPPORTED = sorted(
-    (path.stem.partition("-")[2] for path in CONSTRAINTS.glob("constraints-*.txt")),
-    key=lambda version: [int(part) for part in version.split(".")],
-)
+SUPPORTED = sorted(LOCKS, key=lambda version: [int(part) for part in version.split(".")])
 NAMED = {"oldest": SUPPORTED[0], "newest": SUPPORTED[-1]}
 VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSIONS", "oldest newest").split()]
 
 
-def deployed_versions() -> list[str]:
-    """Those that the roles deploy: the modules know older ones, too."""
-    found: list[str] = yaml.safe_load((ROOT / "roles/prefect_common/vars/main.yml").read_text())[
-        "prefect_known_versions"
-    ]
-    return found
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "deployed_versions: only for versions of Prefect that the roles deploy")
+    config.addinivalue_line("markers", "since(version): only for this version of Prefect and newer ones")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of what belongs to a deployment are there for the versions of one."""
-    others = [
-        item
-        for item in items
-        if item.get_closest_marker("deployed_versions")
-        and item.callspec.params.get("version")  # type: ignore[attr-defined]
-        not in deployed_versions()
-    ]
+    """Leave out the tests of what an older Prefect does not have."""
+    others = []
+    for item in items:
+        marker = item.get_closest_marker("since")
+        version = item.callspec.params.get("version") if marker else None  # type: ignore[attr-defined]
+        if marker and version and SUPPORTED.index(version) < SUPPORTED.index(marker.args[0]):
+            others.append(item)
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]

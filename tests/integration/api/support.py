@@ -35,7 +35,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
-CONSTRAINTS = ROOT / "roles" / "prefect_host" / "files"
+# The versions that the collection ships, and the oldest one that it supports.
+LOCKS = {
+    path.stem.partition("-")[2]: path
+    for directory in ("roles/prefect_host/files", "tests/integration")
+    for path in (ROOT / directory).glob("prefect-*.txt")
+}
 MODULES = "ansible_collections.selfhosted.prefect.plugins.modules."
 # How Ansible runs a module on this machine, with the interpreter of the tests.
 HERE = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
@@ -44,17 +49,17 @@ READING_POSTS = ("/filter", "/count", "/paginate")
 
 def installed_prefect(version: str) -> Path:
     """The environment with the very packages that the roles deploy, made once per machine."""
-    constraints = CONSTRAINTS / f"constraints-{version}.txt"
+    lock = LOCKS[version]
     venv = CACHE / f"prefect-{version}"
     stamp = venv / "complete"
-    if not stamp.exists() or stamp.read_text() != constraints.read_text():
+    if not stamp.exists() or stamp.read_text() != lock.read_text():
         stamp.unlink(missing_ok=True)
         uv = str(Path(sys.executable).parent / "uv")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], check=True)
-        locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(constraints)]
+        locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", *locked]
         subprocess.run(install, check=True, env={**os.environ, "VIRTUAL_ENV": str(venv)})
-        stamp.write_text(constraints.read_text())
+        stamp.write_text(lock.read_text())
     return venv
 
 

@@ -28,7 +28,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 from .recording import Recorded, Recorder
 from .support import ModuleFailure, PostgreSQL, Server, run_module, wait_for
 
-pytestmark = pytest.mark.deployed_versions
+pytestmark = pytest.mark.since("3.9.1")  # whose requests the load generator sends
 RUN_SECONDS = 3.0  # longer than log messages are collected, so that they are sent at the same moments
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # When these are asked for depends on the clock, or on a thread beside the others.

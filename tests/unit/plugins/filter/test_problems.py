@@ -20,7 +20,16 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connect
 
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
-    "prefect_known_versions": ["3.6.0", "3.9.1"],
+    "prefect_shipped_versions": ["3.6.29", "3.9.1"],
+    "prefect_lock_directory": "/inventory/locks",
+    "prefect_lock_file": "/inventory/locks/prefect-3.9.1.txt",
+    "prefect_version_facts": {"python": "3.11", "settings": ["PREFECT_SERVER_API_PORT", "PREFECT_API_URL"]},
+    "prefect_server_settings": {
+        "PREFECT_SERVER_API_PORT": 1,
+        "PREFECT_LOGGING_X_LEVEL": "INFO",
+        "HTTPS_PROXY": "",
+    },
+    "prefect_worker_settings": {"PREFECT_API_URL": "x"},
     "prefect_instance": "prefect",
     "prefect_platform": "host",
     "prefect_user": "prefect",
@@ -111,7 +120,19 @@ def groups(*entries: dict[str, Any]) -> dict[str, Any]:
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({"prefect_version": "3.10.0"}, "prefect_version", "3.6.0, 3.9.1"),
+    ({"prefect_version": "3.10.0", "prefect_lock_file": ""}, "prefect_version", "lock.yml -e prefect_version=3.10.0"),
+    ({"prefect_version": "3.5.9"}, "prefect_version", "older than 3.6.0"),
+    ({"prefect_version": "3-latest"}, "prefect_version", "3.6.29, 3.9.1"),
+    (
+        {"prefect_server_settings": {"PREFECT_SERVER_API_PROT": 1}},
+        "prefect_server_settings",
+        "PREFECT_SERVER_API_PORT?",
+    ),
+    (
+        {"prefect_worker_settings": {"PREFECT_NOTHING": 1}},
+        "prefect_worker_settings",
+        "PREFECT_NOTHING is",
+    ),
     ({"prefect_instance": "Prefect"}, "prefect_instance", "'Prefect'"),
     ({"prefect_instance": "1st"}, "prefect_instance", "Start with a letter"),
     ({"prefect_instance": "a/b"}, "prefect_instance", "'a/b'"),

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, selfhosted.prefect contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the collection: its functions may change in any release.
+"""Lock the packages of a version of Prefect, and read from them what the version supports.
+
+Everything runs in a temporary directory, with uv and without an installed Prefect. Wheels only: nothing of a package
+runs while it is resolved or installed. Prefect itself runs once, with the rights of the caller, to list its settings.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible.module_utils.urls import open_url
+
+OLDEST = (3, 6)
+# Packages that a version imports and that none of its packages requires: newest minor version with the fault.
+UNDECLARED = {"importlib-metadata": (3, 6)}
+# Prefect asks for a newer certifi than some indexes have. It is a list of authorities, so any recent one will do.
+OVERRIDES = ("certifi>=2025.1",)
+# Prefect does not exclude later packages that it does not work with. So it gets those of the day of its release, and of
+# the day after it, because times of day and time zones differ.
+DAYS = 1
+INDEX = "https://pypi.org/simple"
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+SIMPLE = "application/vnd.pypi.simple.v1+json"
+WHEELS = ("--only-binary", ":all:")
+
+
+class LockError(Exception):
+    """The lock file cannot be made."""
+
+
+def parsed(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version."""
+    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version):
+        raise LockError(f"version: {version} is not a version of Prefect. Set it to three numbers, for example 3.9.1.")
+    numbers = tuple(int(part) for part in version.split("."))
+    if numbers < OLDEST:
+        raise LockError(f"version: Prefect {version} is older than 3.6, the oldest version that can be deployed.")
+    return numbers
+
+
+def requirements(version: str, packages: Sequence[str]) -> list[str]:
+    """Return what to resolve: Prefect, packages beside it, and those that this version does not declare."""
+    minor = parsed(version)[:2]
+    undeclared = [name for name, last in UNDECLARED.items() if minor <= last]
+    return [f"prefect=={version}", *packages, *undeclared]
+
+
+class Release(NamedTuple):
+    """What the package index says of a version of Prefect."""
+
+    day: datetime.date | None
+    python: str  # the oldest version of Python that it supports
+
+
+def release(version: str, environment: Mapping[str, str]) -> Release:
+    """Ask the package index for a version of Prefect."""
+    index = next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), INDEX)
+    try:
+        found: dict[str, Any] = json.load(
+            open_url(index.rstrip("/") + "/prefect/", headers={"Accept": SIMPLE}, timeout=60)
+        )
+    except (OSError, ValueError) as error:
+        raise LockError(f"The package index does not list the releases of Prefect: {error}") from error
+    for entry in found.get("files", []):
+        if entry["filename"] == f"prefect-{version}-py3-none-any.whl":
+            moment = entry.get("upload-time") or ""
+            oldest = re.search(r">=\s*([0-9.]+)", entry.get("requires-python") or "")
+            if not oldest:
+                raise LockError("The package index does not list the supported versions of Python.")
+            return Release(datetime.date.fromisoformat(moment[:10]) if moment else None, oldest[1])
+    raise LockError(f"version: the package index has no wheel of Prefect {version}.")
+
+
+def last_day(found: Release) -> str:
+    """Return the day up to which packages are considered."""
+    if found.day is None:
+        raise LockError(
+            "The package index does not list the upload times of packages. Set prefect_lock_before to the day after "
+            "the release of this version of Prefect, or to none."
+        )
+    return str(found.day + datetime.timedelta(days=DAYS))
+
+
+class Uv:
+    """Uv, from the environment of Ansible or installed for one use."""
+
+    def __init__(self, directory: Path, lock: str, environment: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true", **environment}
+        beside = Path(sys.executable).parent / "uv"
+        found = str(beside) if beside.exists() else shutil.which("uv")
+        self.program = found or self._installed(lock)
+
+    def _installed(self, lock: str) -> str:
+        place, pinned = self.directory / "uv", self.directory / "uv.txt"
+        pinned.write_text(lock, encoding="utf-8")
+        self.run(sys.executable, "-I", "-m", "venv", str(place))
+        pip = [str(place / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        self.run(*pip, "--no-deps", "--require-hashes", *WHEELS, "--requirement", str(pinned))
+        return str(place / "bin" / "uv")
+
+    def run(self, *command: str, **environment: str) -> str:
+        """Return the output of a command."""
+        ended = subprocess.run(
+            command,
+            cwd=self.directory,  # uv and pip read settings of the current directory
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise LockError(ended.stderr.strip() or ended.stdout.strip() or f"{command[0]} ended with an error")
+        return ended.stdout
+
+    def resolve(self, packages: Sequence[str], python: str, before: str = "", former: str = "") -> str:
+        """Return a lock file for all platforms, of packages that are not newer than a day.
+
+        The packages of the former lock file keep their versions where that is possible.
+        """
+        given, overrides, output = (self.directory / name for name in ("lock.in", "overrides.in", "lock.txt"))
+        given.write_text("\n".join(packages) + "\n", encoding="utf-8")
+        overrides.write_text("\n".join(OVERRIDES) + "\n", encoding="utf-8")
+        if former:
+            output.write_text(former, encoding="utf-8")
+        options = ["--exclude-newer", before] if before else []
+        options += [
+            "--universal",
+            "--python-version",
+            python,
+            "--generate-hashes",
+            *WHEELS,
+            "--override",
+            str(overrides),
+        ]
+        self.run(
+            *(self.program, "pip", "compile", "--quiet", "--no-header", *options),
+            *(str(given), "--output-file", str(output)),
+        )
+        return output.read_text(encoding="utf-8").replace(f"{given}", "prefect_version").replace(f"{overrides}", "this")
+
+    def settings(self, lock: str, program: str) -> list[str]:
+        """Return the environment variables that the locked Prefect reads, by running a program in it."""
+        venv, pinned = self.directory / "prefect", self.directory / "lock.txt"
+        pinned.write_text(lock, encoding="utf-8")
+        self.run(self.program, "venv", "--quiet", "--python", sys.executable, str(venv))
+        self.run(
+            *(self.program, "pip", "install", "--quiet", "--no-deps", "--require-hashes", *WHEELS),
+            *("--requirement", str(pinned)),
+            VIRTUAL_ENV=str(venv),
+        )
+        home = self.directory / "home"
+        home.mkdir()
+        lister = self.directory / "list_settings.py"
+        lister.write_text(program, encoding="utf-8")
+        found = self.run(str(venv / "bin" / "python"), "-I", str(lister), HOME=str(home), PREFECT_HOME=str(home))
+        return list(json.loads(found.splitlines()[-1]))
