@@ -73,6 +73,7 @@ def test_a_declaration_is_complete() -> None:
         assert what.keys() <= known, name
         assert (what["at"], what["kind"], what["use"]) in {
             *(("control", kind, use) for kind in ("file", "directory") for use in ("read", "written")),
+            ("control", "directory", "optional"),
             *(("host", kind, "read") for kind in ("file", "directory")),
             ("host", "directory", "made"),
         }, name
@@ -149,6 +150,7 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
         "prefect_kubeconfig": "/nowhere",  # nobody reads it on plain machines
         "prefect_configuration_files": ["pools.yml", str(tmp_path / "pools.yml")],
         "prefect_loadtest_directory": "",
+        "prefect_lock_directory": str(tmp_path / "no" / "locks"),
     }
     found = {"/etc/ssl/prefect.pem": "file", "/var/lib/prefect": "directory", "/etc/prefect": "missing"}
     assert problems(values, paths=found, inventory=str(tmp_path)) == []
