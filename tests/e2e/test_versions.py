@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from defaults import ROOT, VERSION
 
@@ -59,7 +61,7 @@ def test_it_deploys_and_runs_flows(machine: Machine, version: str) -> None:
 
 def test_a_setting_that_a_version_does_not_have_is_refused(machine: Machine) -> None:
     setting = "PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS"
-    settings = {"prefect_server_settings": {setting: 60}}
+    settings: dict[str, Any] = {"prefect_server_settings": {setting: 60}}
     refused = machine.playbook("preflight", fails=True, prefect_version="3.7.8", **settings)
     assert f"prefect_server_settings: {setting} is not a setting of Prefect 3.7.8" in " ".join(refused.output.split())
     machine.playbook("preflight", prefect_version="3.8.8", **settings)
