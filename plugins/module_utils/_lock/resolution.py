@@ -20,6 +20,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.urls import open_url
 
@@ -68,9 +69,18 @@ class Release(NamedTuple):
 def release(version: str, environment: Mapping[str, str]) -> Release:
     """Ask the package index for a version of Prefect."""
     index = next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), INDEX)
+    parts = urlsplit(index)
+    url = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=parts.path.rstrip("/") + "/prefect/").geturl()
     try:
         found: dict[str, Any] = json.load(
-            open_url(index.rstrip("/") + "/prefect/", headers={"Accept": SIMPLE}, timeout=60)
+            open_url(
+                url,
+                headers={"Accept": SIMPLE},
+                timeout=60,
+                url_username=unquote(parts.username) if parts.username else None,
+                url_password=unquote(parts.password or ""),
+                force_basic_auth=bool(parts.username),
+            )
         )
     except (OSError, ValueError) as error:
         raise LockError(f"The package index does not list the releases of Prefect: {error}") from error

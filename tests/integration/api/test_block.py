@@ -181,7 +181,10 @@ def test_versions_are_apart(api: Api, slug: str) -> None:
         ({"fields": {**FIELDS, "secret_fields": []}}, "fields: secret_fields differ .* use another version"),
         ({"capabilities": ["x"]}, "capabilities: differ .* use another version"),
         ({"fields": None}, "fields: cannot be null"),
-        ({"fields": {**FIELDS, "block_type_slug": "other"}}, "fields: block_type_slug is another type: 'other'"),
+        (
+            {"fields": {**FIELDS, "block_type_slug": "other"}},
+            "fields: block_type_slug is that of another block type: 'other'",
+        ),
         ({"version": "9"}, "fields: is needed to create the block_schema"),
         ({"version": ""}, "version: must not be empty"),
         ({"block_type": "A B", "fields": FIELDS}, "block_type: must be lowercase"),

@@ -29,7 +29,7 @@ from .support import HERE, ROOT, Api, Server
 
 NOT_API = (
     *("process_group", "process_group_info", "host_environment", "host_facts", "host_removal"),
-    *("host_runs", "host_command"),  # modules for machines
+    *("host_runs", "host_command", "lock_file"),  # modules for machines
     # and for clusters
     *("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout", "kubernetes_runs"),
 )
