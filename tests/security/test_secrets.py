@@ -17,7 +17,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -161,12 +161,14 @@ def test_no_failure_shows_a_secret(converged: Converged, routes: list[tuple[str,
     machine = converged.machine
     few = [route for route in routes if re.search("/filter$|/count$|/admin/|/ready$|/concurrency", route[1])]
     writes = [("POST", "/api/events"), ("POST", "/api/v2/concurrency_limits/increment"), ("POST", "/api/flows/")]
+    answers = []
+    asked = [(*route, port) for route in [*few[::4], *writes] for port in (GATEWAY_PORT, API_PORTS["api-1"])]
     with stopped(machine, name):
-        answers = [
-            ask(machine, method, path, port, machine.login)
-            for method, path in [*few[::4], *writes]
-            for port in (GATEWAY_PORT, API_PORTS["api-1"])
-        ]
+        for method, path, port in asked:
+            # The gateway closes the connections to an API process that is not ready for too long.
+            with suppress(ConnectionError):
+                answers.append(ask(machine, method, path, port, machine.login))
+    assert len(answers) > len(asked) // 2
     assert {answer.route: leaked(answer.text) for answer in answers if leaked(answer.text)} == {}
     journal = machine.sh("journalctl -o cat --all --no-pager -u 'prefect-*'")
     assert len(journal) > 1000
