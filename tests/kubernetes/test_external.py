@@ -12,11 +12,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .conftest import POOLS, Installed
-from .deployment import Deployment
+from .deployment import NETWORKING, Deployment
 
 VOLUME = {"name": "tls", "secret": {"secretName": "postgres-tls", "defaultMode": 0o440}}
 PATCH = {
@@ -35,6 +36,16 @@ def certificate(directory: Path) -> tuple[str, str]:
     files = ["-keyout", f"{directory}/tls.key", "-out", f"{directory}/tls.crt"]
     subprocess.run([*words, *files], check=True, capture_output=True)
     return (directory / "tls.crt").read_text(), (directory / "tls.key").read_text()
+
+
+def opened(development: Deployment, other: Deployment) -> dict[str, Any]:
+    """A policy that lets the pods of another instance reach PostgreSQL."""
+    to = {"selfhosted.prefect/instance": development.instance, "selfhosted.prefect/component": "postgres"}
+    clients = {"podSelector": {"matchLabels": {"selfhosted.prefect/instance": other.instance}}}
+    return {
+        "metadata": {"name": "external-clients"},
+        "spec": {"podSelector": {"matchLabels": to}, "policyTypes": ["Ingress"], "ingress": [{"from": [clients]}]},
+    }
 
 
 @pytest.fixture
@@ -73,11 +84,14 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
     }
     other = dataclasses.replace(development, inventory=inventory, instance="other", port=30423, variables=variables)
     own = {name: value for name, value in variables.items() if "_admin_" not in name}
+    client, policies = development.cluster.client, f"{NETWORKING}/namespaces/{development.namespace}/networkpolicies"
+    # A database of others is not closed by the policies of an instance.
+    client.json("POST", policies, body=opened(development, other))
     try:
         # Without an administrator, it has to be there.
         refused = dataclasses.replace(other, variables=own).play("site", check=False)
         assert refused.code != 0
-        assert "other cannot connect to the database other" in " ".join(refused.output.split())
+        assert "other cannot connect to the database other" in " ".join(refused.output.split()), refused.output
         assert PASSWORD not in refused.output
 
         installed = other.play("site")
@@ -117,6 +131,7 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
         assert sorted(ready) == [False, True]
         assert other.api("POST", "/flow_runs/count", {}) > 0
     finally:
+        client.json("DELETE", f"{policies}/external-clients")
         other.teardown("delete")
         development.query("DROP DATABASE IF EXISTS other WITH (FORCE)")
         development.query("DROP ROLE IF EXISTS other")
