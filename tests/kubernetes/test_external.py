@@ -38,13 +38,16 @@ def certificate(directory: Path) -> tuple[str, str]:
     return (directory / "tls.crt").read_text(), (directory / "tls.key").read_text()
 
 
-def opened(development: Deployment, other: Deployment) -> dict[str, Any]:
-    """A policy that lets the pods of another instance reach PostgreSQL."""
+def opened(development: Deployment) -> dict[str, Any]:
+    """A policy that lets the control host and the pods of other instances reach PostgreSQL."""
     to = {"selfhosted.prefect/instance": development.instance, "selfhosted.prefect/component": "postgres"}
-    clients = {"podSelector": {"matchLabels": {"selfhosted.prefect/instance": other.instance}}}
     return {
         "metadata": {"name": "external-clients"},
-        "spec": {"podSelector": {"matchLabels": to}, "policyTypes": ["Ingress"], "ingress": [{"from": [clients]}]},
+        "spec": {
+            "podSelector": {"matchLabels": to},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": 5432}]}],
+        },
     }
 
 
@@ -86,7 +89,7 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
     own = {name: value for name, value in variables.items() if "_admin_" not in name}
     client, policies = development.cluster.client, f"{NETWORKING}/namespaces/{development.namespace}/networkpolicies"
     # A database of others is not closed by the policies of an instance.
-    client.json("POST", policies, body=opened(development, other))
+    client.json("POST", policies, body=opened(development))
     try:
         # Without an administrator, it has to be there.
         refused = dataclasses.replace(other, variables=own).play("site", check=False)
