@@ -21,6 +21,13 @@ def variables_of_roles(kind: str) -> dict[str, Any]:
     return {name: value for path in paths for name, value in yaml.safe_load(path.read_text()).items()}
 
 
+def oldest_first(version: str) -> list[int]:
+    """A key that sorts versions."""
+    return [int(part) for part in version.split(".")]
+
+
+# The versions of Prefect that the collection ships, with their lock files.
+LOCKS = {path.stem.partition("-")[2]: path for path in (ROOT / "roles/prefect_host/files").glob("prefect-*.txt")}
 DEFAULTS = variables_of_roles("defaults")
 VERSION: str = DEFAULTS["prefect_version"]
 VENV = f"/opt/prefect/{VERSION}"

@@ -103,13 +103,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import text_of
 from ansible_collections.selfhosted.prefect.plugins.module_utils._lock import resolution
 from ansible_collections.selfhosted.prefect.plugins.module_utils._lock.mirror import credentials
-
-
-def read(path: Path) -> str:
-    """Return the text of a file, an empty one if it does not exist."""
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def made(module: AnsibleModule, former: str) -> tuple[str, str]:
@@ -149,7 +145,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     lock, facts = Path(module.params["path"]), Path(module.params["path"]).with_suffix(".json")
-    former = {path: read(path) for path in (facts, lock)}
+    former = {path: text_of(str(path)) for path in (facts, lock)}
     if all(former.values()) and not module.params["force"]:
         module.exit_json(changed=False, path=str(lock))
     try:
