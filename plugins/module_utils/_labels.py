@@ -4,16 +4,16 @@
 # This file is private to the collection: its functions may change in any release.
 """The labels by which the collection knows its own Kubernetes objects.
 
-Nobody else sets these keys. Those of C(app.kubernetes.io), which Prefect gives the pods of its Jobs too, only describe:
-nothing may be selected, pruned, deleted or recognised by them.
+Only this collection sets these keys. Prefect sets the keys C(app.kubernetes.io) on the pods of its Jobs, too. They are
+therefore only descriptive: do not select, prune, delete or recognise objects by them.
 """
 
 from __future__ import annotations
 
 PREFIX = "selfhosted.prefect/"
-INSTANCE_LABEL = f"{PREFIX}instance"  # on everything
-GROUP_LABEL = f"{PREFIX}component"  # on everything
-WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: the name of their workload
+INSTANCE_LABEL = f"{PREFIX}instance"  # on every object
+GROUP_LABEL = f"{PREFIX}component"  # on every object
+WORKLOAD_LABEL = f"{PREFIX}workload"  # on pods: name of their workload
 # Namespace of the instance, on objects in other namespaces. Instances in other namespaces may have the same name.
 HOME_LABEL = f"{PREFIX}home"
 RUNS_LABEL = f"{PREFIX}runs-of"  # on the pods of runs, which have none of the labels above

@@ -79,9 +79,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module
 
 
 def questions(now: str) -> dict[str, Any]:
-    """What each count stands for, as a filter of flow runs."""
+    """Return the filter of flow runs for each count."""
     return {
-        # Without the time, all runs that schedules have planned for the next days would count.
+        # Without the time, the count would include all runs that schedules have created for the next days.
         "due": {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": {"before_": now}},
         "late": {"state": {"name": {"any_": ["Late"]}}},
         "pending": {"state": {"type": {"any_": ["PENDING"]}}},

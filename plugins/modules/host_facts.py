@@ -186,7 +186,7 @@ def os_release(text: str) -> dict[str, str]:
 def _installed(packages: list[str]) -> set[str]:
     if not packages:
         return set()
-    # dpkg-query exits with 1 when it does not know one of the names, and prints those that it knows.
+    # If dpkg-query does not know a package, it exits with 1 and prints the other packages.
     query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
     try:
         output = subprocess.run(query, capture_output=True, text=True, check=False).stdout

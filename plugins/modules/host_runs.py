@@ -161,7 +161,7 @@ class Workers:
         signal_all(found, signal.SIGCONT)
 
     def kill_runs(self) -> set[int]:
-        """Kill the runs and return their processes. The workers keep running and report it."""
+        """Kill the runs and return their processes. The workers keep running and report the end of the runs."""
         if not self.exclusive:
             # Other processes of the account keep running.
             left = stopped(self.runs)

@@ -159,20 +159,20 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.obj
 
 
 def hide_secrets(module: AnsibleModule) -> list[Manifest]:
-    """Take the objects out of what Ansible shows of the options, and return them.
+    """Return the objects, and remove them from the options that Ansible shows.
 
-    Because they have no_log, Ansible would take each of their words out of the result, too: the names of all objects,
-    and the whole diff. Only what Secrets hold has to be.
+    Because of no_log, Ansible would also mask every word of the objects in the result: the names of all objects, and
+    the whole diff. Only the values of Secrets have to be masked.
     """
     manifests: list[Manifest] = module.params["objects"]
-    module.params["objects"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as Ansible puts it
+    module.params["objects"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # the text that Ansible shows
     options = (module.params[name] for name in ("group", "instance", "namespace"))
     module.no_log_values = secret_values(manifests, *options)
     return manifests
 
 
 def object_set(module: AnsibleModule, client: KubernetesClient) -> ObjectSet:
-    """Return the objects that the options name."""
+    """Return the set of objects for the options."""
     options = module.params
     return ObjectSet(
         client,
@@ -186,7 +186,7 @@ def object_set(module: AnsibleModule, client: KubernetesClient) -> ObjectSet:
 
 
 def run(module: AnsibleModule, objects: ObjectSet, manifests: Sequence[Manifest]) -> list[Change]:
-    """Do what the options say."""
+    """Apply or remove the objects, and return the changes."""
     options = module.params
     absent = options["state"] == "absent"
     wanted = [] if absent else [objects.labelled(manifest) for manifest in manifests]
@@ -201,7 +201,7 @@ def run(module: AnsibleModule, objects: ObjectSet, manifests: Sequence[Manifest]
 
 
 def diff(change: Change) -> dict[str, Any]:
-    """Return a change as Ansible shows it."""
+    """Return a change as an entry of Ansible's diff."""
     return {
         "before_header": change.title,
         "after_header": change.title,

@@ -109,7 +109,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._lock.mirror im
 
 
 def made(module: AnsibleModule, former: str) -> tuple[str, str]:
-    """Return the texts of both files."""
+    """Return the text of the lock file and of the file with the facts."""
     params = module.params
     environment = {str(name): str(value) for name, value in params["environment"].items()}
     for value in environment.values():

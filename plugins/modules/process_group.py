@@ -489,8 +489,8 @@ def argument_spec() -> dict[str, Any]:
             "default": [],
             "options": {
                 "path": {"type": "path", "required": True},
-                # Kept out of the log of the target and of messages about wrong options; main() lets go of those
-                # that are no secret, for a diff has to show them.
+                # no_log keeps the content out of the log of the host and out of messages about invalid options.
+                # main() does not mask contents that are not sensitive, because the diff has to show them.
                 "content": {"type": "str", "required": True, "no_log": True},
                 "owner": {"type": "str", "default": "root"},
                 "group": {"type": "str", "default": "root"},

@@ -113,7 +113,7 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process and of its children that have ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
-            # The name of the program, in parentheses, may be no text.
+            # The name of the program, in parentheses, can contain any bytes.
             fields = stat.read().rpartition(b")")[2].split()
     except OSError:
         return 0.0

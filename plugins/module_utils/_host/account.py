@@ -37,7 +37,11 @@ class Ended(NamedTuple):
 
 
 def secret_values(variables: Mapping[str, str]) -> set[str]:
-    """Return the values to mask: all except short ones, numbers, host names and paths."""
+    """Return the values to mask, and the passwords in URLs.
+
+    The result contains no short values, host names and paths. It contains a number only if the name of its variable
+    indicates a secret.
+    """
     found: set[str] = set()
     for name, value in variables.items():
         login = _LOGIN.match(value)
@@ -57,7 +61,7 @@ def masked(text: str, secrets: set[str]) -> str:
 
 @contextlib.contextmanager
 def locked(path: str | None) -> Iterator[tuple[int, ...]]:
-    """Hold a lock that the program inherits. If it outlives its parent, the next run waits for it."""
+    """Hold a lock that the program inherits. If the program outlives its parent, the next run waits for it."""
     if path is None:
         yield ()
         return
@@ -66,7 +70,7 @@ def locked(path: str | None) -> Iterator[tuple[int, ...]]:
         raise launch.Refused(f"lock: {path}: {problem}, so root creates no file there")
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o600)  # also an existing file: whoever can open it can hold the lock
+        os.fchmod(descriptor, 0o600)  # also of an existing file: each account that can open it can hold the lock
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield (descriptor,)
     finally:
@@ -80,11 +84,11 @@ def run_as(
     timeout: float | None = None,
     lock: str | None = None,
 ) -> Ended:
-    """Run the command of a description like `launch`, and wait until it ends."""
+    """Run the command of a launch description, as `launch` does, and wait until it ends."""
     account = launch.account_of(description["user"], description.get("group"))
     with locked(lock) as descriptors:
         process = subprocess.Popen(
-            # The process has dropped root at this point.
+            # Popen changes the account before it executes this command.
             ["/usr/bin/setpriv", "--no-new-privs", "--", *description["command"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files and directories: compare with the desired state, write atomically, show the diff without secrets.
 
-Root follows no symbolic link that somebody else can have made. The way to each file is walked with descriptors, name by
-name: a link is followed where root alone can have put it, and refused below the first directory that somebody else
-owns or may write to. Nothing is changed by its path, so what is exchanged meanwhile is not touched.
+Root follows a symbolic link only if root alone can have created it. The code opens every component of a path relative
+to the descriptor of its parent directory. Below the first directory that another account owns or may write to, it
+rejects symbolic links. All changes use descriptors instead of paths, so an account cannot redirect a change by
+replacing a directory at the same time.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def make_private_directory(path: str, mode: int = 0o700) -> None:
 
 
 def write(wanted: dict[str, Any]) -> None:
-    """Replace a file atomically. The temporary file has the final permissions from the start."""
+    """Replace a file atomically. Until the temporary file is complete, only root can read it."""
     with place_of(wanted["path"], create=True) as place:
         temporary = f".ansible-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -280,7 +281,11 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """Return a record, empty if it is unreadable. The only consequence is a restart."""
+    """Return a record, empty if it is missing or invalid.
+
+    After the loss of the record of a process, the process is restarted. After the loss of the record of a group, its
+    unused files stay.
+    """
     try:
         value = json.loads(read(path) or b"{}")
     except ValueError:

@@ -4,8 +4,8 @@
 # This file is private to the collection: its functions may change in any release.
 """The accounts whose processes listen on a port of this host.
 
-While a server restarts, any account can listen in its place, because ports from 1024 on are open to all. What answers
-there then gets the passwords of the clients, and would look ready.
+While a server restarts, any account can listen on its port, because ports from 1024 on are open to all accounts. The
+process of that account would receive the passwords of the clients, and the server would look ready.
 """
 
 from __future__ import annotations

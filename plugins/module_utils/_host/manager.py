@@ -132,11 +132,11 @@ class Systemd:
         run("systemctl", "reset-failed", unit + ".service", check=False)
 
     def leftovers(self, removed: set[str]) -> list[str]:
-        """Return the files that become unused when these are removed."""
+        """Return the shared files that are unused after the removal of these files."""
         return []
 
     def finish(self) -> None:
-        """End what remains after the last process is removed."""
+        """Do nothing: after the removal of the last process, nothing of the instance remains in systemd."""
 
     def log(self, unit: str) -> str:
         return run("journalctl", "--unit", unit, "--lines=20", "--output=cat", "--no-pager", check=False)
@@ -255,7 +255,7 @@ class Supervisord:
             raise ManagerError(
                 f"{self.executable} does not exist. Install supervisor, or set `supervisord` to its path."
             )
-        # It daemonizes itself in its own session. Its child processes inherit its environment.
+        # supervisord daemonizes itself in its own session. run() gives it a clean environment.
         run(self.executable, "-c", self.config)
 
     def start_with_the_machine(self) -> None:
@@ -279,7 +279,7 @@ class Supervisord:
         self.forget(unit)
         with fault_explained(f"{unit}: supervisord rejects it"):
             self.server().addProcessGroup(unit)
-        with contextlib.suppress(xmlrpc.client.Fault):  # it already starts or retries by itself
+        with contextlib.suppress(xmlrpc.client.Fault):  # supervisord already starts it, or waits for the next retry
             self.server().startProcess(unit, False)
 
     def forget(self, unit: str) -> None:
@@ -308,7 +308,7 @@ class Supervisord:
         if self.processes() is not None:
             daemon = self.server().getPID()
             self.server().shutdown()
-            # Do not stop the program that restarts it: it ends when the configuration is removed.
+            # The program `start` would restart supervisord. It ends after the removal of the configuration.
             files.remove(self.config)
             wait_gone([daemon], 60)
         for path in self.shared_paths():

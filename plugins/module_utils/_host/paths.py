@@ -11,11 +11,14 @@ import stat
 
 
 def state_of(path: str, write: bool = False) -> str:
-    """Return what is at C(path), or why that cannot be used.
+    """Return the state of C(path), which is one of these:
 
-    C(file), C(directory) or C(other); C(missing), also for a link to nothing; C(blocked) where something above it is no
-    directory; C(denied) where this account may not look; C(unreadable) where it may not read, and, with C(write),
-    C(unwritable) where it may not write it or make it.
+    C(file), C(directory), C(other): the path exists, and this account can use it.
+    C(missing): the path does not exist, or is a link to a missing path.
+    C(blocked): a component above the path is not a directory.
+    C(denied): this account may not search a directory above the path.
+    C(unreadable): this account may not read the path.
+    C(unwritable): C(write) is true, and this account may not write or create the path.
     """
     try:
         mode = os.stat(path).st_mode
@@ -23,7 +26,7 @@ def state_of(path: str, write: bool = False) -> str:
         return "blocked"
     except PermissionError:
         return "denied"
-    except (OSError, ValueError):  # a NUL in it
+    except (OSError, ValueError):  # ValueError: the path contains a NUL
         above = _nearest(path)
         return "unwritable" if write and not os.access(above, os.W_OK | os.X_OK) else "missing"
     if not os.access(path, os.R_OK):

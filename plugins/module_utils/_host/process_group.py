@@ -37,7 +37,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
     run,
 )
 
-# Maximum number of restarts of a process while the module waits for it.
+# Number of starts of a process after which the module no longer waits for it.
 LIVES = 5
 DONE = {plan.START: "started", plan.RESTART: "restarted", plan.RELOAD: "reloaded", plan.PENDING: "pending_restart"}
 
@@ -115,7 +115,7 @@ class Group:
         return wanted
 
     def _liveness_files(self, name: str, process: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return a liveness check. Its command runs with the account and the environment of the process."""
+        """Return the files of a liveness check. Its command runs with the account and environment of the process."""
         base = f"{self.site.config_dir}/liveness.d/{name}"
         check, described, command = process["liveness"], [], None
         if not check["http"]:
@@ -152,7 +152,7 @@ class Group:
         self.stale_files = sorted(
             path for path in recorded - set(self.wanted) - elsewhere if files.status(path, follow=False)
         )
-        # A process in another group now belongs to that group.
+        # If a process has moved to another group, its record names that group.
         self.stale = sorted(
             name
             for name, record in self.records.items()
@@ -300,7 +300,7 @@ class Group:
                 # Not sensitive, but the diff of a whole program is not useful.
                 "files": [
                     {**definition_file(program, inspect.getsource(liveness), 0o600), "sensitive": True},
-                    # The processes of supervisord need the program, too, and already have it.
+                    # With supervisord, the shared files already contain the launcher.
                     *([self.launcher.file()] if isinstance(self.manager, Systemd) else []),
                 ],
                 "processes": [process],
@@ -424,7 +424,7 @@ class Group:
             self._wait_ready(name)
 
     def _wait_for_started_by_others(self) -> None:
-        """Wait for processes that a boot or a killed supervisor has just started. The next tasks use them."""
+        """Wait for processes that a boot or a restarted supervisord has just started. The next tasks use them."""
         for name, process in self.processes.items():
             pid = self.pids.get(self.unit(name), 0)
             if name not in self.actions and pid and is_young(pid, process):
@@ -448,7 +448,7 @@ class Group:
                 lives.append(pid)
             problem = unready(process, pid)
             if not problem:
-                # Another process may have responded. The response counts only if the process ran before and after.
+                # Another process may have responded. The response counts only if this process ran before and after it.
                 if self.manager.status([unit])[unit] == pid:
                     break
                 continue

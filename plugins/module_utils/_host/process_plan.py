@@ -63,7 +63,7 @@ def masked(text: str, secret_contents: Iterable[str]) -> str:
     for content in secret_contents:
         for line in content.splitlines():
             if line.partition("=")[0].endswith("_HOST"):
-                continue  # error messages must show host names and paths
+                continue  # error messages must show host names
             value = line.partition("=")[2].strip().strip("\"'") or line.strip()
             unescaped = value.replace('\\"', '"').replace("\\$", "$").replace("\\`", "`").replace("\\\\", "\\")
             # Shorter values are words such as `true` or a port. Masking them would make the log unreadable.

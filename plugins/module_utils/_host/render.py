@@ -165,7 +165,7 @@ def render_program(unit: str, process: dict[str, Any], launcher: list[str], log_
         f"command=/usr/bin/env -i {shlex.join(launcher)}",
         "autostart=true",
         "autorestart=true",
-        # Each retry waits one second longer than the last; a limit that is never reached means it never gives up.
+        # supervisord waits one second longer before each retry. With this limit, it never stops retrying.
         "startretries=1000000",
         f"startsecs={process['start_seconds']}",
         f"stopsignal={process['stop_signal']}",

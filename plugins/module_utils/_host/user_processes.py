@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The processes of an account: find them, and end them even if they fork.
 
-Flow code decides what its processes do, so it may fork faster than anybody reads /proc: of a chain of processes, each
-of which starts the next one and ends, a list of pids has only those that are gone. The kernel alone signals all
-processes of an account in one step that no fork passes, for a process of that account: `kill(-1)`.
+Flow code can fork faster than a program reads /proc. If each process of a chain starts the next one and ends, a list of
+pids contains only processes that have ended. Only the kernel can signal all processes of an account in one step, which
+no fork escapes: a process of that account calls `kill(-1)`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def signal_account(uid: int, number: int) -> bool:
     libc = ctypes.CDLL(None)  # here, because the child must send the signal immediately after the change of its uid
     try:
         child = os.fork()
-    except OSError:  # no process is left: end these first
+    except OSError:  # the limit of processes is reached, so signal the existing processes first
         signal_all(user_processes(uid), number)
         return False
     if child == 0:

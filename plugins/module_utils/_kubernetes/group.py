@@ -73,7 +73,7 @@ class ObjectGroup:
     def path(self, version: str, kind: str, namespace: str | None) -> str | None:
         """Return the path of the objects of a kind, None if the cluster does not have the kind.
 
-        Without a namespace, objects are in that of the instance. An empty one means all namespaces.
+        None means the namespace of the instance. An empty namespace means all namespaces.
         """
         self.discover()
         resource = self._resources.get(version, {}).get(kind)

@@ -73,7 +73,7 @@ class Pruning(ObjectGroup):
         owned = self.owned(namespaces, (*KINDS, _NAMESPACE))
         found = [item for item in owned if not self._is_shared(item) and not self._holds_others(item)]
         if self.keep_databases and any(item["kind"] == "Cluster" for item in found):
-            # With its password and its network policies.
+            # Keep the database, its password and its network policies.
             self.kept, found = found, []
         changes = self.client.together(lambda item: self.delete(item, wait=item["kind"] in LAST), found)
         if not self.dry_run:
@@ -115,7 +115,7 @@ class Pruning(ObjectGroup):
         return [item for item in found if self._is_ours(item)]
 
     def _is_shared(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether an object is a namespace with pods or Jobs of another instance."""
+        """Whether an object is a namespace that another instance uses, too."""
         if manifest["kind"] != "Namespace":
             return False
         paths = [path for path in (self.path(*kind, manifest["metadata"]["name"]) for kind in _TRACES) if path]

@@ -43,7 +43,7 @@ def fewest_pods(manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, 
 def unfinished(manifest: Mapping[str, Any], fewest: int = 0) -> str:
     """Return why a workload is not ready, an empty string if it is ready. Raise if it never will be.
 
-    C(fewest) is the number to which an autoscaler raises a lower number of replicas, as of a new Deployment.
+    C(fewest) is the minimum of an autoscaler, which raises a lower number, for example of a new Deployment.
     """
     if manifest["kind"] == "Job":
         return _unfinished_job(manifest)

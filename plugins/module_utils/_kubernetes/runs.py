@@ -60,7 +60,7 @@ class RunningFlows(Pruning):
             self.client.together(self.delete, [item for item in found if item["kind"] == kind[1]])
 
     def end(self, seconds: int) -> None:
-        """Delete the Jobs and pods of all flow runs, with a grace period in seconds."""
+        """Delete the Jobs of all flow runs, and the pods of runs and workers, with a grace period in seconds."""
         for pod in self.pods_of_runs():
             for owner in pod["metadata"].get("ownerReferences") or []:
                 if owner["kind"] == "Job":
@@ -70,7 +70,7 @@ class RunningFlows(Pruning):
         self.delete_pods(seconds)
 
     def delete_pods(self, seconds: int) -> int:
-        """Delete the pods with a grace period in seconds, and return their number."""
+        """Delete the pods of runs and workers with a grace period in seconds, and return their number."""
         pods = self.pods()
         for pod in pods:
             metadata = pod["metadata"]
