@@ -17,7 +17,7 @@ from ansible.utils.display import Display
 
 MODULE = "selfhosted.prefect.loadtest"
 LOOK_SECONDS = 2.0
-PATIENCE = 3600  # in addition to the duration that the options set
+PATIENCE = 3600  # seconds, in addition to the duration that the options set
 display = Display()
 
 
@@ -99,7 +99,7 @@ class ActionModule(ActionBase):
         )
 
 
-# What a background job has beside the module's own result.
+# Keys that async_status adds to the result of the module.
 JOB = frozenset(
     ("ansible_job_id", "results_file", "started", "finished", "stdout", "stderr", "stdout_lines", "stderr_lines")
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 PROFILES = ("steady", "ramp", "burst")
 TERMINAL = frozenset(("COMPLETED", "FAILED", "CANCELLED", "CRASHED"))
-BUCKETS = 60  # points of a curve, at the most
+BUCKETS = 60  # maximum number of points of a curve
 SHARES = {"p50": 50, "p95": 95, "p99": 99}
 
 # The measurement of an objective, and whether the objective is a maximum or a minimum.
@@ -36,7 +36,7 @@ OBJECTIVES: dict[str, tuple[str, str, str]] = {
 
 def schedule(profile: str, rate: float, seconds: float, burst_seconds: float = 30) -> list[float]:
     """Return the seconds after the start at which runs are submitted. Bursts have the mean rate of a steady load."""
-    if profile == "ramp":  # from nothing to the rate: the n-th run is due when the area below the line is n
+    if profile == "ramp":  # the rate rises linearly from 0: run n is due when its integral is n
         return [math.sqrt(2 * seconds * number / rate) for number in range(int(rate * seconds / 2))]
     number_of_runs = int(rate * seconds + 1e-9)
     if profile == "burst":
@@ -67,9 +67,10 @@ def count_runs(
 ) -> dict[str, int]:
     """Return the results of the runs.
 
-    Not submitted is one that the server refused, or for which it gave no answer. Lost is one that was submitted and has
-    not ended, or that is not there any more. Duplicated is one that was started more than once, that two workers were
-    allowed to start, or that is there although nobody submitted it.
+    not_submitted: the server rejected the run or did not answer.
+    lost: the run was submitted, and has not ended or no longer exists.
+    duplicated: the run was started more than once, or two workers were allowed to start it, or it exists although it
+    was not submitted.
     """
     wanted = set(submitted)
     ended = {run["id"] for run in found if run["state_type"] in TERMINAL}
@@ -105,7 +106,7 @@ def bucket_seconds(length: float) -> float:
 def timeline(
     submitted: Sequence[float], runs: Sequence[tuple[float | None, float | None, float | None]]
 ) -> dict[str, Any]:
-    """Runs per second and start latency over time, of runs given as (seconds until the start, started, ended)."""
+    """Return runs per second and start latency over time. A run is (seconds until the start, started, ended)."""
     started = [begun for _latency, begun, _ended in runs if begun is not None]
     ended = [end for _latency, _begun, end in runs if end is not None]
     length = max([*submitted, *started, *ended, 1.0])

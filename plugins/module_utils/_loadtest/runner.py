@@ -31,17 +31,17 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import find_deployment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import default_template
 
-NAME = "selfhosted-prefect-loadtest"  # of the pool that no real worker polls, of the flow and of its deployment
+NAME = "selfhosted-prefect-loadtest"  # name of the pool, which no real worker polls, of the flow and of its deployment
 PROBE = r"from prefect import flow\n\n@flow\ndef probe(seconds: float = 0):\n    import time\n    time.sleep(seconds)\n"
-TAG = "selfhosted.prefect.loadtest"  # of every run of every load test, by which they are found and removed
-LIFE_CYCLE = (3, 9)  # the Prefect whose workers and runs have been recorded
+TAG = "selfhosted.prefect.loadtest"  # tag of the runs of all load tests, which selects them for removal
+LIFE_CYCLE = (3, 9)  # version of Prefect whose requests were recorded
 LIFE_CYCLE_TEXT = ".".join(map(str, LIFE_CYCLE))
-AT_ONCE = 50  # runs that the server deletes in one request, at the most
-WATCH_SECONDS = 2.0  # between two looks at the backlog
-POINTS = 200  # of the backlog's curve, at the most
+AT_ONCE = 50  # maximum number of runs that the server deletes in one request
+WATCH_SECONDS = 2.0  # between two readings of the backlog
+POINTS = 200  # maximum number of points of the curve of the backlog
 PROGRESS_SECONDS = 10
-WATCHED_SECONDS = 60  # without a read of the progress, after which the test ends
-STOP_SECONDS = 30  # that the synthetic workers have for the runs that are under way
+WATCHED_SECONDS = 60  # the test ends if nobody has read the progress for this time
+STOP_SECONDS = 30  # time in which the synthetic workers finish active runs
 
 OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -72,7 +72,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module loadtest."""
+    """Return the result of the module loadtest."""
     if options["state"] == "absent":
         return remove(client)
     offsets = planned(options)
@@ -110,7 +110,7 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
 def planned(options: Mapping[str, Any]) -> list[float]:
     """Return when the runs are submitted. Reject invalid options."""
     for name in ("rate", "seconds", "burst_seconds", "workers", "query_seconds", "max_runs"):
-        if not options[name] > 0:  # which nan is not either
+        if not options[name] > 0:  # also rejects nan
             raise PrefectError(f"{name}: must be more than 0, not {options[name]:g}", option=name)
     for name in ("run_seconds", "start_seconds", "drain_seconds", "worker_limit"):
         if not options[name] >= 0:
@@ -133,7 +133,7 @@ def planned(options: Mapping[str, Any]) -> list[float]:
 
 
 def compare_version(client: Client, version: str) -> None:
-    """Reject or warn of a version of Prefect that sends other requests."""
+    """Reject a version of Prefect that is older than the recorded one, and warn of a newer one."""
     line = tuple(int(part) for part in version.split(".")[:2])
     if line < LIFE_CYCLE:
         problem = f"control-plane requires Prefect {LIFE_CYCLE_TEXT} or newer, but the server is {version}: use real"
@@ -154,7 +154,7 @@ def prepare(client: Client) -> dict[str, Any]:
         body = {"name": NAME, "type": "process", "base_job_template": default_template(client, "process")}
         client.call("POST", "work_pools", "", body={**body, "description": "Created by a load test, which removes it."})
     flow = client.call("POST", "flows", "", body={"name": NAME}, repeatable=True)
-    # A real worker can run it, too, so its requests can be recorded and compared.
+    # A real worker can run this deployment, too, so that its requests can be recorded and compared.
     script = f"bash -c 'printf \"{PROBE}\" > probe.py'"
     step = {"prefect.deployments.steps.run_shell_script": {"script": script, "stream_output": False}}
     wanted = {
@@ -215,9 +215,9 @@ class Test:
         self.ledger = Ledger()
         self.submitted: dict[str, float] = {}
         self.planned = 0
-        self.refusal: str | None = None  # of the first run that could not be submitted
+        self.refusal: str | None = None  # error of the first run that could not be submitted
         self.lags: list[float] = []
-        self.backlog: list[tuple[float, int, int, int]] = []  # when, and runs due, pending and running
+        self.backlog: list[tuple[float, int, int, int]] = []  # seconds, and the runs that are due, pending and running
         self.idle = -1.0  # start of the last poll without unfinished runs
         self.used = 0.0  # CPU seconds of this process
         self.length = 0.0
@@ -242,7 +242,7 @@ class Test:
         for outcome in started:
             if isinstance(outcome, Exception):
                 raise PrefectError(f"a synthetic worker could not start: {outcome}")
-        # Workers that have just started have not polled yet.
+        # Start the clock again: the start of the workers does not count, and they have not polled yet.
         self.begun, self.wall = time.monotonic(), time.time()
         load = asyncio.ensure_future(self._load(offsets))
         watcher = asyncio.ensure_future(self._watch())
@@ -299,7 +299,7 @@ class Test:
         body = {
             "parameters": {} if self.synthetic else {"seconds": self.options["run_seconds"]},
             "tags": [TAG, self.tag],
-            # So that a retried request creates no second run.
+            # With this key, a retried request creates no second run.
             "idempotency_key": secrets.token_hex(16),
         }
         try:
@@ -341,7 +341,10 @@ class Test:
         return counts[0], counts[1], counts[2]
 
     async def _unended(self, http: Http) -> int:
-        """Include runs that wait for a concurrency slot or a retry, which are scheduled for later."""
+        """Return the number of runs that have not ended.
+
+        It includes the runs that wait for a concurrency slot or a retry, which are scheduled for later.
+        """
         states = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}
         return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
@@ -397,7 +400,7 @@ class Test:
             },
             "runs": figures.count_runs(self.planned, self.submitted, runs, self.ledger.twice),
             "rate": {
-                # Those of a burst stand for the time until the next one.
+                # The runs of a burst count for the time until the next burst.
                 "submitted_per_second": per_second(
                     len(self.submitted), max(self.last_submission, self.options["seconds"])
                 ),

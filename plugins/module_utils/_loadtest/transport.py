@@ -4,8 +4,8 @@
 # This file is private to the collection: its functions may change in any release.
 """HTTP and WebSockets for thousands of connections of one process, with asyncio and only the necessary features.
 
-The client of the modules would need a thread for each connection. This one is for the load test alone: it speaks what
-Prefect's own clients speak, repeats what they repeat, and measures every request.
+The client of the modules would need a thread for each connection. This client is only for the load test. It sends the
+same requests as Prefect's clients, with the same retries, and measures every request.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Address, detail_of
 
-REPEATED = frozenset((408, 429, 502, 503))  # by every client of Prefect
+REPEATED = frozenset((408, 429, 502, 503))  # status codes after which every client of Prefect retries a request
 TRIES = 6
 REQUEST_SECONDS = 60
-SOCKET_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to open a websocket
-# Connections of one client of Prefect: at once, kept without a request, and for how many seconds.
+SOCKET_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the attempts to open a WebSocket
+# Limits of one client of Prefect: concurrent connections, idle connections, and seconds of an idle connection.
 AT_ONCE, KEPT, KEPT_SECONDS = 16, 8, 25
-DETAIL = 500  # characters of what a server says of a failure
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes of a websocket
+DETAIL = 500  # maximum number of characters of an error message
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # WebSocket opcodes
 
 
 class LoadError(Exception):
@@ -37,7 +37,7 @@ class LoadError(Exception):
 
 
 class CannotConnect(OSError):
-    """The connection was refused."""
+    """The connection could not be opened."""
 
 
 class Endpoint(NamedTuple):
@@ -45,8 +45,8 @@ class Endpoint(NamedTuple):
 
     at: Address
     token: str | None  # for the authentication of WebSockets
-    csrf: bool = True  # whether clients look for a CSRF token before they write
-    retry_codes: frozenset[int] = frozenset()  # statuses after which they repeat a request, besides REPEATED
+    csrf: bool = True  # whether clients request a CSRF token before the first write
+    retry_codes: frozenset[int] = frozenset()  # status codes of further retries, in addition to REPEATED
 
     @property
     def host(self) -> str:
@@ -56,11 +56,11 @@ class Endpoint(NamedTuple):
 
 
 class Meter:
-    """Duration and errors of all requests, by method and path without ids."""
+    """The durations and the errors of all requests, by method and path without ids."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.statuses: dict[str, int] = {}  # of error responses
+        self.statuses: dict[str, int] = {}  # number of errors and error responses, by their text
         self.retried = 0
         self.failed = 0
         self.open = 0
@@ -108,7 +108,7 @@ class Connection:
         self._writer.write(data)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        """Status and headers of an answer."""
+        """Return the status and the headers of a response."""
         try:
             lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         except asyncio.IncompleteReadError as error:
@@ -148,7 +148,7 @@ class Http:
     def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
         self._endpoint, self._meter = endpoint, meter
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._idle: list[tuple[float, Connection]] = []  # and since when
+        self._idle: list[tuple[float, Connection]] = []  # each with the time since which it is idle
         self._every: set[Connection] = set()
         self._csrf: dict[str, str] | None = None
         self._has_connected = False
@@ -163,7 +163,7 @@ class Http:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in shared.items())
 
     async def call(self, method: str, path: str, value: str = "", body: Any = None) -> Any:
-        """One request, where {} in the path stands for the value."""
+        """Send a request, and return the content of the response. The value replaces {} in the path."""
         if method != "GET" and self._endpoint.csrf and self._csrf is None:
             await self._look_for_csrf()
         name = f"{method} {path}"
@@ -230,7 +230,7 @@ class Http:
         return status, gzip.decompress(answer) if headers.get("content-encoding") == "gzip" else answer
 
     def _kept(self, now: float) -> Connection | None:
-        """Return an open connection."""
+        """Return an idle connection that is still open, None if there is none."""
         while self._idle:
             since, connection = self._idle.pop()
             if connection.usable and now - since < KEPT_SECONDS:
@@ -258,7 +258,7 @@ class Http:
 
 
 class Socket:
-    """A WebSocket that sends messages. It only reads the responses to its authentication."""
+    """A WebSocket that sends messages. After the first responses, it discards the messages of the server."""
 
     def __init__(self, endpoint: Endpoint, meter: Meter) -> None:
         self._endpoint, self._meter = endpoint, meter
@@ -313,7 +313,7 @@ class Socket:
             self._send(TEXT, json.dumps(message).encode())
 
     async def hear(self) -> Any:
-        """The next message."""
+        """Return the next message."""
         while True:
             opcode, content = await self._frame()
             if opcode == TEXT:

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""A synthetic worker: it and the engines of its runs send the requests of real ones, and run no flow code.
+"""A synthetic worker: it sends the requests of a real worker and of the engines of its runs, but runs no flow code.
 
-It follows a recording of Prefect 3.9: a process worker, and a deployment with one pull step, whose runs therefore have
-two processes, one that prepares the directory and one that runs the flow. tests/integration/api/test_loadtest.py
-records a real worker and compares: requests, their order, the states, the websockets and the events. A change of
-Prefect's life cycle shows there, and is followed here.
+The requests are those of a recording of Prefect 3.9, with a process worker and a deployment with one pull step. Each
+run of this deployment has two processes: one prepares the directory, and one runs the flow.
+tests/integration/api/test_loadtest.py records a real worker and compares the requests, their order, the states, the
+WebSockets and the events. If that test shows a change of Prefect's life cycle, make the same change here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.trans
     Socket,
 )
 
-LOG_SECONDS = 2.0  # after which log messages are sent together
+LOG_SECONDS = 2.0  # interval at which log messages are sent together
 EVENTS_IN, EVENTS_OUT = "/events/in", "/events/out"
 FAILURES = (LoadError, OSError, asyncio.TimeoutError)  # errors of a server or of the network
 STEP = "prefect.deployments.steps.run_shell_script"
@@ -44,8 +44,8 @@ class WorkerSettings:
     pool: str
     version: str  # of Prefect
     run_seconds: float = 0
-    start_seconds: float = 0  # between the worker's last request for a run and the first one of its process
-    limit: int = 0  # runs of one worker at once; 0 for any number
+    start_seconds: float = 0  # between the worker's last request for a run and the first one of the run's process
+    limit: int = 0  # maximum number of concurrent runs of a worker; 0 means no limit
     query_seconds: float = 5
     prefetch_seconds: float = 10
     worker_heartbeat_seconds: float = 30
@@ -59,8 +59,8 @@ class Ledger:
     """The results of the workers."""
 
     taken: set[str] = field(default_factory=set)  # runs that a worker was allowed to start
-    twice: set[str] = field(default_factory=set)  # ... that two workers were allowed to start
-    refused: int = 0  # times that another worker had taken the run
+    twice: set[str] = field(default_factory=set)  # runs that two workers were allowed to start
+    refused: int = 0  # rejected starts, because another worker had taken the run or a limit was reached
     active: int = 0
     problems: dict[str, int] = field(default_factory=dict)
 
@@ -134,7 +134,7 @@ class Worker:
     def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: WorkerSettings, ledger: Ledger) -> None:
         self.name = name
         self.endpoint, self.meter, self.plan, self.ledger = endpoint, meter, plan, ledger
-        self.runs_endpoint = endpoint  # where its runs find the API
+        self.runs_endpoint = endpoint  # API address for its runs
         self.http = Http(endpoint, meter)
         self.resource = {
             "prefect.resource.id": f"prefect.worker.process.{name}",
@@ -170,12 +170,12 @@ class Worker:
             self._loops.append(asyncio.ensure_future(self._guarded(loop())))
 
     async def _connect_channel(self) -> None:
-        """Join the channel, and rejoin like a real worker if the server closes it, as with a busy database."""
+        """Join the channel. Like a real worker, rejoin if the server closes it, which a busy database can cause."""
         for pause in (*SOCKET_PAUSES, None):
             try:
                 await self._join_channel()
                 return
-            except OSError as error:  # to open it was tried often enough by then
+            except OSError as error:  # not LoadError: open() has already retried
                 self.meter.trouble(f"the channel of a worker: {error}")
                 self._channel.close()
                 self._channel = Socket(self.endpoint, self.meter)
@@ -295,7 +295,7 @@ class Worker:
             self.ledger.problem(str(error) or type(error).__name__)
 
     async def stop(self, patience: float) -> None:
-        """Wait until the runs end, and stop the worker."""
+        """Wait until the runs end, at most C(patience) seconds, and stop the worker."""
         self._loops[0].cancel()
         if self._runs:
             await asyncio.wait(self._runs, timeout=patience)
@@ -313,7 +313,7 @@ class Worker:
     # --- A run ---
 
     async def _run(self, run: Mapping[str, Any]) -> None:
-        """From its discovery to the end of its process."""
+        """Simulate a run from its discovery to the end of its process."""
         identifier = str(run["id"])
         self.ledger.active += 1
         sockets = Closing()
@@ -343,7 +343,7 @@ class Worker:
         return True
 
     async def _execute(self, run: Mapping[str, Any], sockets: Closing) -> None:
-        """Do the work of a worker for a run until the end of its process."""
+        """Send the requests of a worker for a run that it owns, until the process of the run ends."""
         identifier, plan = str(run["id"]), self.plan
         deployment = await self.http.call("GET", "/deployments/{}", run["deployment_id"])
         flow = await self.http.call("GET", "/flows/{}", run["flow_id"])
@@ -374,10 +374,10 @@ class Worker:
         await self._emit(event("prefect.worker.executed-flow-run", self.resource, related))
 
     async def _propose(self, http: Http, run: str, kind: str, name: str) -> bool:
-        """Whether the run is in the state now.
+        """Propose a state, and return whether the run has it now.
 
-        The server recognises a proposal that was repeated because its answer did not arrive: it rejects it, and tells
-        the state, with which Prefect's client goes on.
+        A proposal is retried if its response was lost. The server then rejects the second proposal and returns the
+        state, and Prefect's client continues with this state.
         """
         answer = await http.call("POST", "/flow_runs/{}/set_state", run, state(run, kind, name))
         told = answer.get("state") or {}
@@ -385,7 +385,7 @@ class Worker:
 
 
 class Closing:
-    """Connections that end together."""
+    """Connections that are closed together."""
 
     def __init__(self) -> None:
         self._open: list[Http | Socket] = []
@@ -399,7 +399,7 @@ class Closing:
         """Open a WebSocket. Like a real run, continue without it if it cannot be opened."""
         socket = Socket(endpoint, meter)
         self._open.append(socket)
-        with contextlib.suppress(LoadError):  # which the meter has counted
+        with contextlib.suppress(LoadError):  # the meter has counted it
             await socket.open(path)
             for one in messages:
                 socket.say(one)
@@ -450,7 +450,7 @@ class Engine:
             await client.call("GET", "/admin/version")
 
     async def _prepare(self, held: Closing) -> None:
-        """The first process: the deployment's pull steps."""
+        """Send the requests of the first process, which executes the pull steps of the deployment."""
         reading = self._client(held)
         await reading.call("GET", "/flow_runs/{}", self.id)
         await reading.call("GET", "/deployments/{}", self.deployment["id"])
@@ -471,7 +471,7 @@ class Engine:
             )
 
     async def _execute(self, held: Closing) -> None:
-        """The second process: the flow."""
+        """Send the requests of the second process, which runs the flow."""
         await self._client(held).call("GET", "/flow_runs/{}", self.id)
         main = self._client(held)
         await self._check_version(main)
@@ -509,7 +509,7 @@ class Engine:
             await asyncio.sleep(max(0.0, self.plan.run_seconds - (time.monotonic() - begun)))
             await main.call("POST", "/flow_runs/{}/set_state", self.id, state(self.id, "COMPLETED", "Completed"))
         finally:
-            # A thread of the real engine sends the first heartbeat, however short the run is.
+            # A thread of the real engine sends the first heartbeat, even if the run is very short.
             await asyncio.wait([beating, beaten], timeout=10, return_when=asyncio.FIRST_COMPLETED)
             beating.cancel()
             beaten.cancel()

@@ -17,6 +17,6 @@ def credentials(value: str) -> set[str]:
         login, at, _host = rest.split("/", 1)[0].rpartition("@")
         if separator and at:
             user, _colon, password = login.partition(":")
-            # A token may be the only part.
+            # A token can be the only part, without a user.
             found |= {login, password or user, unquote(password or user)}
     return found - {""}

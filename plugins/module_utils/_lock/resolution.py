@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Lock the packages of a version of Prefect, and read from them what the version supports.
+"""Lock the packages of a version of Prefect, and list the settings of this version.
 
-Everything runs in a temporary directory, with uv and without an installed Prefect. Wheels only: nothing of a package
-runs while it is resolved or installed. Prefect itself runs once, with the rights of the caller, to list its settings.
+Everything runs in a temporary directory, with uv and without an installed Prefect. Only wheels are used, so no code of
+a package runs while it is resolved or installed. Prefect itself runs once, with the account of the caller, to list its
+settings.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from urllib.parse import unquote, urlsplit
 from ansible.module_utils.urls import open_url
 
 OLDEST = (3, 6)
-# Packages that a version imports and that none of its packages requires: newest minor version with the fault.
+# Packages that Prefect imports and no package of the version requires, each with the newest minor version that has
+# this fault.
 UNDECLARED = {"importlib-metadata": (3, 6)}
-# Prefect asks for a newer certifi than some indexes have. It is a list of authorities, so any recent one will do.
+# Prefect requires a newer certifi than some indexes have. certifi contains only CA certificates, so any recent version
+# is sufficient.
 OVERRIDES = ("certifi>=2025.1",)
-# Prefect does not exclude later packages that it does not work with. So it gets those of the day of its release, and of
-# the day after it, because times of day and time zones differ.
+# Prefect does not exclude later versions of packages with which it does not work. The lock file therefore contains no
+# package that is newer than the day after its release. One day is added, because times of day and time zones differ.
 DAYS = 1
 INDEX = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -39,7 +42,7 @@ WHEELS = ("--only-binary", ":all:")
 
 
 class LockError(Exception):
-    """The lock file cannot be made."""
+    """The lock file cannot be created."""
 
 
 def parsed(version: str) -> tuple[int, ...]:
@@ -53,21 +56,21 @@ def parsed(version: str) -> tuple[int, ...]:
 
 
 def requirements(version: str, packages: Sequence[str]) -> list[str]:
-    """Return what to resolve: Prefect, packages beside it, and those that this version does not declare."""
+    """Return the requirements: Prefect, additional packages, and packages that this version does not declare."""
     minor = parsed(version)[:2]
     undeclared = [name for name, last in UNDECLARED.items() if minor <= last]
     return [f"prefect=={version}", *packages, *undeclared]
 
 
 class Release(NamedTuple):
-    """What the package index says of a version of Prefect."""
+    """The data of the package index about a version of Prefect."""
 
     day: datetime.date | None
     python: str  # the oldest version of Python that it supports
 
 
 def release(version: str, environment: Mapping[str, str]) -> Release:
-    """Ask the package index for a version of Prefect."""
+    """Request the data about a version of Prefect from the package index."""
     index = next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), INDEX)
     parts = urlsplit(index)
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=parts.path.rstrip("/") + "/prefect/").geturl()
@@ -95,7 +98,7 @@ def release(version: str, environment: Mapping[str, str]) -> Release:
 
 
 def last_day(found: Release) -> str:
-    """Return the day up to which packages are considered."""
+    """Return the last day: the lock file contains no package that was released after it."""
     if found.day is None:
         raise LockError(
             "The package index does not list the upload times of packages. Set prefect_lock_before to the day after "
@@ -105,7 +108,7 @@ def last_day(found: Release) -> str:
 
 
 class Uv:
-    """Uv, from the environment of Ansible or installed for one use."""
+    """The program uv: from the environment of Ansible, from PATH, or installed in the temporary directory."""
 
     def __init__(self, directory: Path, lock: str, environment: Mapping[str, str]) -> None:
         self.directory = directory
@@ -138,9 +141,9 @@ class Uv:
         return ended.stdout
 
     def resolve(self, packages: Sequence[str], python: str, before: str = "", former: str = "") -> str:
-        """Return a lock file for all platforms, of packages that are not newer than a day.
+        """Return a lock file for all platforms, with packages that are not newer than the day C(before).
 
-        The packages of the former lock file keep their versions where that is possible.
+        Packages of the former lock file keep their versions if possible.
         """
         given, overrides, output = (self.directory / name for name in ("lock.in", "overrides.in", "lock.txt"))
         given.write_text("\n".join(packages) + "\n", encoding="utf-8")
