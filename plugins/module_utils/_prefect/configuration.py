@@ -114,7 +114,7 @@ def checked(kind: Kind, raw_items: Any, problems: list[str]) -> Iterator[dict[st
         checking = validator.validate(raw)
         if checking.error_messages:
             name = "/".join(str(raw.get(part, "?")) for part in kind.key)
-            told = dict.fromkeys(message(error) for error in checking.errors.errors)  # Ansible repeats itself
+            told = dict.fromkeys(message(error) for error in checking.errors.errors)  # Ansible repeats some errors
             problems += [f"{kind.plural}, item {number} ({name}): {text}" for text in told]
             continue
         item: dict[str, Any] = given(checking.validated_parameters, raw)
@@ -207,13 +207,13 @@ def write(client: Client, steps: Sequence[Step], threads: int) -> list[str]:
 
 
 def seen_again(client: Client, step: Step) -> Step:
-    """Return the step from the current state."""
+    """Return the step with a new plan from the current state."""
     found = step.kind.find(client, step.item)
     state = "absent" if step.plan.action == "delete" else "present"
     return step._replace(found=found, plan=step.kind.plan(client, step.item, found, state))
 
 
-# Telling
+# Results
 
 
 def report(steps: Iterable[Step]) -> dict[str, Any]:

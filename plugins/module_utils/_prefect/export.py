@@ -36,14 +36,14 @@ DASHED, UNDERSCORED = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*"), re.compile(r"[a-z
 
 
 def export(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module export."""
+    """Return the result of the module export."""
     if not PREFIX.fullmatch(options["vault_prefix"]):
         problem = f"must be a valid start of a variable name, not {options['vault_prefix']!r}"
         raise PrefectError(f"vault_prefix: {problem}", option="vault_prefix")
     wanted = options.get("kinds") or [kind.plural for kind in EXPORTED]
     live = Live(client)
     if BLOCK_DOCUMENT.plural in wanted:
-        live.list_all(BLOCK_SCHEMA)  # which blocks refer to
+        live.list_all(BLOCK_SCHEMA)  # blocks refer to schemas
     secrets: list[str] = []
     document: dict[str, Any] = {}
     for kind in EXPORTED:

@@ -19,19 +19,19 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconc
     same,
 )
 
-TRIES = 10  # of a create with an unknown result or a conflict
+TRIES = 10  # attempts of a create with an unknown result or a conflict
 
 
 class Field(NamedTuple):
     """An option of a kind: its name in the API, its null value, and its argument spec."""
 
     type: str
-    api: str = ""  # its name in the API, where that is another one
+    api: str = ""  # name in the API, if it differs
     empty: Any = None  # the value for null, and of a new object if the option is omitted
     nullable: bool = True
-    needed: bool = False  # to create one
+    needed: bool = False  # required to create an object
     fixed: bool = False  # the server cannot change it after the creation
-    # As in an argument spec.
+    # The same as in an argument spec.
     elements: str | None = None
     choices: Sequence[str] | None = None
     default: Any = None
@@ -39,7 +39,7 @@ class Field(NamedTuple):
     no_log: bool | None = None
 
     def spec(self, *, required: bool) -> dict[str, Any]:
-        """The option in an argument spec."""
+        """Return the option in the format of an argument spec."""
         stated = {name: getattr(self, name) for name in ("elements", "choices", "default", "options", "no_log")}
         return {
             "type": self.type,
@@ -53,23 +53,26 @@ class Kind:
     plural = ""  # also the key in a document of all kinds
     key: tuple[str, ...] = ("name",)
     route: tuple[str, ...] = ()
-    fields: Mapping[str, Field] = {}  # what an object has, by the name of the option
+    fields: Mapping[str, Field] = {}  # properties of an object, by the name of the option
     inputs: Mapping[str, Field] = {}  # options for the creation that are not properties of the object
-    runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, never wanted
+    runtime: tuple[str, ...] = ("id", "created", "updated")  # returned, but never desired state
     secret = False  # an item contains secrets, so Ansible masks all of it except remarks.public
     in_sequence = False  # the order in which objects are created matters
-    part_of = ""  # the noun of what such an object is deleted with
+    part_of = ""  # noun of the owner, whose deletion also deletes such an object
     refers_to: tuple[str, ...] = ()  # the nouns that dependencies() may yield
-    listed = True  # such objects have a list of their own in a document of all kinds
-    exported = True  # that list is also exported
+    listed = True  # a document of all kinds has a list of such objects
+    exported = True  # the list is also exported
     purged = True  # objects that a document does not list can be purged
-    documentation = ""  # of its list in a document, as a sentence without its end; its plural when empty
-    documentation_more = ""  # what follows the sentence about its options
-    purge_documentation = ""  # what is purged, without the names in patterns; documentation when empty
+    documentation = ""  # description of the list in a document, to which kinds.py adds the options; the plural if empty
+    documentation_more = ""  # sentence after that description
+    purge_documentation = ""  # description of the purged objects; documentation if empty
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
-        """The argument spec, without state and connection. The natural key is required where it has no default."""
+        """Return the argument spec without state and the connection options.
+
+        The parts of the natural key are required unless they have a default.
+        """
         return {
             name: field.spec(required=name in self.key and field.default is None)
             for name, field in {**self.fields, **self.inputs}.items()
@@ -89,18 +92,18 @@ class Kind:
         return client.pages(*self.route, "filter")
 
     def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
-        """Add what a kind needs from further requests."""
+        """Add the data that requires further requests."""
         return found
 
     def names(self, item: Mapping[str, Any]) -> list[str]:
         return [item[name] for name in self.key]
 
     def reference(self, item: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-        """The last parts of the path to change or delete it."""
+        """Return the last parts of the path to change or delete the object."""
         return self.names(item)
 
     def view(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """An object in terms of the options, without runtime fields."""
+        """Return an object as the values of the options, without runtime fields."""
         return {option: self.normal(option, found.get(self.api_name(option))) for option in self.fields}
 
     def normal(self, option: str, value: Any) -> Any:
@@ -110,7 +113,7 @@ class Kind:
     def result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {**self.view(found), **{name: found[name] for name in self.runtime if name in found}}
 
-    # Among others: as one of a document, of a purge, of an export.
+    # Documents, purges and exports.
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         """Yield the references of an item or a view: the noun and the natural key, or its first parts."""

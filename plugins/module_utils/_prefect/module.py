@@ -44,7 +44,7 @@ class PrefectModule(AnsibleModule):
             name: value for name, value in given(self.params, self._written).items() if name in options
         }
 
-        # Headers from the environment are masked as one string so far.
+        # Ansible has masked headers from the environment only as one string.
         headers = {str(value) for value in (self.params["custom_headers"] or {}).values()}
         self.no_log_values.update(headers)
         self._logins = {*headers, self.params["auth_string"], self.params["api_key"]}

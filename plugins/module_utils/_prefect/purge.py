@@ -117,7 +117,7 @@ def queues(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
 
 
 class Dependencies:
-    """Return the references of the objects that are kept."""
+    """The references of the objects that are kept."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._by: dict[Key, str] = {}

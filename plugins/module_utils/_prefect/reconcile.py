@@ -45,7 +45,10 @@ def same(left: Any, right: Any) -> bool:
 
 
 def merge(base: Any, patch: Any) -> Any:
-    """Patch on top of base: mappings merge, null removes a key, lists of named objects merge by name, else replace."""
+    """Return base with the patch.
+
+    Mappings are merged, and null removes a key. Lists of named objects are merged by name. Other values are replaced.
+    """
     if isinstance(base, Mapping) and isinstance(patch, Mapping):
         merged = {name: value for name, value in base.items() if name not in patch or patch[name] is not None}
         for name, value in patch.items():
@@ -70,7 +73,7 @@ def _named(value: Any) -> bool:
 def difference(before: Any, after: Any) -> tuple[Any, Any]:
     """Return both sides without equal parts: of mappings, only the keys with different values.
 
-    Lists of queues and of schedules, which are known by their names, are compared one by one.
+    Lists of queues and of schedules are compared item by item, by name or slug.
     """
     for key in ("name", "slug"):
         if _keyed(before, key) and _keyed(after, key):
@@ -78,7 +81,7 @@ def difference(before: Any, after: Any) -> tuple[Any, Any]:
                 {item[key]: {name: part for name, part in item.items() if name != key} for item in side}
                 for side in (before, after)
             ]
-            if not same(*named):  # else they differ in their order
+            if not same(*named):  # otherwise, only their order differs
                 return difference(*named)
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         return before, after
@@ -95,7 +98,7 @@ def difference(before: Any, after: Any) -> tuple[Any, Any]:
 
 
 def _keyed(value: Any, key: str) -> bool:
-    """Whether it is a list of mappings with a unique key."""
+    """Whether the value is a list of mappings with a unique key."""
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         return False
     names = [item.get(key) for item in value]

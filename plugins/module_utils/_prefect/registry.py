@@ -51,7 +51,7 @@ Key = tuple[Any, ...]
 
 
 def by_dependencies(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """Each kind after those that it refers to, else in the given order."""
+    """Return each kind after the kinds that it refers to, otherwise in the given order."""
     left = list(kinds)
     ordered: list[Kind] = []
     while left:
@@ -64,8 +64,8 @@ def by_dependencies(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
     return tuple(ordered)
 
 
-ORDER = by_dependencies(REGISTERED)  # in which objects are created; they are deleted in the opposite one
-KINDS = tuple(kind for kind in ORDER if kind.listed)  # that have a list in a document
+ORDER = by_dependencies(REGISTERED)  # of creation; the deletion is in the reverse order
+KINDS = tuple(kind for kind in ORDER if kind.listed)  # kinds that have a list in a document
 EXPORTED = tuple(kind for kind in KINDS if kind.exported)
 PURGED = tuple(kind for kind in ORDER if kind.purged)
 

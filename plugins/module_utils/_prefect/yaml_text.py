@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 PLAIN = re.compile(r"[^\W\d_](?:[\w./@+*-]|:(?=[\w/]))*(?: [\w./@+*-]+)*|/[\w./-]*")
-TAKEN = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))  # not texts, in some version of YAML
+TAKEN = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))  # no strings in some versions of YAML
 TEMPLATE = re.compile(r"{[{%#]")
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
@@ -70,7 +70,7 @@ def _scalar(value: Any, tagged: bool) -> str:
 def _float(value: float) -> str:
     text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
     digits, exponent, power = text.partition("e")
-    return f"{digits}{'' if '.' in digits else '.0'}{exponent}{power}"  # YAML 1.1 takes 1e+20 for a text
+    return f"{digits}{'' if '.' in digits else '.0'}{exponent}{power}"  # YAML 1.1 parses 1e+20 as a string
 
 
 def _tag(value: str, tagged: bool) -> str:

@@ -51,9 +51,9 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._aut
 )
 
 NAMED_IN_TWO_PARTS = ("deployment", "work_queue", "block_document")
-NEWER = ("force",)  # that the oldest supported server does not know
-OF_DEPLOYMENT = re.compile(r"__automation_\d+$")  # the end of a name
-TWIN_PATIENCE = 1.5  # seconds in which a run that has made a second one of the same name takes it back
+NEWER = ("force",)  # fields that the oldest supported server does not have
+OF_DEPLOYMENT = re.compile(r"__automation_\d+$")  # end of the name of an automation of a deployment
+TWIN_PATIENCE = 1.5  # seconds in which another run deletes the duplicate that it has created at the same time
 
 
 class Automation(Kind):
@@ -89,7 +89,7 @@ class Automation(Kind):
                     yield "work_pool", name.partition("/")[0]
 
     def builtin(self, found: Mapping[str, Any]) -> bool:
-        """Whether prefect deploy has created it for a trigger of a deployment, and deletes it with it."""
+        """Whether `prefect deploy` has created the automation for a trigger of a deployment, and deletes it itself."""
         return bool(OF_DEPLOYMENT.search(found["name"]))
 
     def identity(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Automation(Kind):
     def reference(self, item: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         return [found["id"]]
 
-    # Wanting
+    # Desired state
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -179,7 +179,7 @@ class Automation(Kind):
             close = difflib.get_close_matches(str(kind), table, n=1, cutoff=0.7)
             if close:
                 raise self.refuse(item, where, f"the type {kind!r} does not exist: did you mean {close[0]!r}?")
-            return  # of a newer server, perhaps
+            return  # a newer server may have this type
         known = [*table[kind], "type", *(["source"] if chooses(kind) else [])]
         for name in part:
             close = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.7)
@@ -236,7 +236,7 @@ class Automation(Kind):
     def _chosen(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
     ) -> Mapping[str, Any] | None:
-        """The one of several with the same name; a document's list of all knows only that there are several."""
+        """Return the selected one of several automations with one name, which the list for a document only marks."""
         unclear = found is not None and (found["twins"] or item.get("id", found["id"]) != found["id"])
         return self.find(client, item) if unclear else found
 
@@ -253,7 +253,7 @@ class Automation(Kind):
     # Writing
 
     def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
-        """Create it in two steps if an action refers to the automation itself, or to one that requires this one."""
+        """Create the automation in two steps if an action refers to it, or to an automation that requires it."""
         body = self._whole(client, item, steps.changes)
         waiting = incomplete(body)
         made = self._write(client.call, "POST", [""], inert(body) if waiting else body)
@@ -266,7 +266,7 @@ class Automation(Kind):
 
     def _complete(self, client: Client, item: Mapping[str, Any], steps: ChangeSet, automation_id: str) -> None:
         body = self._whole(client, item, steps.after)
-        if incomplete(body):  # it waits for others, which this run has yet to create
+        if incomplete(body):  # it refers to automations that this run creates later
             client.memo.setdefault("unfinished automations", []).append((item, steps, automation_id))
         else:
             self._write(client.call, "PUT", [automation_id], body)
@@ -282,7 +282,10 @@ class Automation(Kind):
         return errors
 
     def _give_way(self, client: Client, made: Mapping[str, Any]) -> bool:
-        """If another run has created one of this name at the same time, keep the older. Return whether it is ours."""
+        """Resolve a duplicate that another run has created at the same time. Return whether ours is kept.
+
+        The newer one is deleted. If it still exists after a wait, ours is deleted.
+        """
         for last in (False, True):
             twins = self.named(client, made["name"])
             if len(twins) < 2:
@@ -296,7 +299,7 @@ class Automation(Kind):
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         chosen = self._chosen(client, item, found) or found
-        if list(steps.changes) == ["enabled"]:  # all that PATCH can do, and it leaves counted events counted
+        if list(steps.changes) == ["enabled"]:  # PATCH can change only this, and keeps the counts of events
             client.call("PATCH", *self.route, chosen["id"], body=steps.changes)
             return
         self._complete(client, item, steps, chosen["id"])
@@ -345,7 +348,7 @@ class Automation(Kind):
     def _notice_what_was_ignored(
         self, client: Client, item: Mapping[str, Any], steps: ChangeSet, found_id: str
     ) -> None:
-        """Reject fields that an older server does not support."""
+        """Raise if the server has ignored fields because it is older than they are."""
         actions = [action for part in ACTION_LISTS for action in steps.after[part]]
         newer = sorted({name for action in actions for name in action if name in NEWER})
         found = self.find(client, {**item, "id": found_id}) if newer else None

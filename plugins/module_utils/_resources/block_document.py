@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Blocks: named configuration of a type, which may hold secrets and refer to other blocks as type/name.
+"""Blocks: named configuration of a type, which may contain secrets and refer to other blocks as type/name.
 
-Secrets are compared by their real values, and shown as <secret>. Data is always written as a whole: the server's own
-merge of data forgets the references to other blocks.
+Secrets are compared by their real values, and shown as <secret>. A write always contains the complete data, because the
+server loses the references to other blocks when it merges data.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.bloc
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.block_type import check_slug, no_such_type
 
-HIDDEN = "********"  # the server's placeholder of a hidden secret; in a write, it keeps the secret
+HIDDEN = "********"  # the server's placeholder of a hidden secret; a write with the placeholder keeps the secret
 SECRET, OLD_SECRET = "<secret>", "<old secret>"  # placeholders in the output
 NEWEST = "latest"
 ALL = ["*"]  # secret_fields of an unknown schema: every value may be a secret
-Location = tuple[Any, ...]  # of a value within data
+Location = tuple[Any, ...]  # location of a value in data
 
 
 class BlockDocument(Kind):
@@ -76,7 +76,7 @@ class BlockDocument(Kind):
         return {**item, "data": replaced(item["data"], secret_fields(found["schema_fields"]), refer)}
 
     def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
-        """With its secrets; and with its schema where a new block would have another one."""
+        """Return the item with its secrets, and with its schema if a new block would have another one."""
         item = super().to_export(client, found)
         schemas = schemas_of(client, found["block_type_slug"])
         mine = found["block_schema"]
@@ -120,7 +120,7 @@ class BlockDocument(Kind):
         result = super().result(found)
         return {**result, "data": masked(result["data"], secret_fields(found["schema_fields"]))}
 
-    # Wanting
+    # Desired state
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -165,7 +165,7 @@ class BlockDocument(Kind):
         )
 
     def _schema(self, client: Client, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The wanted one; empty while there is none."""
+        """Return the wanted schema, empty if it does not exist yet."""
         wish = item.get("block_schema", NEWEST)
         for schema in schemas_of(client, item["block_type"]):
             if wish in (NEWEST, schema["version"], schema["checksum"]):
@@ -175,7 +175,7 @@ class BlockDocument(Kind):
     def _secrets(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, schema: Mapping[str, Any]
     ) -> list[str]:
-        if not found and not schema:  # the same document may bring it
+        if not found and not schema:  # the document may contain the schema
             planned = client.memo.get("planned_schemas", {}).get(item["block_type"])
             return [path for fields in planned for path in secret_fields(fields)] if planned else ALL
         of_found = secret_fields(found["schema_fields"]) if found else []
@@ -208,7 +208,7 @@ class BlockDocument(Kind):
     def _with_hidden(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], data: dict[str, Any]
     ) -> Any:
-        """A secret that this server hides cannot be compared."""
+        """Return the data to write. A secret that this server hides cannot be compared."""
         places: list[Location] = []
 
         def keep(location: Location, value: Any) -> Any:
@@ -281,7 +281,7 @@ BLOCK_DOCUMENT = BlockDocument()
 
 
 def schema_identity(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Several versions may have the same checksum."""
+    """Return version and checksum, because several versions may have the same checksum."""
     return {"version": schema["version"], "checksum": schema["checksum"]}
 
 
@@ -289,7 +289,7 @@ def schema_identity(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def replaced(data: Any, secrets: Sequence[str], change: Callable[[Location, Any], Any], location: Location = ()) -> Any:
-    """Data with another value in place of each secret. A path with * means all values below what stands before it."""
+    """Return data with another value instead of each secret. A path with * means all values below the part before *."""
     paths = [tuple(path.split(".")) for path in secrets]
     whole = location in paths
     below = any(location[: path.index("*")] == path[: path.index("*")] for path in paths if "*" in path)
@@ -303,7 +303,7 @@ def replaced(data: Any, secrets: Sequence[str], change: Callable[[Location, Any]
 
 
 def masked(data: Any, secrets: Sequence[str], other: Any = None) -> Any:
-    """Data to show; where the other has another secret, ours is an old one."""
+    """Return data for the output. A secret that has another value in C(other) is shown as an old secret."""
 
     def mask(location: Location, value: Any) -> str:
         now = at(other, location)
@@ -313,7 +313,7 @@ def masked(data: Any, secrets: Sequence[str], other: Any = None) -> Any:
 
 
 def at(data: Any, location: Location) -> Any:
-    """The value at a place; None when there is none."""
+    """Return the value at a location, None if there is none."""
     for step in location:
         if isinstance(data, Mapping):
             data = data.get(step)
@@ -325,7 +325,7 @@ def at(data: Any, location: Location) -> Any:
 
 
 def parts(value: Any) -> Iterator[Any]:
-    """The value and everything within it."""
+    """Yield the value and all values in it."""
     yield value
     if isinstance(value, (Mapping, list)):
         for part in value.values() if isinstance(value, Mapping) else value:
@@ -337,7 +337,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def texts(value: Any) -> set[str]:
-    """Its values as Ansible looks for them in what it prints."""
+    """Return the values as texts, as Ansible masks them in its output."""
     return {str(leaf) for leaf in leaves(value) if leaf not in (None, "") and not isinstance(leaf, bool)}
 
 

@@ -4,8 +4,8 @@
 # This file is private to the collection: its functions may change in any release.
 """Schemas of block types.
 
-A schema is never changed, only added; the newest one of a type is what new blocks use. The server recognises a schema
-by its version and its fields, but for secret_fields.
+A schema is never changed, but only added. New blocks use the newest schema of their type. The server identifies a
+schema by its version and by its fields without secret_fields.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.bloc
     refuse_if_used,
 )
 
-VERSION = "non-versioned"  # of a schema that states none
+VERSION = "non-versioned"  # version of a schema without one
 
 
 class BlockSchema(Kind):
@@ -43,7 +43,7 @@ class BlockSchema(Kind):
         "capabilities": Field("list", empty=[], elements="str"),
     }
     runtime = ("id", "created", "updated", "checksum")
-    in_sequence = True  # the newest is what new blocks use
+    in_sequence = True  # new blocks use the newest one
     part_of = "block_type"
     refers_to = ("block_type", "block_schema")
     documentation = "Schemas of block types"
@@ -63,7 +63,7 @@ class BlockSchema(Kind):
         return {**super().identity(found), "fields": found["fields"]}
 
     def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Without what a server works out: definitions of other types, and checksums of their newest schemas."""
+        """Return the item without the parts that a server adds: definitions and newest checksums of other types."""
         item = super().to_export(client, found)
         fields = {name: part for name, part in item["fields"].items() if name != "block_type_slug"}
         own = {name: part for name, part in fields.pop("definitions", {}).items() if "block_type_slug" not in part}
@@ -89,7 +89,7 @@ class BlockSchema(Kind):
     # Reading
 
     def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The one with the wanted fields; without such a wish, the newest of the version."""
+        """Return the schema with the fields of the item or, if it has no fields, the newest schema of the version."""
         for one in self._of_version(client, item):
             if not item.get("fields") or same(comparable(item["fields"], one["fields"]), comparable(one["fields"])):
                 return one
@@ -99,7 +99,7 @@ class BlockSchema(Kind):
         return [one for one in schemas_of(client, item["block_type"]) if one["version"] == item["version"]]
 
     def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
-        """The oldest first, so that of several with the same key the newest is seen last."""
+        """Return the oldest schemas first, so that the newest one of several with the same key comes last."""
         found = [self.complete(client, one) for one in client.pages(*self.route, "filter")]
         by_type: dict[str, list[dict[str, Any]]] = {}
         for one in found:
@@ -117,11 +117,11 @@ class BlockSchema(Kind):
         value = super().normal(option, value)
         if option == "capabilities":
             return sorted(set(value))
-        if option == "fields" and value is not None:  # without what the server fills in
+        if option == "fields" and value is not None:  # the server adds an empty mapping
             return {name: part for name, part in value.items() if name != "block_schema_references" or part}
         return value
 
-    # Wanting
+    # Desired state
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -135,7 +135,7 @@ class BlockSchema(Kind):
     def plan(
         self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None, state: str = "present"
     ) -> ChangeSet:
-        found = self.find(client, item)  # a document's list of all tells just one of each version
+        found = self.find(client, item)  # the list for a document has only one schema of each version
         current = None if found is None else self.view(found)
         if state == "absent":
             self._check_that_one_is_meant(client, item, found)
@@ -143,7 +143,7 @@ class BlockSchema(Kind):
         wanted = self.wanted(client, item, found)
         if found is None:
             client.memo.setdefault("planned_schemas", {}).setdefault(item["block_type"], []).append(wanted["fields"])
-            # With the slug, the server takes it for another schema than that of a type with the same fields.
+            # Without the slug, the server would not distinguish it from the schema of a type with the same fields.
             wanted["fields"] = {"block_type_slug": item["block_type"], **wanted["fields"]}
         elif current is not None:
             wanted["fields"] = current["fields"]
@@ -187,7 +187,7 @@ class BlockSchema(Kind):
             client.memo.pop("block_schemas", None)
 
     def _with_checksums(self, client: Client, item: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields, where a reference by its block type alone means the newest schema of that type."""
+        """Return the fields with checksums. A reference with only a block type means the newest schema of that type."""
         complete: dict[str, Any] = {}
         for name, references in fields.get("block_schema_references", {}).items():
             complete[name] = [self._with_checksum(client, item, reference) for reference in as_list(references)]
@@ -215,7 +215,7 @@ BLOCK_SCHEMA = BlockSchema()
 
 
 def schemas_of(client: Client, slug: str) -> list[dict[str, Any]]:
-    """The schemas of a type, the newest first; none when there is no such type."""
+    """Return the schemas of a type, the newest one first, none if the type does not exist."""
     known: dict[str, list[dict[str, Any]]] = client.memo.setdefault("block_schemas", {})
     if slug not in known:
         found = client.get("block_types", "slug", slug, missing_ok=True)
@@ -230,11 +230,11 @@ def secret_fields(fields: Mapping[str, Any]) -> list[str]:
 
 
 def comparable(fields: Mapping[str, Any], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What tells a schema from another one. Of references to other schemas, only what is stated is compared."""
+    """Return the parts that distinguish schemas. Keys that a reference to another schema omits are not compared."""
     stated = fields.get("block_schema_references") or {}
     there = (found or {}).get("block_schema_references") or {}
     definitions = fields.get("definitions") or {}
-    own = {name: part for name, part in definitions.items() if "block_type_slug" not in part}  # the others: references
+    own = {name: part for name, part in definitions.items() if "block_type_slug" not in part}  # not those of references
     ignored = ("block_type_slug", "secret_fields", "block_schema_references", "definitions")
     return {
         "fields": {name: part for name, part in fields.items() if name not in ignored},
@@ -244,7 +244,7 @@ def comparable(fields: Mapping[str, Any], found: Mapping[str, Any] | None = None
 
 
 def with_checksums(stated: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Complete what is stated from what is there."""
+    """Complete the given references with the keys of the existing ones."""
     known = {reference["block_type_slug"]: reference for reference in there}
     complete = [{**known.get(reference.get("block_type_slug"), {}), **reference} for reference in stated]
     return sorted(complete, key=lambda reference: str(reference.get("block_type_slug")))

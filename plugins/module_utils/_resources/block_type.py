@@ -24,7 +24,7 @@ def check_slug(kind: Kind, item: Mapping[str, Any], option: str) -> None:
         raise kind.refuse(item, option, "must be lowercase letters, digits and dashes")
 
 
-# What a server registers when it starts, besides the types that it marks as protected.
+# Block types that a server registers when it starts, besides the types that it marks as protected.
 BUILTIN = frozenset((
     "aws-credentials", "aws-secret", "azure-blob-storage-container", "azure-blob-storage-credentials",
     "azure-container-instance-credentials", "azure-cosmos-db-credentials", "azureml-credentials",
@@ -100,7 +100,7 @@ def no_such_type(kind: Kind, client: Client, item: Mapping[str, Any]) -> Prefect
 
 
 def refuse_if_used(kind: Kind, client: Client, item: Mapping[str, Any], **wanted: Any) -> None:
-    """The server would delete the blocks, too."""
+    """Raise if blocks use the object, because the server would delete the blocks, too."""
     blocks = client.pages("block_documents", "filter", block_documents={"is_anonymous": None}, **wanted)
     names = [f"{block['block_type']['slug']}/{block['name']}" for block in blocks]
     if names:

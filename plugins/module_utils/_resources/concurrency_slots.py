@@ -28,7 +28,7 @@ SLOT_OPTIONS: dict[str, Any] = {
 
 
 def release(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module concurrency_slots."""
+    """Return the result of the module concurrency_slots."""
     option = next(name for name in SLOT_OPTIONS if options[name] is not None)
     name = options[option]
     if option == "tag":

@@ -26,7 +26,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.depl
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW, Flow
 
 EMPTY_SCHEMAS: tuple[Any, ...] = ({}, {"type": "object", "properties": {}})
-OWN_LIMIT = "deployment:"  # the server keeps a deployment's own limit among the global ones, under this prefix
+OWN_LIMIT = "deployment:"  # prefix of the global limit in which the server keeps a deployment's own limit
 
 
 class Deployment(Flow):
@@ -109,7 +109,7 @@ class Deployment(Flow):
         return ["name", item["flow"], item["name"]]
 
     def complete(self, client: Client, found: dict[str, Any], flow: str = "") -> dict[str, Any]:
-        """Names instead of ids, and the concurrency limit where it really is."""
+        """Return the deployment with names instead of ids, and with its concurrency limit as own or shared limit."""
         shared: Any = found.get("global_concurrency_limit")
         own = shared and shared["name"].startswith(OWN_LIMIT)
         storage = found.get("storage_document_id")
@@ -177,7 +177,7 @@ class Deployment(Flow):
         for item, steps in planned:
             try:
                 self._check_pool(client, item, steps)
-                self._body(client, item, steps)  # which looks up what it refers to
+                self._body(client, item, steps)  # raises if a referenced object does not exist
             except PrefectError as error:
                 errors.append(error)
         schedules = [
@@ -220,7 +220,7 @@ class Deployment(Flow):
                 DEPLOYMENT_SCHEDULE.delete(client, current, current)
 
     def _notice_what_was_ignored(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
-        """Reject clearing options that old servers ignore silently."""
+        """Raise if an old server has silently ignored that an option is cleared."""
         cleared = [option for option in ("work_pool", "job_variables") if steps.changes.get(option, True) in (None, {})]
         found = self.find(client, item) if cleared else None
         for option in cleared if found else ():
@@ -235,7 +235,7 @@ class Deployment(Flow):
         super().delete(client, item, found)
 
     def _let_go(self, client: Client, found: Mapping[str, Any], steps: ChangeSet) -> None:
-        """Detach a shared limit first, because the server would change or delete it."""
+        """Detach a shared limit first, because the server would otherwise change or delete it."""
         if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
             return
         if found["global_concurrency_limit_id"]:
@@ -251,7 +251,7 @@ class Deployment(Flow):
     def _body(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> dict[str, Any]:
         apart = (*self.key, "schedules")
         body = self.body({option: value for option, value in steps.changes.items() if option not in apart})
-        if "work_queue" in steps.changes:  # alone, the server would take it for a queue without a pool
+        if "work_queue" in steps.changes:  # alone, it would mean a queue outside of pools
             body["work_pool_name"] = steps.after["work_pool"]
         if body.get("global_concurrency_limit_id"):
             name = body["global_concurrency_limit_id"]
@@ -259,7 +259,7 @@ class Deployment(Flow):
             if limit is None:
                 raise self.refuse(item, "global_concurrency_limit", f"there is no limit {name!r}")
             body["global_concurrency_limit_id"] = limit
-            body.pop("concurrency_limit", None)  # null beside it makes the server delete the shared limit
+            body.pop("concurrency_limit", None)  # with null, the server would delete the shared limit
         if body.get("storage_document_id"):
             block = references.block_id(client, body["storage_document_id"])
             if block is None:
@@ -276,9 +276,9 @@ def schedule_items(item: Mapping[str, Any]) -> list[dict[str, Any]]:
 def schedule_plans(
     client: Client, item: Mapping[str, Any], found: Mapping[str, Any] | None
 ) -> list[tuple[dict[str, Any], dict[str, Any] | None, ChangeSet]]:
-    """Each of the wanted schedules, with the one of the same slug and what leads from this to that.
+    """Return each wanted schedule with the present one of the same slug and the changes between them.
 
-    Without a slug, it is one without a slug that has all that is wanted; or else a new one.
+    A schedule without a slug matches a present one without a slug that needs no change. Otherwise, it is a new one.
     """
     present = list(found["schedules"] if found else ())
     plans = []

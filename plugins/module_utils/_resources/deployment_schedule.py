@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Schedules of deployments, known by their slug: alone, and as the list of all that a deployment has.
+"""Schedules of deployments, identified by their slugs: as single objects, and as the complete list of a deployment.
 
-The server takes them in many spellings and keeps most of them as they are, so both sides are compared in one form.
+The server accepts several notations of a schedule and keeps most of them, so the comparison uses normalized values.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import names_with_flows
 
-# What a schedule can be, with the parts that it then has in the API.
+# The types of schedules, each with its fields in the API.
 TYPES = {
     "cron": ("cron", "timezone", "day_or"),
     "interval": ("interval", "timezone", "anchor_date"),
     "rrule": ("rrule", "timezone"),
 }
 TIMES = frozenset(part for parts in TYPES.values() for part in parts)
-FIRST = "DTSTART:20200101T000000\n"  # what the server takes for the start of a rule that has none
+FIRST = "DTSTART:20200101T000000\n"  # the start that the server gives a rule without one
 START = re.compile(r"DTSTART[:;][^\n]*\n", re.IGNORECASE)
 DURATION = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
 DURATION_SECONDS = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
-# Where a mistake is, in what the server says of it: schedules.0.schedule.function-after[x(), CronSchedule].cron
+# Location in an error message of the server, such as schedules.0.schedule.function-after[x(), CronSchedule].cron
 PLACE = re.compile(r"(?:schedules\.)?(?:(\d+)\.)?schedule\.[^:]*?(\w+)Schedule\b\]?\.?")
 
 
@@ -58,7 +58,7 @@ class DeploymentSchedule(Kind):
     runtime = ("id", "created", "updated")
     part_of = "deployment"
     refers_to = ("deployment",)
-    exported = purged = False  # deployments list all of theirs
+    exported = purged = False  # the list `schedules` of a deployment contains them
     documentation = "Single schedules of deployments, without effect on their other schedules"
 
     def dependencies(self, options: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -83,7 +83,7 @@ class DeploymentSchedule(Kind):
         forms = {"cron": cron_form, "interval": interval_form, "rrule": rrule_form, "anchor_date": moment_form}
         return forms[option](value) if option in forms and value is not None else value
 
-    # Wanting
+    # Desired state
 
     def check(self, item: Mapping[str, Any]) -> None:
         super().check(item)
@@ -143,7 +143,7 @@ class DeploymentSchedule(Kind):
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         if steps.after["max_scheduled_runs"] is None and found["max_scheduled_runs"] is not None:
-            # The server ignores null for it. All else but the id is kept, also the runs that are due.
+            # A PATCH ignores null for this option. The new schedule differs only in its id, and due runs are kept.
             self.delete(client, item, found)
             self._write(client, "POST", [found["deployment_id"], "schedules"], [whole(steps.after)], steps.after)
             return
@@ -173,18 +173,18 @@ class DeploymentSchedule(Kind):
 
 
 DEPLOYMENT_SCHEDULE = DeploymentSchedule()
-# Of a schedule in the list that a deployment has, where it needs no slug.
+# Options of a schedule in the list of a deployment, where the slug is optional.
 SCHEDULE_OPTIONS = {
     **{option: spec for option, spec in DEPLOYMENT_SCHEDULE.options.items() if option != "deployment"},
     "slug": {"type": "str"},
 }
 
 
-# Between the API's form and ours
+# Conversion between the form of the API and the options
 
 
 def flat(deployment: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """The schedules of a deployment, each as one mapping."""
+    """Yield the schedules of a deployment, each as one flat mapping."""
     for found in deployment["schedules"]:
         yield {**found, **found["schedule"], "deployment": name, "paused": not found["active"]}
 
@@ -194,7 +194,7 @@ def type_of(schedule: Mapping[str, Any]) -> str:
 
 
 def whole(schedule: Mapping[str, Any]) -> dict[str, Any]:
-    """In the API's form. A PATCH, too, states the parameters, which it would reset."""
+    """Return a schedule in the form of the API, always with the parameters: a PATCH without them resets them."""
     return {
         "slug": schedule["slug"],
         "schedule": {part: schedule[part] for part in TYPES[type_of(schedule)] if schedule[part] is not None},
@@ -205,14 +205,14 @@ def whole(schedule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def short(schedule: Mapping[str, Any]) -> dict[str, Any]:
-    """Within a deployment: without the parts of the other types."""
+    """Return a schedule as an item of a deployment, without the fields of the other types."""
     foreign = {part for one, parts in TYPES.items() if one != type_of(schedule) for part in parts}
     foreign -= {"timezone"}
     return {part: schedule.get(part) for part in SCHEDULE_OPTIONS if part not in foreign}
 
 
 def refused(client: Client, schedules: Sequence[tuple[str, Mapping[str, Any]]]) -> list[PrefectError]:
-    """What the server finds wrong with these, each with the title that it is reported under."""
+    """Return the validation errors of the server for these schedules, each with the title of its object."""
     if not schedules:
         return []
     views = [schedule for _title, schedule in schedules]
@@ -229,7 +229,7 @@ def refused(client: Client, schedules: Sequence[tuple[str, Mapping[str, Any]]]) 
 
 
 def told(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> PrefectError:
-    """The server tries every type and tells how each one fails: keep what it says about the type that is meant."""
+    """Keep the messages about the type of the schedule. The server tries every type, and reports each failure."""
     pieces = []
     for piece in str(error.facts.get("detail")).split("; "):
         place = PLACE.match(piece)
@@ -242,7 +242,7 @@ def told(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> Prefect
     return error.retold("; ".join(pieces))
 
 
-# One form of each value
+# Normalized values
 
 
 def cron_form(value: str) -> str:
@@ -256,12 +256,15 @@ def rrule_form(value: str) -> str:
 
 
 def with_start(wanted: str, found: str) -> str:
-    """A start that the server has added stays, when the wanted rule states none."""
+    """Return the found rule if it is the wanted one with a start that the server has added."""
     return found if not START.match(wanted) and START.sub("", found, count=1) == wanted else wanted
 
 
 def interval_form(value: Any) -> float | str | None:
-    """Seconds; a duration with years or months is no number of seconds and stays text. None: not an interval."""
+    """Return the seconds of an interval, None if the value is invalid.
+
+    A duration with years or months has no fixed number of seconds, and stays text.
+    """
     parts = DURATION.fullmatch(value) if isinstance(value, str) else None
     if parts and (parts[1] or parts[2]):
         return parts[0].upper()
@@ -280,5 +283,5 @@ def duration_seconds(text: str) -> float:
 
 
 def as_found(wanted: Any, found: Any) -> Any:
-    """Servers that know no months have made 30 days of each."""
+    """Return the found interval if a server without years and months has converted them to 365 and 30 days."""
     return found if isinstance(wanted, str) and duration_seconds(wanted) == found else wanted

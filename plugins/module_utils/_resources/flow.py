@@ -38,7 +38,7 @@ class Flow(Kind):
         value = super().normal(option, value)
         if option == "tags":
             return sorted(set(value))
-        if option == "labels":  # without those that the server adds itself
+        if option == "labels":  # without the labels that the server adds
             return {name: label for name, label in value.items() if not name.startswith("prefect.")}
         return value
 
@@ -48,7 +48,7 @@ class Flow(Kind):
         return iter(client.memo["flows"])
 
     def known(self, client: Client, name: str) -> dict[str, Any] | None:
-        """The flow, without a request when the list of all has been read."""
+        """Return the flow, None if it does not exist. If all flows have been read, this needs no request."""
         if "flows" not in client.memo:
             return self.find(client, {"name": name})
         by_name = client.memo.setdefault("flows by name", {one["name"]: one for one in client.memo["flows"]})

@@ -30,16 +30,16 @@ OPTIONS: dict[str, Any] = {
     "fail_on_state": {"type": "bool", "default": True},
 }
 TERMINAL = frozenset(("COMPLETED", "FAILED", "CANCELLED", "CRASHED"))
-FIRST_LOOK, LONGEST_PAUSE = 0.25, 2.0  # seconds between two looks at runs that are waited for
+FIRST_LOOK, LONGEST_PAUSE = 0.25, 2.0  # seconds between two requests while it waits for runs
 LOG_LINES = 20
-# Seconds. Prefect's client sends what it has logged every two.
+# Seconds. Prefect's client sends log messages every two seconds.
 LOG_DELAY = 5.0
 LOG_PAUSE = 0.5
 SHOWN_ON_FAILURE = 10
 
 
 def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module flow_run."""
+    """Return the result of the module flow_run."""
     deployment = find_deployment(client, options["deployment"])
     if options["count"] < 1:
         raise PrefectError(f"count: must be 1 or more, not {options['count']}", option="count")
@@ -70,7 +70,7 @@ def find_deployment(client: Client, name: str) -> dict[str, Any]:
 
 
 def wished(options: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """The requests, each with a key by which the server recognises a repetition."""
+    """Yield the requests, each with an idempotency key, by which the server recognises a repeated request."""
     shared = {option: options[option] for option in ("parameters", "job_variables", "tags") if options[option]}
     if options["work_queue"]:
         shared["work_queue_name"] = options["work_queue"]
@@ -136,9 +136,9 @@ def judge(client: Client, runs: Sequence[Mapping[str, Any]], result: Mapping[str
 
 
 def last_logs(client: Client, run: Mapping[str, Any]) -> list[str]:
-    """Return the log of a failed run. An error while reading it does not replace the error of the run.
+    """Return the last lines of the log of a run. An error while reading it does not replace the error of the run.
 
-    A run reports its last state before it sends the end of its log, which says why.
+    A failed run reports its last state before it sends the end of its log, which contains the reason.
     """
     wanted = {"flow_run_id": {"any_": [run["id"]]}}
     body = {"logs": wanted, "limit": LOG_LINES, "sort": "TIMESTAMP_DESC"}
@@ -169,7 +169,7 @@ def describe(run: Mapping[str, Any], deployment: str | None) -> dict[str, Any]:
 
 
 def search(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module flow_run_info."""
+    """Return the result of the module flow_run_info."""
     wanted = run_filters(client, {**options, "ids": listed(options["id"]), "names": listed(options["name"])})
     pages = client.pages("flow_runs", "filter", sort="EXPECTED_START_TIME_DESC", **wanted)
     found = list(itertools.islice(pages, options["limit"]))
@@ -186,7 +186,7 @@ def listed(value: str | None) -> list[str]:
 
 
 def run_filters(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the API filters runs by; an option that is missing or empty filters nothing."""
+    """Return the filters of the API for runs. A missing or empty option is no filter."""
     runs: dict[str, Any] = {"operator": "and_"}
     for option, part, operator in (("ids", "id", "any_"), ("names", "name", "any_"), ("tags", "tags", "all_")):
         if options.get(option):
@@ -215,7 +215,7 @@ def deployment_names(client: Client, ids: Sequence[str]) -> dict[str, str]:
 
 
 def names_with_flows(client: Client, deployments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """By the deployments' ids."""
+    """Return the names of deployments as flow/deployment, by id."""
     flow_ids = sorted({deployment["flow_id"] for deployment in deployments})
     flows = {
         flow["id"]: flow["name"]

@@ -40,12 +40,12 @@ OPTIONS: dict[str, Any] = {
     "tags": {"type": "list", "elements": "str"},
     "max_count": {"type": "int", "default": 50},
 }
-BULK = 50  # the server's own maximum
+BULK = 50  # maximum of the server
 NO_SUCH_ROUTE = (404, 405)  # status of a server that does not support bulk requests
 
 
 def set_states(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module flow_run_state."""
+    """Return the result of the module flow_run_state."""
     found = list(itertools.islice(matching(client, options), options["max_count"] + 1))
     if len(found) > options["max_count"]:
         some = ", ".join(run["name"] for run in found[:3])

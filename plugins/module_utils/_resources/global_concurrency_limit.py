@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Global concurrency limits, known by their names."""
+"""Global concurrency limits, identified by their names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 )
 
 TAG = "tag:"
-# The server keeps the limits of tags and of deployments among the global ones, under these names.
+# The server keeps the limits of tags and deployments as global limits whose names have these prefixes.
 OWNED_BY_OTHERS = {TAG: "the module tag_concurrency_limit", "deployment:": "concurrency_limit of the deployment"}
 
 

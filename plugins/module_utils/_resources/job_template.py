@@ -16,12 +16,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import merge, same
 
 PLACEHOLDER = re.compile(r"{{\s*(\$?[\w.-]+)\s*}}")
-SERVER_SIDE = ("prefect.blocks.", "prefect.variables.", "$", "ctx.")  # placeholders that no variable stands for
+SERVER_SIDE = ("prefect.blocks.", "prefect.variables.", "$", "ctx.")  # placeholders that need no variable
 TEMPLATE_OPTIONS = ("job", "job_manifest_patch", "base_job_template")
 
 
 def default_templates(client: Client) -> dict[str, Any]:
-    """The server's default base job template of each pool type."""
+    """Return the server's default base job template of each pool type."""
     if "workers" not in client.memo:
         client.memo["workers"] = client.get("collections", "views", "aggregate-worker-metadata")
     workers = client.memo["workers"]
@@ -40,7 +40,7 @@ def default_template(client: Client, pool_type: Any) -> dict[str, Any] | None:
 def job_template(
     template: Mapping[str, Any], job: Mapping[str, Any] | None, patch: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """The template with other defaults of its variables and a patched job_configuration."""
+    """Return the template with other defaults of its variables and a patched job_configuration."""
     defaults = {name: {"default": value} for name, value in (job or {}).items()}
     result = dict(template)
     if defaults:
@@ -81,7 +81,7 @@ ABSENT = object()
 
 
 def patch_between(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What to merge into base; null takes a key out."""
+    """Return the patch from base to wanted. Null removes a key."""
     patch: dict[str, Any] = {name: None for name in base if name not in wanted}
     for name, value in wanted.items():
         before = base.get(name)

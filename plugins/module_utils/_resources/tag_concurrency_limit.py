@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Concurrency limits of task runs, known by their tags."""
+"""Concurrency limits of task runs, identified by their tags."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class TagConcurrencyLimit(Kind):
         return ["tag", item["tag"]]
 
     def complete(self, client: Client, found: dict[str, Any]) -> dict[str, Any]:
-        """Slots as a number, like those of global limits, instead of the ids of task runs."""
+        """Return the number of active slots, as global limits have it, instead of the ids of task runs."""
         return {**found, "active_slots": len(found["active_slots"])}
 
     def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
-        """Read as the global limits that they are: this API's own list leaves out tags when there are many limits."""
+        """Read them from the list of global limits, because the list of tags is incomplete if there are many limits."""
         seen = set()
         for limit in client.pages(*GlobalConcurrencyLimit.route, "filter"):
             if limit["name"].startswith(TAG):
                 tag = limit["name"][len(TAG) :]
                 seen.add(tag)
                 yield {**limit, "tag": tag, "concurrency_limit": limit["limit"]}
-        for old in client.pages(*self.route, "filter"):  # those from before they became global limits
+        for old in client.pages(*self.route, "filter"):  # limits that an older server did not keep as global ones
             if old["tag"] not in seen:
                 yield self.complete(client, old)
 
@@ -63,7 +63,7 @@ class TagConcurrencyLimit(Kind):
         client.call("POST", *self.route, "", body=self.body(steps.after))
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
-        # This API has no PATCH: the same POST updates the limit and leaves the slots that are held.
+        # This API has no PATCH. The same POST updates the limit, and keeps the active slots.
         self.create(client, item, steps)
 
 

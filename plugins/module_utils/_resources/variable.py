@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Variables: any JSON value under a name."""
+"""Variables: named JSON values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.kind i
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import ChangeSet
 
 NAME = re.compile(r"[a-z0-9_-]{1,255}")
-LONGEST = 5000  # bytes of a value as JSON without spaces
+LONGEST = 5000  # maximum number of bytes of a value as JSON without spaces
 SECRET_NAME = re.compile(
     r"(^|[_-])(password|passwd|pwd|passphrase|secret|token|credentials?|(api|access|private|secret)[_-]?key)s?([_-]|$)"
 )

@@ -75,7 +75,7 @@ class WorkPool(Kind):
         return bool(found["name"].lower().startswith("prefect"))
 
     def to_export(self, client: Client, found: Mapping[str, Any]) -> dict[str, Any]:
-        """With what differs from the server's default template in place of a template, where that says it all."""
+        """Return the item, if possible with the differences from the default template of the server."""
         item = super().to_export(client, found)
         template, queues = item.pop("base_job_template", None), item.pop("queues", None)
         if template:
@@ -123,7 +123,7 @@ class WorkPool(Kind):
             yield self._with(client, found, queues.get(found["name"], ()))
 
     def _with(self, client: Client, found: dict[str, Any], queues: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Queues in the order they are served, and the storage block by name instead of id."""
+        """Return the pool with its queues by priority, and with the name of the storage block instead of its id."""
         views = [WORK_QUEUE.view(queue) for queue in queues]
         storage = {name: value for name, value in (found.get("storage_configuration") or {}).items() if value}
         block_id = storage.pop("default_result_storage_block_id", None)

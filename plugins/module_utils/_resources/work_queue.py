@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Work queues: one by one, and as the ordered list that a pool has."""
+"""Work queues: as single objects, and as the ordered list of a pool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WorkQueue(Kind):
     key = ("work_pool", "name")
     part_of = "work_pool"
     refers_to = ("work_pool",)
-    listed = False  # pools have their queues
+    listed = False  # the list `queues` of a pool contains them
     purge_documentation = "Queues of pools whose C(queues) list is given"
     route = ("work_pools",)
     fields = {
@@ -67,7 +67,7 @@ class WorkQueue(Kind):
         return result
 
     def _first_free_priority(self, client: Client, pool: str) -> int:
-        """What the server gives a queue that states none."""
+        """Return the priority that the server gives a queue without one."""
         queues = client.call("POST", "work_pools", pool, "queues", "filter", body={}, missing_ok=True) or []
         taken = {queue["priority"] for queue in queues}
         return next(priority for priority in itertools.count(1) if priority not in taken)
@@ -87,7 +87,7 @@ class WorkQueue(Kind):
 
 
 WORK_QUEUE = WorkQueue()
-# Of a queue in the list that a pool has.
+# Options of a queue in the list of a pool.
 QUEUE_OPTIONS = {option: spec for option, spec in WORK_QUEUE.options.items() if option != "work_pool"}
 DEFAULT_QUEUE = {
     "name": "default",
@@ -101,10 +101,10 @@ DEFAULT_QUEUE = {
 def queues_after(
     current: Sequence[Mapping[str, Any]], declared: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[tuple[bool, str, dict[str, Any]]]]:
-    """All queues of the pool once the declared ones are as declared, and the writes that lead there.
+    """Return all queues of the pool after the change to the declared ones, and the necessary writes.
 
-    The server shifts other queues when a priority is taken, so priorities are written in ascending order: a later
-    write then never moves a queue that is already right, and a queue the server has moved to its place needs none.
+    If a priority is taken, the server shifts other queues. Priorities are therefore written in ascending order: a later
+    write never moves a queue that already has its place. A queue that the server has moved to its place needs no write.
     """
     ordered = any("priority" not in queue for queue in declared)
     wishes = [{**queue, "priority": place} if ordered else queue for place, queue in enumerate(declared, 1)]
@@ -126,7 +126,7 @@ def queues_after(
 
 
 def short_queues(queues: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Without defaults, and without priorities where the order says the same."""
+    """Return the queues without default values, and without priorities if these are only the order of the list."""
     ordered = [queue["priority"] for queue in queues] == list(range(1, len(queues) + 1))
     stated = ("name",) if ordered else ("name", "priority")
     short = []
@@ -143,7 +143,10 @@ WORK_QUEUE_FRESH = {
 
 
 def shift(priorities: Mapping[str, int], moved: str) -> dict[str, int]:
-    """The server's rule: the moved queue keeps its priority, those it meets go one further, in their order."""
+    """Return the priorities after a queue has moved, by the rule of the server.
+
+    The moved queue keeps its priority. A queue whose priority is taken gets the next one, in the order of the queues.
+    """
     order = sorted(priorities, key=lambda name: (priorities[name], name != moved))
     result: dict[str, int] = {}
     last = 0

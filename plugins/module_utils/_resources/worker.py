@@ -37,7 +37,7 @@ def described(worker: Mapping[str, Any], pool: str) -> dict[str, Any]:
 
 
 def workers(client: Client, pool: str | None, name: str | None) -> list[dict[str, Any]]:
-    """Sorted by pool and name."""
+    """Return the workers, sorted by pool and name."""
 
     def list_all() -> Iterator[dict[str, Any]]:
         pools = [pool] if pool else [found["name"] for found in client.pages("work_pools", "filter")]
@@ -50,7 +50,7 @@ def workers(client: Client, pool: str | None, name: str | None) -> list[dict[str
 
 
 def forget(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module worker."""
+    """Return the result of the module worker."""
     found = [one for one in workers(client, options["work_pool"], options["name"]) if matches(one, options)]
     if len(found) > options["max_count"]:
         problem = f"{len(found)} workers match, more than {options['max_count']}: narrow the filter, or raise max_count"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""Triggers and actions as the API wants them, and what it says of them."""
+"""Triggers and actions in the form of the API, and the error messages of the API about them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._aut
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources._automation.short_form import source
 
-PLACE = re.compile(r"(actions\w*)\.(\d+)\.")  # of an action, in what the server says of a mistake
+PLACE = re.compile(r"(actions\w*)\.(\d+)\.")  # location of an action in an error message of the server
 
 
 def fields_of(openapi: Mapping[str, Any] | None, kind: str) -> set[str] | None:
-    """The fields that the server knows of a type of trigger or action; none when it does not know the type."""
+    """Return the fields of a type of trigger or action on the server.
+
+    The result is empty if the server does not have the type, and None without its OpenAPI document.
+    """
     if openapi is None:
         return None
     fields: set[str] = set()
@@ -63,7 +66,7 @@ def incomplete(body: Mapping[str, Any]) -> bool:
 
 
 def inert(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What can be created already. It acts only when it is whole."""
+    """Return the body for the first step: disabled, with placeholders for actions whose objects do not exist yet."""
     stand_in = {"type": "do-nothing"}
     parts = {
         part: [stand_in if waits(action) else action for action in body[part]] for part in ACTION_LISTS if part in body
@@ -72,7 +75,7 @@ def inert(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def relevant(detail: str, body: Mapping[str, Any]) -> str:
-    """The server tries every type and tells how each one fails: keep what it says about the type that is meant."""
+    """Return the messages about the given type. The server tries every type, and reports why each one fails."""
     told = []
     for piece in detail.split("; "):
         place = PLACE.match(piece)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-NEEDED = object()  # in place of a default, where the server has none
+NEEDED = object()  # instead of a default, if the server has none
 TRIGGERS: dict[str, dict[str, Any]] = {
     "event": {
         "posture": NEEDED,
@@ -45,7 +45,7 @@ ACTIONS: dict[str, dict[str, Any]] = {
     "resume-automation": {"automation": None},
 }
 ACTION_LISTS = ("actions", "actions_on_trigger", "actions_on_resolve")
-# An action's reference by name, and what the API has instead of it.
+# The options in which actions refer to objects by name, and the fields with the ids in the API.
 REFERENCES = {
     "deployment": "deployment_id",
     "work_pool": "work_pool_id",
@@ -55,7 +55,7 @@ REFERENCES = {
 }
 TEXT = (str,)
 TEXTS = (str, list)
-# What the values of the fields in the tables may be, beside null; NUMBERS are looked at apart.
+# Types of the values, besides null, of the fields in the tables. misfit() checks NUMBERS separately.
 VALUES: dict[str, tuple[type, ...]] = {
     "type": TEXT,
     "posture": TEXT,
@@ -70,7 +70,7 @@ VALUES: dict[str, tuple[type, ...]] = {
     "payload": (str, Mapping, list),
     "force": (bool,),
 }
-# How a reference is written, and what then matches it.
+# The format of a reference: as text for an error message, and as a pattern.
 ANY_NAME = ("a name", re.compile(r".+", re.DOTALL))
 WRITTEN = {
     "deployment": ("written as flow/deployment", re.compile(r"[^/]+/[^/]+")),
@@ -81,18 +81,18 @@ WRITTEN = {
 SPOKEN = {str: "text", Mapping: "a mapping", list: "a list", bool: "true or false"}
 NUMBERS = ("threshold", "within", "schedule_after", "require")
 SETS = ("after", "expect", "for_each")
-SHORTEST_ABSENCE = 10  # seconds, of a Proactive trigger
+SHORTEST_ABSENCE = 10  # seconds, minimum of `within` of a Proactive trigger
 
 
 def type_of(part: Mapping[str, Any]) -> str:
-    """The type of a trigger or action; that of a trigger may be left out."""
+    """Return the type of a trigger or action. If a trigger does not set its type, its fields determine the type."""
     if part.get("type"):
         return str(part["type"])
     return "event" if "triggers" not in part else "compound" if "require" in part else "sequence"
 
 
 def misfit(name: str, value: Any) -> str | None:
-    """What the value of this field has to be, when it is something else."""
+    """Return the kind of value that a field requires, None if the value is valid."""
     if name in NUMBERS:
         other = ("any", "all") if name == "require" else ()
         return None if as_number(value) is not None or value in other else " or ".join(["a number", *other])
@@ -117,7 +117,7 @@ def is_match(labels: Any) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """Also from text, which is what a template makes of a number inside a mapping."""
+    """Return a number, also from text: in a mapping, a template converts a number to text."""
     try:
         result = None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
@@ -130,5 +130,5 @@ def references_of(kind: str) -> list[str]:
 
 
 def chooses(kind: str) -> bool:
-    """Whether such an action is about what it names or, without a name, about what the event is about."""
+    """Whether an action of this type acts on the object that it names or, without a name, on that of the event."""
     return bool(set(references_of(kind)) - {"block"})

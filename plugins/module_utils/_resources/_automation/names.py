@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What actions refer to: names instead of ids."""
+"""References of actions: names instead of ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow
 
 
 def named_action(action: Mapping[str, Any], name_of: Mapping[str, str | None]) -> dict[str, Any]:
-    """With names where there was an id; the id stays where nothing has it any more."""
+    """Return an action with names instead of ids. The id of an object that no longer exists stays."""
     result = dict(action)
     for reference, api in REFERENCES.items():
         if api in result and (result[api] is None or name_of.get(result[api])):
@@ -28,7 +28,7 @@ def named_action(action: Mapping[str, Any], name_of: Mapping[str, str | None]) -
 
 
 def names_of(client: Client, automations: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """The names of all that the automations' actions refer to, in few requests."""
+    """Return the names, by id, of all objects that the actions of the automations refer to. Uses few requests."""
     wanted: dict[str, set[str]] = {reference: set() for reference in REFERENCES}
     for automation in automations:
         for action in (action for part in ACTION_LISTS for action in automation.get(part) or ()):
@@ -44,14 +44,14 @@ def names_of(client: Client, automations: Sequence[Mapping[str, Any]]) -> dict[s
         queues = client.pages("work_queues", "filter", work_queues={"id": {"any_": some}})
         result.update((queue["id"], f"{queue['work_pool_name']}/{queue['name']}") for queue in queues)
     result.update(references.block_names(client, wanted["block"]))
-    for one in sorted(wanted["automation"] - result.keys()):  # old servers cannot list them by id
+    for one in sorted(wanted["automation"] - result.keys()):  # old servers cannot list automations by id
         found = client.get("automations", one, missing_ok=True)
         result[one] = found and found["name"]
     return result
 
 
 def id_of(client: Client, reference: str, name: str) -> str | None:
-    """The id of a deployment, a work pool, a work queue or a block."""
+    """Return the id of a deployment, a work pool, a work queue or a block, None if it does not exist."""
     if reference == "block":
         return references.block_id(client, name)
     if reference == "deployment":

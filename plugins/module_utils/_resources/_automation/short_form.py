@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""The short form of triggers and actions: without what equals the server's default.
+"""The short form of triggers and actions: without values that equal the defaults of the server.
 
-A field of a newer server that the tables do not know is kept when the user does not state it, and sent and compared
-when they do.
+The tables do not contain the fields of a newer server. If the user omits such a field, its value on the server stays.
+If the user sets it, its value is sent and compared.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def short_value(name: str, value: Any) -> Any:
     if name == "triggers":
         return [short_trigger(child) for child in value]
     if name == "payload" and not isinstance(value, str):
-        return json.dumps(value, indent=2, ensure_ascii=False)  # as the server does
+        return json.dumps(value, indent=2, ensure_ascii=False)  # in the format of the server
     return {"match": short_match, "match_related": short_matches}.get(name, lambda same: same)(value)
 
 
 def short_matches(value: Any) -> Any:
-    """One or several mappings that must all match."""
+    """Return one mapping, or a list of mappings that must all match."""
     labels = [short_match(one) for one in (value if isinstance(value, list) else [value])]
     return labels[0] if len(labels) == 1 else labels or {}
 
 
 def short_match(labels: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a label are a set; a set of one is that value."""
+    """Return labels with their values as a sorted set. A set of one value becomes that value."""
     result = {}
     for label, value in labels.items():
         values = sorted(set(value)) if isinstance(value, list) else [value]
@@ -76,12 +76,12 @@ def short_action(action: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source(action: Mapping[str, Any]) -> str:
-    """What an action with or without a reference does: act on this, or on what the event is about."""
+    """Return `selected` if the action names its object, and `inferred` if the event determines the object."""
     return "selected" if any(action.get(name) for pair in REFERENCES.items() for name in pair) else "inferred"
 
 
 def shortened(kind: str, stated: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Null is the default, too."""
+    """Return the fields without default values. Null means the default, too."""
     kept = {
         name: value
         for name, value in stated.items()
@@ -91,7 +91,10 @@ def shortened(kind: str, stated: Mapping[str, Any], defaults: Mapping[str, Any])
 
 
 def unknown(part: Any) -> Iterator[tuple[str, str]]:
-    """Fields, each with its type, that are not in the tables; of a type that is not, the type with no field, too."""
+    """Yield the fields that are not in the tables, each as the type of the trigger or action and the name of the field.
+
+    For a type that is not in the tables, also yield the type with an empty name.
+    """
     if isinstance(part, list):
         for one in part:
             yield from unknown(one)
@@ -106,7 +109,7 @@ def unknown(part: Any) -> Iterator[tuple[str, str]]:
 
 
 def with_unknown(wanted: Any, found: Any) -> Any:
-    """Wanted, with what a newer server keeps in the same place and we do not know."""
+    """Return the wanted value with the fields on the server that are not in the tables."""
     if isinstance(wanted, list):
         return [with_unknown(*pair) for pair in zip(wanted, found)] + wanted[len(found) :]
     if wanted["type"] != found["type"]:
