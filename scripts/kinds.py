@@ -30,7 +30,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 )
 
 WIDTH = 120
-INDENTATION = 6  # of a block in documentation, at most
+INDENTATION = 6  # maximum indentation of a block in documentation
 FRAGMENT = "\n  - selfhosted.prefect.prefect\n"  # in the documentation of a module that uses the API
 BLOCK = re.compile(
     r"(?P<first>^(?P<indent> *)(?:#|<!--) kinds: (?P<name>\w+)(?: -->)?\n).*?(?P<last>^ *(?:#|<!--) end of kinds)",

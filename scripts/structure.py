@@ -42,7 +42,7 @@ MODULE_GROUPS = {
 
 
 class Edge(NamedTuple):
-    """An arrow from a room to one that it uses. The label distinguishes two kinds of use."""
+    """An arrow from a room to a room that it uses. The label distinguishes two kinds of use."""
 
     start: str
     end: str
@@ -107,7 +107,7 @@ def text_of(role: str) -> str:
 def imports_of(path: Path) -> set[str]:
     """Return the modules of the collection that a file imports, as `module_utils._prefect.client`.
 
-    Filters name theirs in Deferred(), which imports them when they are called.
+    Files of filters name their modules in Deferred(), which imports a module on the first call of its filter.
     """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -126,7 +126,7 @@ def room_of_utilities(module: str) -> str:
 
 def room_of_module(path: Path) -> str:
     used = {module.split(".")[1] for module in imports_of(path) if module.startswith("module_utils.")}
-    room = next((room for room in MODULE_ROOMS if room in used), "_host")  # those that share no code run on hosts
+    room = next((room for room in MODULE_ROOMS if room in used), "_host")  # modules without shared code run on hosts
     return f"modules for {MODULE_GROUPS[room]}"
 
 
@@ -152,11 +152,11 @@ def module_called_by(action: Path) -> str:
     return name
 
 
-# What uses what
+# Arrows
 
 
 def playbook_edges() -> Edges:
-    """Yield the arrows from playbooks to the playbooks that they import and to the roles that they run."""
+    """Return the arrows from playbooks to the playbooks that they import and to the roles that they run."""
     edges = set()
     for path in playbooks():
         document = load(path)
@@ -168,7 +168,7 @@ def playbook_edges() -> Edges:
 
 
 def role_edges() -> Edges:
-    """Yield the arrows from roles to the roles that they depend on and that their tasks include."""
+    """Return the arrows from roles to the roles that they depend on and that their tasks include."""
     edges = set()
     for role in roles():
         for needed in (load(ROOT / "roles" / role / "meta" / "main.yml") or {}).get("dependencies") or ():
@@ -178,7 +178,7 @@ def role_edges() -> Edges:
 
 
 def module_edges() -> Edges:
-    """Yield the arrows from roles to the modules that their tasks call."""
+    """Return the arrows from roles to the modules that their tasks call."""
     rooms = modules()
     edges = set()
     for role in roles():
@@ -188,7 +188,7 @@ def module_edges() -> Edges:
 
 
 def filter_edges() -> Edges:
-    """Yield the arrows from roles to the filters that they use."""
+    """Return the arrows from roles to the filters that they use."""
     rooms = filters()
     use = re.compile(rf"""(?:\|\s*|map\(\s*['"]){re.escape(COLLECTION)}\.(\w+)""")
     return {Edge(role, rooms[name]) for role in roles() for name in use.findall(text_of(role))}
@@ -200,7 +200,7 @@ def imports(start: str, path: Path) -> Edges:
 
 
 def utility_edges(package: str) -> Edges:
-    """Yield the arrows from the rooms of a package of utilities to the rooms that they import."""
+    """Return the arrows from the rooms of a package of utilities to the rooms that they import."""
     edges = set()
     for path in sorted((PLUGINS / package).rglob("*.py")):
         parts = path.relative_to(PLUGINS).with_suffix("").parts
@@ -209,7 +209,7 @@ def utility_edges(package: str) -> Edges:
 
 
 def module_utility_edges() -> Edges:
-    """Yield the arrows of modules, actions and lookups, which need only module_utils."""
+    """Return the arrows of modules, actions and lookups, which need only module_utils."""
     edges = utility_edges("module_utils")
     for path in sorted((PLUGINS / "modules").glob("[a-z]*.py")):
         edges |= imports(room_of_module(path), path)
@@ -221,7 +221,7 @@ def module_utility_edges() -> Edges:
 
 
 def plugin_utility_edges() -> Edges:
-    """Yield the arrows from filters, which run on the control host, to the rooms that they import."""
+    """Return the arrows from filters, which run on the control host, to the rooms that they import."""
     edges = utility_edges("plugin_utils")
     for path in sorted((PLUGINS / "filter").glob("[a-z]*.py")):
         edges |= imports(f"filter/{path.stem}", path)

@@ -24,7 +24,7 @@ def is_ipv6(host: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """Return C(host) as in front of a colon and a port, with brackets for IPv6."""
+    """Return C(host) for use before a colon and a port: with brackets if it is an IPv6 address."""
     return f"[{host}]" if is_ipv6(host) else host
 
 

@@ -15,7 +15,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.registry import KINDS
 
 KEYS = {kind.plural: kind.key for kind in KINDS}
-INNER_KEYS = ("name", "slug")  # of queues, of schedules
+INNER_KEYS = ("name", "slug")  # keys of queues and of schedules
 
 
 def merged_configuration(documents: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:

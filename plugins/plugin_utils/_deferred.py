@@ -4,8 +4,8 @@
 # This file is private to the collection: its functions may change in any release.
 """Functions whose code is imported on their first call.
 
-To find one filter, Ansible imports all filter files of the collection, in each task's process, and compiles all that
-they import. So the filter files import nothing but this.
+To find one filter, Ansible imports all filter files of the collection in the process of each task, and compiles every
+module that they import. The filter files therefore import only this module.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def redis_settings(url: str, prefix: str) -> dict[str, str]:
         "HOST": parts.hostname or "localhost",
         "PORT": str(parts.port or 6379),
         "DB": str(int(database or 0)),
-        # Prefect's default is the user of Redis for a login with only a password.
+        # Prefect's default is `default`, the Redis user of clients that send only a password.
         "USERNAME": unquote(parts.username) if parts.username else None,
         "PASSWORD": unquote(parts.password) if parts.password else None,
         "SSL": "true" if parts.scheme == "rediss" else None,

@@ -17,7 +17,7 @@ def endpoint(host: str, port: int, path: str = "", scheme: str = "") -> str:
 
 
 _MASK = "***"
-# Connection options of a Redis or PostgreSQL URL. Unknown options may be secrets.
+# Connection options of a Redis or PostgreSQL URL that are no secrets. Other options may be secrets.
 _HARMLESS = {
     "application_name",
     "db",

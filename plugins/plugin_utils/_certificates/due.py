@@ -40,7 +40,7 @@ def _host_is_due(directory: Path, host: str, names: Sequence[str], days: float, 
 
 
 def certificates_due(hosts: Mapping[str, Sequence[str]], directory: str, days: float) -> list[str]:
-    """Return the certificates to create, that of the authority first."""
+    """Return the certificates to create, that of the CA first."""
     if not AVAILABLE:
         raise AnsibleFilterError(
             "prefect_tls: the control host lacks cryptography 42 or newer. Install it with pip in the Python "

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the collection: its functions may change in any release.
-"""What is wrong with certificates and with their authority."""
+"""Problems with certificates and with their CA."""
 
 from __future__ import annotations
 

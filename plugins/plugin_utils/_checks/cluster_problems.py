@@ -16,7 +16,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import amount
 
-OLDEST_MINOR = 30  # the first version with the sleep action of preStop hooks, which the API's pods use
+OLDEST_MINOR = 30  # the first version that enables the sleep action of preStop hooks, which the API's pods use
 ADMISSION_API = "admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 _LEVEL_LABEL = "pod-security.kubernetes.io/enforce"
 _LEVELS = ("privileged", "baseline", "restricted")

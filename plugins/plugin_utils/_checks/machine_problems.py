@@ -123,7 +123,7 @@ def _kernel(
             f"{manager} cannot limit the memory of a worker and its runs, because it does not use control groups.",
             "Leave it empty and limit the memory of the whole container, or use a host with systemd.",
         )
-    # Mode 0 rejects only requests that exceed the total memory, which those of Redis do not.
+    # Mode 0 rejects only requests for more than the total memory. The requests of Redis are smaller.
     if host.get("overcommit_memory") == 2 and any(entry["process"] == "redis" for entry in ports):
         yield problem(
             "prefect_redis_maxmemory",
@@ -141,7 +141,7 @@ def machine_problems(
     python: str,
     cluster: str = "",
     memory: Sequence[Mapping[str, Any]] = (),
-    deployment: str = "",  # Ansible has an argument called instance of its own
+    deployment: str = "",  # not called instance, which is the name of an argument of Ansible
     data_dir: str = "",
     manager: str = "systemd",
     memory_limit: str = "",

@@ -42,7 +42,7 @@ def _instance(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _made(v: Mapping[str, Any]) -> Iterator[Problem]:
     if any(True for _found in _instance(v)):
-        return  # all names contain it
+        return  # all names contain the name of the instance
     things = names.made(v)
     told = set()
     for thing in things:
@@ -132,7 +132,7 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
         ("prefect_jobs_namespace", str(v["prefect_jobs_namespace"])),
     ]
     if names.NAMESPACE.broken_by(own[0][1]) and own[1][1].startswith(own[0][1]):
-        own.pop()  # it contains the other name
+        own.pop()  # it contains the invalid name, too
     for option, namespace in [*own, *jobs]:
         wrong = names.NAMESPACE.broken_by(namespace)
         if wrong:

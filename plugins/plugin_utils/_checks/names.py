@@ -45,13 +45,13 @@ class Made(NamedTuple):
 
     rule: Rule
     name: str
-    option: str  # from which the name is derived
-    part: str  # its value
+    option: str  # option from which the name is derived
+    part: str  # value of the option
 
 
 _DNS = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 _DNS_WORDS = "lower-case letters, digits and dashes, with a letter at the start and no dash at the end"
-# The name of a workload is the value of a label, and so is that of a Job.
+# The names of workloads and of Jobs are values of labels.
 LABEL = Rule("a label in Kubernetes", 63, _DNS, _DNS_WORDS)
 SERVICE = Rule("a Service in Kubernetes", 63, _DNS, _DNS_WORDS)
 # The label of a revision is the name of the StatefulSet, a dash and a hash of ten characters.
@@ -183,7 +183,7 @@ def duplicates(things: Iterable[Made]) -> Iterator[tuple[Made, Made]]:
 # the name of an instance contains one of these words, names can conflict: `prefect-worker-api-1` is a worker of a pool
 # `api`, or an API process of an instance `prefect-worker`.
 FREE = ("worker", "services")
-# Network policies and programs have names of two words; the second one is the name of another object.
+# Names of network policies have two words, such as `to-redis`. The second one is the name of another object.
 _TWO_WORDS = ("to",)
 
 

@@ -36,7 +36,7 @@ class Reading(TypedDict):
     #   programs      output of redis_report.py and database_report.py
     found: Mapping[str, Mapping[str, Result]]
     configuration: Result  # differences from the inventory
-    pods: Sequence[Mapping[str, Any]]  # of a cluster
+    pods: Sequence[Mapping[str, Any]]  # pods of a cluster
 
 
 Expected = Mapping[str, Any]
@@ -104,7 +104,7 @@ def _expected_processes(expected: Expected) -> list[str]:
     for component, hosts in expected["components"].items():
         names += [component] * len(hosts)
     names += [group_process(group["name"]) for group in expected["services_groups"]]
-    # One on each host with workers of process pools; workers are assigned to the hosts in turn.
+    # lost-runs runs on each host with workers of process pools. The hosts get the workers in turn.
     hosts = expected["worker_hosts"]
     watched = {
         hosts[number % len(hosts)] for number, worker in enumerate(expected["workers"]) if worker["type"] == "process"
@@ -220,7 +220,7 @@ def _server(reading: Reading, expected: Expected) -> Iterator[Check]:
 
 
 def _docket_names(reading: Reading, component: str) -> set[str]:
-    """Return the possible Docket names of the processes of a component. Docket joins host and process with a #."""
+    """Return the pods or PIDs of a component. The Docket name of a process is its host or pod, a #, and its PID."""
     found = {pod["name"] for pod in reading["pods"] if pod["component"] == component}
     for result in on_hosts(reading, "processes").values():
         found |= {str(each["pid"]) for each in result.get("processes") or [] if each["group"] == component}

@@ -4,8 +4,9 @@
 # This file is private to the collection: its functions may change in any release.
 """The ValidatingAdmissionPolicy for the Jobs of workers.
 
-One policy is for all workers of an instance. It knows them by the beginning of their ServiceAccounts' names, so it also
-limits a worker whose pool is no longer in the inventory: that one has no more than what every worker has.
+One policy applies to all workers of an instance. It selects them by the beginning of the names of their
+ServiceAccounts. It therefore also limits a worker whose pool is no longer in the inventory: the Jobs of this worker may
+use only the objects that are allowed for every worker.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _in_pod(names: Sequence[str], kind: str) -> str:
 
 
 def _asks_no_other_host(probe: str) -> str:
-    """Return the expression that probes and hooks connect only to their pod. Network policies do not limit the node."""
+    """Return the expression that a probe or hook connects only to its pod. Network policies do not limit nodes."""
     first, _dot, rest = probe.partition(".")
     missing = f"!has(c.{first})" + (f" || !has(c.{probe})" if rest else "")
     ways = " && ".join(f"(!has(c.{probe}.{way}) || !has(c.{probe}.{way}.host))" for way in ("httpGet", "tcpSocket"))
@@ -132,7 +133,7 @@ def _has_own_labels(metadata: str) -> str:
 
 
 def _about_labels() -> list[dict[str, str]]:
-    """Return the rules for the Jobs that a worker creates or deletes."""
+    """Return the rules for the Jobs that a worker creates, updates or deletes."""
     pod = "variables.job.spec.template.metadata"
     return [
         {
@@ -217,7 +218,7 @@ def admission_policies(
     }
     if not workers:
         return []
-    # Allowed for every worker: the API credentials in its Jobs, and the labels of its runs.
+    # Allowed for every worker: the API credentials in its Jobs, the ServiceAccount default, and the labels of its runs.
     every = {
         "secrets": ' + [variables.worker + "/" + variables.worker + "-api-login"]',
         "service_accounts": ' + [variables.worker + "/", variables.worker + "/default"]',

@@ -31,7 +31,7 @@ _CONTAINER_SECURITY = {
     "capabilities": {"drop": ["ALL"]},
 }
 _CONTAINERS = ("api", "services", "migrate", "worker", "observer", "postgres", "pgbouncer", "exporter", "redis")
-# Lists of items without names. The collection sets its own only if no other one is set.
+# A patch replaces these lists instead of adding items to them. The value of the collection is only a default.
 _REPLACED = ("topologySpreadConstraints",)
 _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
@@ -98,7 +98,7 @@ def _secured(spec: Manifest, shared: Mapping[str, Any]) -> Manifest:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy. copy.deepcopy would also copy the attributes of Ansible's containers, which takes seconds."""
+    """Return a copy. copy.deepcopy would also copy the attributes of Ansible's dicts and lists, which takes seconds."""
     if isinstance(value, Mapping):
         return {key: _copy(inner) for key, inner in value.items()}
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
@@ -109,9 +109,9 @@ def _is_of_mappings(value: Any) -> bool:
 
 
 def _patched(base: Any, patch: Any, where: str) -> Any:
-    """Return a part of a pod template with a patch, and keep the items that the patch does not mean to replace.
+    """Return a part of a pod template with a patch, which adds items to lists instead of replacing the lists.
 
-    A pod whose C(envFrom) was replaced has no setting left, and would start.
+    If a patch replaced C(envFrom), the pod would start without any of its settings.
     """
     if isinstance(base, Mapping) and isinstance(patch, Mapping):
         return {

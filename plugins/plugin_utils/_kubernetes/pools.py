@@ -14,7 +14,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconc
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import with_defaults
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, plain_name
 
-# Prefect has already set the state of a stopped run, so it needs no grace period.
+# Prefect has already set the state of a stopped run, so a short grace period is sufficient.
 _GRACE_SECONDS = 10
 _CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _POD_SECURITY = {

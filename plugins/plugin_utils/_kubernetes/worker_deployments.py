@@ -22,7 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import
 
 _TEMPLATE = ("type", "job", "job_manifest_patch", "base_job_template")
 _PLACEMENT = ("nodeSelector", "tolerations", "affinity", "imagePullSecrets")
-# Percentage of the requested CPU of a worker; due and active runs of the pool per worker.
+# cpu: percentage of the CPU that a worker requests. backlog: due and active runs of the pool per worker.
 TARGETS = {"cpu": 70, "backlog": 15}
 
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MB = 1048576
-STATEMENTS = 10  # that took the longest
+STATEMENTS = 10  # number of statements with the longest total time
 ANEW = "counters were reset during the test; values since the reset"
 NO_STATEMENTS = "The database has no pg_stat_statements, so the slowest queries are unknown."
 
 
 # Readings on a host: their label, and their key in the result of the task.
 READ = {"processes": ("CPU and memory of the processes", "processes"), "pooler": ("PgBouncer", "query_result")}
-PROGRAMS = ("PostgreSQL", "Redis")  # which prefect_loadtest runs with the environment of the background services
+PROGRAMS = ("PostgreSQL", "Redis")  # prefect_loadtest runs them with the environment of the background services
 
 
 def _why(result: Mapping[str, Any]) -> str:
@@ -64,7 +64,7 @@ def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def reading(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the readings of the pods of a cluster, in the form of those of a host."""
+    """Return the readings of the pods of a cluster, in the format of the readings of a host."""
     if "processes" not in found:
         return {"unread": [f"pods: {found['msg']}"]} if found.get("msg") else {}
     printed = {
@@ -125,7 +125,7 @@ def _processes(
     """Yield the CPU time of every process or pod, since its start if it was restarted."""
     for host in sorted(
         host for host in after if before.get(host)
-    ):  # otherwise, the CPU time since their start would count
+    ):  # without an earlier reading, the CPU time since the start would count
         earlier = {each["name"]: each for each in before[host]}
         for process in after[host]:
             same = earlier.get(process["name"], {})
@@ -146,8 +146,8 @@ def _processes(
 def _counted(before: Mapping[str, Any], after: Mapping[str, Any], *names: str) -> tuple[list[float], bool]:
     """Return the differences of the counters of one source, and whether they were reset.
 
-    They do so when what counts is restarted, or when its statistics are reset. One that has fallen tells of it, and
-    then all of them count from zero.
+    A restart of the source, or a reset of its statistics, sets all its counters to zero. If one counter is lower than
+    before, the later values of all counters are the differences.
     """
     earlier = [float(before.get(name) or 0) for name in names]
     later = [float(after[name]) for name in names]
@@ -161,7 +161,7 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
         return {}
     names = ("transactions", "blocks_read", "blocks_hit", "deadlocks")
     (transactions, read, hit, deadlocks), anew = _counted(before, after, *names)
-    # A WAL position survives restarts. A lower one is that of another server, and is ignored.
+    # A WAL position survives restarts. If it is lower than before, it is that of another server, and is ignored.
     (wal,), other_server = _counted(before, after, "wal_bytes")
     return {
         "connections": int(after["connections"]),
@@ -180,7 +180,7 @@ def _database(before: Mapping[str, Any], after: Mapping[str, Any], runs: int, se
 def _poolers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the waiting time of clients for a server connection, from PgBouncer's counters in microseconds.
 
-    In a cluster, several of them are read at one place, and each row says which one it is of.
+    In a cluster, one reading contains the rows of several PgBouncers, and each row names its pod.
     """
     names = ("total_xact_count", "total_wait_time", "total_xact_time")
     for host in sorted(host for host in after if before.get(host)):
@@ -307,7 +307,7 @@ def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def as_text(found: Mapping[str, Any]) -> str:
-    """The summary for a terminal."""
+    """Return the summary for a terminal."""
     lines = [title(found), ""]
     lines += [f"{name:<22} {text}" for name, text in facts(found)]
     if found["processes"]:

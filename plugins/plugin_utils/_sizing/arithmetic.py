@@ -22,7 +22,10 @@ def power_of_two(number: float, least: int) -> int:
 
 
 def two_digits(number: float) -> float:
-    """The number, rounded down, because workers come in whole ones."""
+    """Return the number, rounded down to two digits.
+
+    The number of workers is a whole number, so a plan for the exact number could exceed the capacity.
+    """
     step = 10.0 ** (math.floor(math.log10(number)) - 1)
     return math.floor(number / step) * step
 
@@ -30,8 +33,8 @@ def two_digits(number: float) -> float:
 def busiest(mean: float) -> float:
     """Return the maximum concurrent number of random arrivals with this mean.
 
-    With random arrivals the number in a system is Poisson distributed, whatever the distribution of the time they
-    stay; three standard deviations above the mean are exceeded in about one moment of a thousand.
+    With random arrivals, the concurrent number has a Poisson distribution, whatever the distribution of the durations.
+    It exceeds the mean by more than three standard deviations about 0.1 % of the time.
     """
     return mean + 3 * math.sqrt(mean)
 

@@ -23,7 +23,7 @@ class CapacityPlan:
         self.pgbouncers = max(2 if self.kubernetes else 1, pgbouncers)
         self.rows: list[dict[str, Any]] = []
         self.v: dict[str, Any] = {}
-        self.used: list[str] = []  # coefficients, since the last row
+        self.used: list[str] = []  # coefficients that were used since the last row
 
     def c(self, name: str) -> float:
         """Return a coefficient, and add it to the sources of the next row."""
@@ -37,8 +37,8 @@ class CapacityPlan:
     def per_run(self, name: str, more: str = "") -> tuple[float, str]:
         """Return the cost of a run with its tasks and own events, and the sum as text.
 
-        For the server a task is nothing but its events, so that an event of the run's own counts as its part of one.
-        That is a little too much, because the recorder writes a row for a task and none for another event.
+        For the server, a task is only its events. An own event of the run therefore costs as much as one event of a
+        task. This is slightly too high, because the recorder writes a row for a task, but none for another event.
         """
         tasks, own = self.w["tasks_per_run"], self.w["events_per_run"]
         run, task = self.c(f"{name}_per_run"), self.c(f"{name}_per_task")

@@ -17,7 +17,7 @@ NODE_UNITS = {"pods": "pods", "cpu": "cores", "memory_mb": "MiB"}
 
 
 def runs_of_a_node(nodes: Mapping[str, Any], run: Mapping[str, float]) -> dict[str, int]:
-    """Return how many runs fit on a node, by resource. A resource that is not set is no limit, except for the pods."""
+    """Return how many runs fit on a node, by resource. A resource that is not set is no limit. Pods have a default."""
     pods = (nodes.get("pods") or coefficients.value("pods_per_node")) - coefficients.value("system_pods_per_node")
     fitting = {"pods": int(pods)}
     for name, each in run.items():

@@ -39,7 +39,7 @@ def plan_database_load(p: CapacityPlan) -> None:
 
 
 def _api_cores(p: CapacityPlan, processes: float, workers: int) -> float:
-    """Return the cores that a number of API processes use together, relative to the measured number."""
+    """Return the cores that API processes use together. Each process beyond the measured number adds CPU per run."""
     further = p.c("api_cpu_seconds_per_run_and_further_process") * (processes - p.c("measured_api_processes"))
     each, _text = p.per_run("api_cpu_seconds")
     return float(p.v["runs_per_second"] * (each + further) + workers * p.c("api_cores_per_worker"))
