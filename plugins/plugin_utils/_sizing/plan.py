@@ -11,11 +11,38 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.findings import problems_of, warnings_of
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.formulas import STEPS, alternatives_to_jobs
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.cluster import plan_cluster, plan_limits
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.database import plan_database
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.findings import (
+    alternatives_to_jobs,
+    problems_of,
+    warnings_of,
+)
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.model import CapacityPlan
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.runs import plan_load, plan_workers
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.server import (
+    plan_connections,
+    plan_database_load,
+    plan_processors,
+    plan_redis,
+    plan_server,
+)
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.variables import role_variables
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workload import BadWorkload, read_workload
+
+# In the order of their dependencies.
+STEPS = (
+    plan_load,
+    plan_workers,
+    plan_database_load,
+    plan_server,
+    plan_connections,
+    plan_database,
+    plan_redis,
+    plan_processors,
+    plan_cluster,
+    plan_limits,
+)
 
 
 def make_plan(given: Any, pgbouncers: int = 1) -> dict[str, Any]:
