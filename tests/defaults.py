@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles say themselves: a test takes each port, path and version from here, and copies none."""
+"""Values of the roles. Tests take ports, paths and versions from here instead of copying them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @functools.cache
 def variables_of_roles(kind: str) -> dict[str, Any]:
-    """Return the `defaults` or `vars` of all roles; no two have one of the same name."""
+    """Return the `defaults` or `vars` of all roles; no two roles have a variable of the same name."""
     paths = sorted((ROOT / "roles").glob(f"*/{kind}/main.yml"))
     return {name: value for path in paths for name, value in yaml.safe_load(path.read_text()).items()}
 
 
 def oldest_first(version: str) -> list[int]:
-    """A key that sorts versions."""
+    """Return a key that sorts versions."""
     return [int(part) for part in version.split(".")]
 
 
-# The versions of Prefect that the collection ships, with their lock files.
+# Versions of Prefect with a lock file in the collection.
 LOCKS = {path.stem.partition("-")[2]: path for path in (ROOT / "roles/prefect_host/files").glob("prefect-*.txt")}
 DEFAULTS = variables_of_roles("defaults")
 VERSION: str = DEFAULTS["prefect_version"]

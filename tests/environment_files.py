@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an environment file may say, and what systemd makes of it, which the collection's own reading has to match."""
+"""Unusual lines of environment files, and how systemd reads them. The collection has to read them in the same way."""
 
 from __future__ import annotations
 
-# Text -> value of A.
+# Text of the file, and the resulting value of A.
 ODD = {
     'A="two words"': "two words",
     "A=two words  ": "two words",

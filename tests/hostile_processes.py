@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes as flow code may make them, for tests that end them. They end by themselves, too."""
+"""Processes that flow code may start, for tests that end them. They also end by themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-UID = 61_234  # nobody's
+UID = 61_234  # an account that no user has
 SECONDS = 30
 
 # Each process starts the next one and ends, so that a list of pids is outdated when it is read.
@@ -36,7 +36,7 @@ def wait_until(true: Callable[[], object], seconds: float = 10) -> None:
 
 
 class Hostile:
-    """Programs of an account, each with a pipe that is closed when the last process of it has ended."""
+    """Programs of one account. They share a pipe, which is closed when the last process of them has ended."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -44,23 +44,23 @@ class Hostile:
 
     def start(self, program: str) -> subprocess.Popen[bytes]:
         text = f"import time; end = time.monotonic() + {SECONDS}\n{program}"
-        # The machine's own, because other accounts may be unable to enter a virtual environment.
+        # The interpreter of the system, because other accounts may be unable to read a virtual environment.
         command = ["/usr/bin/python3", "-I", "-S", "-c", text]
         self.started.append(subprocess.Popen(command, user=UID, cwd="/", pass_fds=[self.writer]))
         return self.started[-1]
 
     def goes_on(self) -> bool:
-        """Whether any process of any program is there."""
+        """Return whether a process of any program still exists."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
-        # What was killed is gone within moments.
+        # Killed processes end within moments.
         return not select.select([self.reader], [], [], 1)[0]
 
 
 @pytest.fixture
 def hostile() -> Iterator[Hostile]:
-    """Start programs, and make sure that nothing of them is left."""
+    """Start programs, and verify that no process of them is left."""
     started = Hostile()
     yield started
     end = "import os, signal, sys; os.setresuid(*[int(sys.argv[1])] * 3); os.kill(-1, signal.SIGKILL)"

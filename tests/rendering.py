@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What roles make of an inventory, without a machine or a cluster.
+"""The results that roles calculate from an inventory, without a host or a cluster.
 
-`evaluated` uses Ansible's own inventory, variables and templates in this process: a tenth of a second, where
-`ansible-playbook` takes seconds to start. `played` starts it, for tests of tasks.
+`evaluated` uses Ansible's own inventory, variables and templates in this process. This takes a tenth of a second, while
+`ansible-playbook` takes seconds to start. `played` starts `ansible-playbook`, for tests of tasks.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from defaults import ROOT, variables_of_roles
 
-if AnsibleCollectionConfig.collection_finder is None:  # not in pytest, see conftest.py
+if AnsibleCollectionConfig.collection_finder is None:  # only outside of pytest, see conftest.py
     init_plugin_loader([str(ROOT / ".collections")])
 
 
 def _given(role: str) -> dict[str, str]:
-    """Return what Ansible knows of the host and of the role."""
+    """Return the variables that Ansible sets for the host and the role."""
     return {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
@@ -43,7 +43,7 @@ def _given(role: str) -> dict[str, str]:
 
 
 def _link(directory: Path, role: str) -> None:
-    """Templates and files that a role names without a path are looked for beside the playbook."""
+    """Link templates and files of a role beside the playbook, where Ansible searches for names without a path."""
     for kind in ("templates", "files"):
         (directory / kind).mkdir(exist_ok=True)
         for path in (ROOT / "roles" / role / kind).glob("*"):
@@ -54,7 +54,7 @@ def _link(directory: Path, role: str) -> None:
 def played(
     directory: Path, inventory: str, role: str, tasks: list[dict[str, Any]], *words: str, **variables: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Execute tasks as in a role, with the variables of all roles and an inventory."""
+    """Execute tasks as in a role, with the variables of all roles and of an inventory."""
     _link(directory, role)
     defaults = directory / "defaults"
     (defaults / "group_vars").mkdir(parents=True, exist_ok=True)
@@ -77,9 +77,9 @@ def played(
 
 
 def _trusted(value: Any) -> Any:
-    """Return the value with each string in it marked as one that may be a template."""
+    """Return the value with each string in it marked as a possible template."""
     if not hasattr(ansible.template, "trust_as_template"):
-        return value  # before ansible-core 2.19 every string may be one
+        return value  # before ansible-core 2.19, every string can be a template
     if isinstance(value, str):
         return ansible.template.trust_as_template(value)
     if isinstance(value, Mapping):
@@ -91,7 +91,7 @@ def _trusted(value: Any) -> Any:
 
 @functools.cache
 def _inventory(name: str) -> tuple[DataLoader, InventoryManager]:
-    """Return an inventory, below whose variables the defaults of all roles are."""
+    """Return an inventory. Its variables have precedence over the defaults of all roles."""
     loader = DataLoader()
     inventory = InventoryManager(loader, sources=[str(ROOT / "inventories" / name)])
     for variable, value in _trusted(variables_of_roles("defaults")).items():
@@ -100,19 +100,19 @@ def _inventory(name: str) -> tuple[DataLoader, InventoryManager]:
 
 
 def evaluated(inventory: str, role: str, expressions: Mapping[str, str], **variables: Any) -> dict[str, Any]:
-    """Return the values of expressions in a role, with the variables of all roles and an inventory."""
+    """Return the values of expressions in a role, with the variables of all roles and of an inventory."""
     content = {name: f"{{{{ {expression} }}}}" for name, expression in expressions.items()}
     return dict(templated(inventory, role, content, **variables))
 
 
 def templated(inventory: str, role: str, value: Any, own: Mapping[str, Any] | None = None, **variables: Any) -> Any:
-    """Return a value with everything in it templated, as a task of the role sees it that has own variables."""
+    """Return a value with everything in it templated, as for a task of the role. `own` are variables of the task."""
     loader, hosts = _inventory(inventory)
-    loader.set_basedir(str(ROOT / "roles" / role))  # where lookups begin
+    loader.set_basedir(str(ROOT / "roles" / role))  # where lookups search for files
     manager = VariableManager(loader, hosts)
-    # As JSON, because that is how a command line gives them.
+    # The variables go through JSON, as on the command line.
     manager._extra_vars = _trusted(json.loads(json.dumps({**_given(role), **variables})))
-    HostVars(hosts, manager, loader)  # makes itself known to the manager
+    HostVars(hosts, manager, loader)  # registers itself with the manager
     names = {**variables_of_roles("vars"), **(own or {}), "found": value}
     play = Play.load({"hosts": "all", "vars": _trusted(names)}, variable_manager=manager, loader=loader)
     (host,) = hosts.get_hosts()
@@ -121,12 +121,12 @@ def templated(inventory: str, role: str, value: Any, own: Mapping[str, Any] | No
 
 
 def template(name: str) -> str:
-    """Return the expression for the documents of a template of the role."""
+    """Return an expression for the documents in a template of the role."""
     return f"lookup('ansible.builtin.template', '{name}') | from_yaml_all | select | list"
 
 
 def host_processes(**variables: Any) -> set[str]:
-    """Return the names of all processes that the local inventory makes on its host."""
+    """Return the names of all processes that the local inventory creates on its host."""
     given = {"prefect_address": "127.0.0.1", "prefect_venv_marker": "/marker", **variables}
     templates = {
         "prefect_server": ["api_processes.yml.j2", "services_processes.yml.j2"],

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the test stages and sum them up in one line.
+"""Run the test stages, and print the totals in one line.
 
 usage: .venv/bin/python tests/run.py [--all | --rootless | STAGE ...] [-- words to add to each command]
 
-Without an option or names, what runs of each stage is quick enough for every change. --rootless is for a first
-contribution: what needs no root and takes less than five minutes.
+Without an option or names, the driver runs the part of each stage that is quick enough for every change. --rootless is
+for first contributions. It selects the tests that need no root and take less than five minutes.
 
-Every command runs, whether or not an earlier one failed. Its output goes to tests/output/<stage>/<command>.log
-and is shown if it failed, or while it runs if it is the only one. A command counts as many tests as its
-report says, or as one if it writes none.
+Every command runs, even if an earlier one has failed. Its output goes to tests/output/<stage>/<command>.log. It is
+shown if the command fails, or at once if it is the only command. A command counts as the number of tests in its report,
+or as one test if it writes no report.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ OUTPUT = ROOT / "tests" / "output"
 ENVIRONMENT = {
     "NO_COLOR": "1",
     "PYTHONUNBUFFERED": "1",
-    # Molecule and ansible-lint look here instead of installing a copy of the collection.
+    # Molecule and ansible-lint use this path. Otherwise they install a copy of the collection.
     "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.collections",
     "ANSIBLE_HOME": f"{ROOT}/.ansible",
 }
-LANES = 2  # commands at a time
-NO_TESTS_COLLECTED = 5  # pytest's exit code
-TIMED_OUT = -1000  # beside the negative numbers of signals
+LANES = 2  # number of concurrent commands
+NO_TESTS_COLLECTED = 5  # exit code of pytest
+TIMED_OUT = -1000  # does not collide with the negative numbers of signals
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Count:
         return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
 
-Counter = Callable[[Path, str], Count]  # of a report directory and the output
+Counter = Callable[[Path, str], Count]  # arguments: the report directory and the output
 
 
 def count_one(_report: Path, _log: str) -> Count:
-    """The command is the test; its exit code is looked at elsewhere."""
+    """Count the command as one test. `judge` checks its exit code."""
     return Count(passed=1)
 
 
@@ -77,7 +77,7 @@ def count_junit(report: Path, _log: str) -> Count:
 
 
 def count_molecule(_report: Path, log: str) -> Count:
-    """One test per step of a scenario, as its recap says. A step without its playbook tests nothing: it has failed."""
+    """Count each step in the recap of a scenario as one test. A step without its playbook tests nothing, and fails."""
     total = Count()
     for passed, missing, failed in re.findall(r": actions=\d+ .*successful=(\d+) .*missing=(\d+) .*failed=(\d+)", log):
         total += Count(int(passed), int(missing) + int(failed))
@@ -86,26 +86,26 @@ def count_molecule(_report: Path, log: str) -> Count:
 
 @dataclass(frozen=True)
 class Command:
-    """A shell command for the checkout, with .venv/bin on PATH; {report} stands for a fresh directory."""
+    """A shell command in the checkout, with .venv/bin on PATH. {report} is replaced by a new directory."""
 
     name: str
     line: str
     count: Counter = count_one
-    minutes: int = 15  # then it is ended, and has failed
+    minutes: int = 15  # time limit, after which the command is ended and has failed
 
 
-Tools = Mapping[str, str]  # program: the Debian package that has it
+Tools = Mapping[str, str]  # program: the Debian package that contains it
 
 
 @dataclass(frozen=True)
 class Stage:
     name: str
     commands: tuple[Command, ...]
-    needs: str = "."  # the path in the checkout that it tests with
+    needs: str = "."  # path in the checkout that the stage tests
     tools: Tools = field(default_factory=dict)
-    quick: tuple[Command, ...] | None = None  # what runs of it on every change, if that is not all
-    round: int = 1  # stages of a round share the machine; the rounds come one after the other
-    # Makes beforehand what the stage needs and what takes long; runs beside the other stages, and gives way to them.
+    quick: tuple[Command, ...] | None = None  # the commands for every change, if these are not all
+    round: int = 1  # stages of one round share the host; the rounds run one after the other
+    # Builds in advance what the stage needs and what takes long. It runs beside the other stages, with low priority.
     prepare: str = ""
 
 
@@ -124,20 +124,20 @@ def pytest(name: str, *, minutes: int = 15, **options: Any) -> Stage:
 
 
 def molecule(scenario: str) -> Command:
-    """In a session, which removes the machines however Molecule ends."""
+    """Return the command for a scenario, in a session that removes the test hosts however Molecule ends."""
     line = f"tests/machines/machine session -- molecule test --scenario-name {scenario}"
     return Command(scenario, line, count_molecule, minutes=20)
 
 
 def modules(name: str, path: str, *modules: str, minutes: int, tests: tuple[str, ...] = ()) -> Command:
-    """Those modules of a directory of tests, and single tests of others: "module.py::test"."""
+    """Return the command for some modules of a directory, and for single tests of other modules: "module.py::test"."""
     files = [f"{path}/test_{module}.py" for module in modules]
     words = shlex.join([*files, *(f"{path}/test_{test}" for test in tests)])
     return Command(name, f"pytest --junitxml={{report}}/pytest.xml {words}", count_junit, minutes)
 
 
 def others(name: str, path: str, *modules: str, minutes: int) -> Command:
-    """All modules of it but those."""
+    """Return the command for all modules of a directory except those named."""
     words = " ".join(f"--ignore={path}/test_{module}.py" for module in modules)
     return Command(name, f"pytest --junitxml={{report}}/pytest.xml {path} {words}", count_junit, minutes)
 
@@ -145,7 +145,7 @@ def others(name: str, path: str, *modules: str, minutes: int) -> Command:
 CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
-FIRST = ("changes", "load", "loadtest", "site")  # about half of what tests/e2e takes
+FIRST = ("changes", "load", "loadtest", "site")  # about half of the time of tests/e2e
 REBOOT = "reboot.py::test_everything_comes_back_by_itself[shut down]"
 GIT = {"git": "git"}
 BOUNDARIES = Command(
@@ -180,7 +180,7 @@ STAGES = (
             Command("yamllint", "yamllint --strict ."),
             Command("shellcheck", "shellcheck scripts/*.sh .ci/run tests/prose/vale"),
             Command("markdown", "pymarkdown scan *.md docs roles/*/README.md tests/*/README.md"),
-            # The first time, it builds Vale.
+            # The first run builds Vale.
             Command("prose", "python tests/prose/check.py", minutes=30),
             Command("changelog-fragments", "antsibull-changelog lint"),
         ),
@@ -211,7 +211,7 @@ STAGES = (
     ),
     Stage(
         "molecule",
-        (molecule("default"), molecule("machines")),  # tests/kubernetes runs the one called kubernetes
+        (molecule("default"), molecule("machines")),  # tests/kubernetes runs the scenario `kubernetes`
         quick=(molecule("default"),),
         needs="extensions/molecule",
         round=2,
@@ -219,13 +219,13 @@ STAGES = (
     pytest("machines", round=2, minutes=30, quick=()),
     Stage(
         "e2e",
-        # Two sessions side by side, each with machines of its own.
+        # Two concurrent sessions, each with its own test hosts.
         (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
         "tests/e2e",
         quick=(modules("site", "tests/e2e", "site", "secrets", "verify", minutes=25, tests=(REBOOT,)),),
         round=2,
     ),
-    # The tests that are cheap enough for every change share the machine of one session.
+    # The tests that are quick enough for every change share the test host of one session.
     pytest("security", round=2, minutes=60, quick=(BOUNDARIES,)),
     pytest(
         "kubernetes",
@@ -246,7 +246,7 @@ ROOTLESS = (
 
 
 def missing(stage: Stage) -> str:
-    """What the stage lacks; as root, programs are installed instead."""
+    """Return what the stage lacks. As root, install missing programs instead."""
     if not (ROOT / stage.needs).exists():
         return f"{stage.needs} does not exist"
     packages = {package for tool, package in stage.tools.items() if not shutil.which(tool)}
@@ -261,7 +261,7 @@ def missing(stage: Stage) -> str:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it started; pytest and Molecule take a minute to clean up after themselves."""
+    """End a command and its child processes. pytest and Molecule may take a minute for their cleanup."""
     for number, seconds in ((signal.SIGINT, 60), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, number)
@@ -269,7 +269,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait(process: subprocess.Popen[bytes], log: Path, minutes: int, live: bool) -> int:
-    """The exit code; None of the output is lost to a service that outlives the command and keeps a pipe open."""
+    """Return the exit code. The log keeps all output, even if a service outlives the command and keeps a pipe open."""
     deadline = time.monotonic() + minutes * 60
     with log.open("rb") as output:
         while True:
@@ -286,9 +286,10 @@ def wait(process: subprocess.Popen[bytes], log: Path, minutes: int, live: bool) 
 
 
 def judge(command: Command, code: int, count: Count, chosen: bool) -> tuple[Count, str]:
-    """A command that fails without a failed test in its report, or with no test at all, is a failed test itself.
+    """Return the result of a command. If it fails without a failed test in its report, or runs no test, it counts as
+    failed.
 
-    Chosen: words were added to the command, which may leave none of its tests.
+    `chosen`: words were added to the command, and these may select none of its tests.
     """
     if code == NO_TESTS_COLLECTED and command.count is count_junit and chosen:
         return Count(), ""
@@ -322,7 +323,7 @@ class Runner:
                 words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         self.processes.add(process)
-        if self.stopping:  # while it was started
+        if self.stopping:  # the run was stopped while the command was started
             end(process)
         code = wait(process, log, command.minutes, self.live)
         self.processes.discard(process)
@@ -332,7 +333,7 @@ class Runner:
         return Result(count, shown, started, time.monotonic())
 
     def prepare(self, stages: list[Stage]) -> None:
-        """Begin what the stages need beforehand. A stage finds out itself whether that has worked."""
+        """Start the preparations of the stages. Each stage detects itself whether its preparation has succeeded."""
         for stage in stages:
             log = OUTPUT / "prepare" / f"{stage.name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -350,14 +351,14 @@ class Runner:
 
 
 def result_of(future: Future[Result]) -> Result:
-    """Wait in short spells: Python notices a signal that came just before a wait only when that wait is over."""
+    """Wait in short intervals, because Python handles a signal that precedes a wait only after this wait."""
     while not future.done():
         futures.wait([future], 0.5)
     return future.result()
 
 
 def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, float]]:
-    """Run all commands of some stages, LANES at a time, and tell how each stage went."""
+    """Run all commands of some stages, LANES at a time, and return the result of each stage."""
     outcome = {}
     pool = ThreadPoolExecutor(LANES)
     try:
@@ -370,7 +371,7 @@ def run_together(stages: list[Stage], runner: Runner) -> dict[str, tuple[Count, 
                 jobs[stage.name].append(pool.submit(Result, Count(failed=1), f"--- {stage.name}: {problem}\n"))
             else:
                 ready += [(stage, command) for command in stage.commands]
-        # The long ones first, so that none is left for the end.
+        # The longest commands run first, so that none of them is left for the end.
         for stage, command in sorted(ready, key=lambda job: -job[1].minutes):
             jobs[stage.name].append(pool.submit(runner.run, stage, command))
         for name, commands in jobs.items():
@@ -407,7 +408,7 @@ def main(arguments: list[str]) -> int:
         chosen = [replace(stage, commands=stage.commands if stage.quick is None else stage.quick) for stage in STAGES]
         chosen = [stage for stage in chosen if stage.commands]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
-    # Also where SIGINT was ignored, as in a background job of a shell: commands inherit that, and `end` needs it.
+    # SIGINT may be ignored, as in a background job of a shell. Commands would inherit this, but `end` sends SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     outcome: dict[str, tuple[Count, float]] = {}

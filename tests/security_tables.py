@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of docs/security.md, made from what the roles render.
+"""Generate the tables of docs/security.md from what the roles render.
 
 usage: .venv/bin/python tests/security_tables.py      writes them into the page
 """
@@ -24,7 +24,7 @@ from ansible_collections.selfhosted.prefect.plugins.modules.process_group import
 
 PAGE = ROOT / "docs" / "security.md"
 MARK = r"(<!-- table: {} -->\n).*?(<!-- end -->\n)"
-# In the order in which site.yml applies them, and what is looped over or set by the including task.
+# In the order of site.yml, with the variables of loops and of the including tasks.
 HOST_TASKS = {
     "prefect_postgres": ("host.yml", {}),
     "prefect_pgbouncer": ("host.yml", {}),
@@ -34,9 +34,9 @@ HOST_TASKS = {
     "services": ("services.yml", {}),
     "prefect_worker": ("host.yml", {}),
 }
-# Files with the name of a process in their path, one row for all of them.
+# Files whose paths contain the name of a process share one row.
 PER_PROCESS = re.compile(r"(/etc/systemd/system/prefect-|/etc/prefect/liveness[.]d/)[^/]*([.]\w+)")
-# A host as host_facts reports it.
+# A host in the format of host_facts.
 FOUND = {
     "distribution": "debian",
     "version": "13",
@@ -54,7 +54,7 @@ PASSWORDS = dict.fromkeys(
 
 
 def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
-    """Return the tasks of a file, those in its blocks included."""
+    """Return the tasks of a file, including those in its blocks."""
     waiting = list(yaml.safe_load(path.read_text()))
     while waiting:
         task = waiting.pop(0)
@@ -63,7 +63,7 @@ def tasks_of(path: Path) -> Iterable[dict[str, Any]]:
 
 
 class Group(process_group.Group):
-    """A group of processes with all files that the module writes for it, which does not read the state of a host."""
+    """A group of processes with all files that the module writes for it. It does not read the state of a host."""
 
     def _look(self) -> None:
         self.stale_files: list[str] = []
@@ -76,7 +76,7 @@ class Group(process_group.Group):
 
 
 def process_groups() -> list[Group]:
-    """Return the groups of the local inventory, and the group that the module adds to execute the liveness checks."""
+    """Return the groups of the local inventory, and the group that the module adds for the liveness checks."""
     common = templated_on_host("prefect_worker", "{{ prefect_process_group }}", {})
     groups = []
     for options in process_group_options():
@@ -102,7 +102,7 @@ def process_group_options() -> list[dict[str, Any]]:
 
 
 def templated_on_host(role: str, value: Any, own: Mapping[str, Any]) -> Any:
-    """Return a value with everything in it templated, as a task of the role sees it on a host of the inventory."""
+    """Return a value with everything in it templated, as for a task of the role on a host of the inventory."""
     given = {
         "prefect_address": "127.0.0.1",
         "prefect_database_clients": ["127.0.0.1"],
@@ -120,7 +120,7 @@ def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
 
 
 def process_table(groups: Iterable[Group]) -> str:
-    """Return which account each process of a host runs under, and where it listens."""
+    """Return the table of processes on a host: their accounts, and the addresses on which they listen."""
     lines = []
     for name, process in (item for group in groups for item in group.processes.items()):
         ready = process["ready"] or {}
@@ -131,7 +131,7 @@ def process_table(groups: Iterable[Group]) -> str:
 
 
 def file_table(groups: Iterable[Group]) -> str:
-    """Return who owns each file and directory of a host, and which of them hold secrets."""
+    """Return the table of files and directories on a host: their owners, and which of them contain secrets."""
     found: dict[str, tuple[str, ...]] = {}
     for group in groups:
         for entry in [*group.directories, *group.wanted.values()]:
@@ -152,7 +152,7 @@ CLUSTER_TEMPLATES = {
     "prefect_gateway": ["kubernetes.yml.j2"],
     "prefect_worker": ["kubernetes.yml.j2"],
 }
-# One pool of each kind that is different here; more than three workers, so that an observer watches for them.
+# One pool of each kind that differs here. It has more than three workers, so that an observer watches its pods.
 POOLS = [
     {"name": "jobs", "type": "kubernetes", "workers": {"min": 4}},
     {"name": "processes", "type": "process", "workers": {"min": 1}},
@@ -180,7 +180,7 @@ def namespace_of(item: Mapping[str, Any]) -> str:
 
 
 def pods_of(objects: Objects) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the workloads with the spec of their pods."""
+    """Return the workloads, each with the spec of its pods."""
     for item in objects:
         template = (item.get("spec") or {}).get("template") or {}
         if "containers" in (template.get("spec") or {}):
@@ -201,19 +201,19 @@ def secrets_of(value: Any) -> set[str]:
 
 
 def pod_table(objects: Objects) -> str:
-    """Return under which ServiceAccount each pod runs, whether it has its token, and the Secrets that it reads."""
+    """Return the table of pods: their ServiceAccount, whether they have its token, and the Secrets that they read."""
     lines = []
     for item, spec in pods_of(objects):
         token = "yes" if spec.get("automountServiceAccountToken", True) else "no"
         secrets = ", ".join(f"`{name}`" for name in sorted(secrets_of(spec))) or "-"
         account = f"`{spec.get('serviceAccountName', 'default')}`"
-        name = re.sub(r"-[0-9a-f]{10}$", "-...", item["metadata"]["name"])  # a checksum of the Job
+        name = re.sub(r"-[0-9a-f]{10}$", "-...", item["metadata"]["name"])  # a checksum in the name of the Job
         lines.append((f"`{name}`", f"`{namespace_of(item)}`", account, token, secrets))
     return rows(("Workload", "Namespace", "ServiceAccount", "Token", "Secrets"), lines)
 
 
 def role_table(objects: Objects) -> str:
-    """Return what each ServiceAccount may do with the Kubernetes API, and where."""
+    """Return the table of ServiceAccounts: what each may do with the Kubernetes API, and in which namespace."""
     roles = {(item["kind"], namespace_of(item), item["metadata"]["name"]): item for item in objects}
     lines = []
     for item in objects:
@@ -230,7 +230,7 @@ def role_table(objects: Objects) -> str:
 
 
 def tables() -> dict[str, str]:
-    """Return all tables of the page by their names."""
+    """Return all tables of the page, by name."""
     groups = process_groups()
     objects = cluster_objects()
     return {
@@ -242,7 +242,7 @@ def tables() -> dict[str, str]:
 
 
 def with_tables(text: str) -> str:
-    """Return the text of the page with its tables as they are now."""
+    """Return the text of the page with the current tables."""
     for name, table in tables().items():
         pattern = re.compile(MARK.format(name), re.DOTALL)
         assert pattern.search(text), f"{PAGE}: no place for the table {name}"

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seconds and tasks of the development inventory on an empty cluster, as a Markdown table.
+"""Measure how long the playbooks take with the development inventory on an empty cluster; print a Markdown table.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/cluster.py [--rounds 3]
 
-It brings up the cluster of tests/cluster, unless that is up. In each round, site.yml makes everything, runs again
-without finding anything to do, and once more in check mode; then all is deleted. Cluster and Ansible share the
+The program starts the cluster of tests/cluster if it does not run. In each round, site.yml creates everything, runs
+again without a change, and runs in check mode; then everything is deleted. The cluster and Ansible share the
 processors.
 """
 
@@ -30,7 +30,7 @@ PROFILE = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks", "PROFILE_
 
 
 class Round:
-    """One life of a deployment."""
+    """One deployment, from the first run of site.yml to the teardown."""
 
     def __init__(self, deployment: Deployment) -> None:
         begun = time.time()

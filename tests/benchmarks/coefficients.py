@@ -1,16 +1,17 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what a flow run costs on the local platform, for plugins/plugin_utils/_sizing/coefficients.yml.
+"""Measure the cost of a flow run on the local platform, for plugins/plugin_utils/_sizing/coefficients.yml.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests .venv/bin/python tests/benchmarks/coefficients.py [--runs 30] [--rounds 3] [--write]
 
-A machine of tests/machines gets the local inventory. Then real runs go through its pool, in rounds: runs of an empty
-flow, runs with tasks, runs with log messages. What the same time costs without runs is taken off. --write puts the
-numbers into coefficients.yml, between the lines that say where the measured ones begin and end; otherwise they are
-printed. CPU seconds are those of /proc and hardly change when something else uses the processors; seconds and rates do.
+The local inventory is deployed on a test host of tests/machines. In each round, the program submits real runs to its
+pool: runs of an empty flow, runs with tasks, and runs with log messages. It subtracts what the deployment uses in the
+same time without runs. With --write, the figures replace those between the lines "begin measured" and "end measured" of
+coefficients.yml; otherwise they are printed. CPU seconds are those of /proc: they hardly depend on other load on the
+processors. Durations and rates do.
 """
 
 from __future__ import annotations
@@ -49,16 +50,16 @@ def work(seconds: float = 0, tasks: int = 0, logs: int = 0):
         get_run_logger().info("%d of the messages of a run, as long as most of them are", number)
     time.sleep(seconds)
 """
-TASKS, LOGS = 10, 50  # of the runs that have any
+TASKS, LOGS = 10, 50  # for the runs that have tasks or log messages
 IDLE_SECONDS = 60
-WORKERS = 2  # of the local inventory
+WORKERS = 2  # in the local inventory
 QUERY_SECONDS = 5
-ROWS = 20_000  # to see what a row costs in a table that is not nearly empty
+ROWS = 20_000  # enough rows that the minimum size of a table and of its indexes does not matter
 EVENTS, LOG = ("events", "event_resources"), ("log",)
 
 
 class Work(Flows):
-    """Runs of a flow whose cost can be chosen."""
+    """Runs of a flow with a chosen number of tasks and log messages, and a chosen duration."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -75,12 +76,12 @@ class Work(Flows):
         self.deployment = machine.api("POST", "/deployments/", body)["id"]
 
     def through(self, number: int, **parameters: float) -> list[str]:
-        """Submit runs and wait until they are done."""
+        """Submit runs and wait until they are completed."""
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         path = f"/deployments/{self.deployment}/create_flow_run"
         runs = [str(self.machine.api("POST", path, body)["id"]) for _number in range(number)]
         ids = ",".join(f"'{run}'" for run in runs)
-        # Asked of the database, because requests to the API are what is being counted.
+        # A query of the database, because this program counts the requests to the API.
         query = f"SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED' AND id IN ({ids})"
         wait_for(lambda: int(self.machine.sql(query)[0][0]) == number, 120 + 30 * number, every=2)
         return runs
@@ -90,10 +91,10 @@ class Work(Flows):
 
 
 def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
-    """Bytes of a row with its share of all indexes, by table.
+    """Return the bytes of a row, including its share of all indexes, by table.
 
-    The rows that the runs have left are copied into tables like theirs, many times and with other ids and times,
-    because a table that is nearly empty says nothing: each of its indexes takes at least a page.
+    The rows of the runs are copied many times, with other ids and times, into tables of the same structure. The size of
+    a table that is nearly empty is useless: each of its indexes takes at least a page.
     """
     machine.sql("CREATE SCHEMA IF NOT EXISTS sized")
     columns: dict[str, list[str]] = defaultdict(list)
@@ -113,7 +114,7 @@ def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
         pairs = columns[table]
         names, values = (", ".join(part) for part in zip(*(pair.split("\t") for pair in pairs), strict=True))
         count = int(machine.sql(f'SELECT count(*) FROM public."{table}"')[0][0])
-        if not count:  # what was written is gone again
+        if not count:  # the rows have been deleted
             continue
         copies = max(1, ROWS // count)
         machine.sql(f'CREATE TABLE sized."{table}" (LIKE public."{table}" INCLUDING ALL)')
@@ -129,14 +130,14 @@ def row_bytes(machine: Machine, wanted: Collection[str]) -> dict[str, float]:
 
 
 def memory_mb(machine: Machine, name: str) -> list[float]:
-    """MiB (PSS) of every process whose name begins so."""
+    """Return the memory in MiB (PSS) of every process whose name begins with the given text."""
     pids = [pid for process, pid in machine.pids().items() if process.startswith(name)]
     lines = [machine.sh(f"awk '/^Pss:/ {{print $2}}' /proc/{pid}/smaps_rollup") for pid in pids]
     return [int(line) / 1024 for line in lines]
 
 
 def run_memory_mb(machine: Machine) -> list[float]:
-    """MiB (PSS) of every run that is under way."""
+    """Return the memory in MiB (PSS) of every active run."""
     pss = machine.sh(
         "for pid in $(pgrep -f '[p]refect.engine'); do awk '/^Pss:/ {print $2}' /proc/$pid/smaps_rollup; done",
         check=False,
@@ -148,7 +149,7 @@ def run_memory_mb(machine: Machine) -> list[float]:
 
 
 class Results:
-    """Every coefficient with all values that were seen."""
+    """All measured values of each coefficient."""
 
     def __init__(self) -> None:
         self.units: dict[str, str] = {}
@@ -161,7 +162,7 @@ class Results:
 
 
 def idle(machine: Machine) -> dict[str, float]:
-    """What a second costs in which nothing runs."""
+    """Return how much each counter increases per second while no flow run is active."""
     before = read(machine)
     time.sleep(IDLE_SECONDS)
     passed = difference(before, read(machine))
@@ -183,12 +184,12 @@ COSTS = (  # coefficient, unit, counter
 
 
 def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
-    """With and without workers; returns what a second with them costs."""
+    """Measure the cost of polling by stopping the workers. Return the cost per second with workers."""
     workers = " ".join(f"prefect-{name}" for name in machine.pids() if name.startswith("worker-"))
     machine.sh(f"systemctl stop {workers}")
     without = idle(machine)
     machine.sh(f"systemctl start {workers}")
-    time.sleep(30)  # their start is none of their polls
+    time.sleep(30)  # the start of the workers does not count as polling
     with_workers = idle(machine)
     more = {name: max(0.0, with_workers[name] - without[name]) / WORKERS for name in without}
     results.note("api_requests_per_poll", "requests", more["requests"] * QUERY_SECONDS)
@@ -200,7 +201,7 @@ def measure_polls(machine: Machine, results: Results) -> dict[str, float]:
 
 
 def cost(work: Work, rest: dict[str, float], number: int, **parameters: float) -> tuple[dict[str, float], list[str]]:
-    """What a run costs by every counter, without what the time alone costs, and the runs."""
+    """Return how much each counter increases per run, minus its increase without runs; and the ids of the runs."""
     before = read(work.machine)
     runs = work.through(number, **parameters)
     time.sleep(10)  # the services write the last events
@@ -216,7 +217,7 @@ def measure_runs(work: Work, results: Results, rest: dict[str, float], number: i
     results.note("worker_cpu_seconds_per_run", "CPU s", empty["cpu worker"])
     results.note("events_per_run", "events", empty["rows events"])
     results.note("logs_per_run", "logs", empty["rows log"])
-    # Each API process reads every event, so that what a run costs depends on their number.
+    # Each API process reads every event, so the cost of a run depends on the number of processes.
     results.note("measured_api_processes", "processes", sum(name.startswith("api-") for name in work.machine.pids()))
     history = work.history(runs)
     begun = [state.begun for state in history if state.type == "RUNNING"]
@@ -246,7 +247,7 @@ def measure_logs(work: Work, results: Results, number: int) -> None:
 
 
 def measure_outage(work: Work, results: Results, number: int) -> None:
-    """Events wait in Redis while the background services are away."""
+    """Measure the memory of events, which wait in Redis while the background services are stopped."""
     machine = work.machine
 
     def used() -> tuple[int, int]:
@@ -278,9 +279,9 @@ def measure_memory(work: Work, results: Results) -> None:
 
 
 def measure(machine: Machine, results: Results, runs: int) -> None:
-    """One round."""
+    """Measure one round."""
     work = Work(machine)
-    work.through(2)  # what happens only once has happened
+    work.through(2)  # the first runs also do what is done only once
     rest = measure_polls(machine, results)
     measure_runs(work, results, rest, runs)
     measure_logs(work, results, runs)
@@ -288,11 +289,11 @@ def measure(machine: Machine, results: Results, runs: int) -> None:
     measure_outage(work, results, runs)
 
 
-# --- Telling ---
+# --- Output ---
 
 
 def lines(results: Results) -> Iterator[str]:
-    """The measured part of coefficients.yml."""
+    """Return the lines of the measured part of coefficients.yml."""
     for name, values in results.values.items():
         middle = statistics.median(values)
         shown = " / ".join(f"{value:.3g}" for value in (min(values), middle, max(values)))
@@ -327,7 +328,7 @@ def main() -> None:
         results = Results()
         for number in range(1, options.rounds + 1):
             measure(machine, results, options.runs)
-            if options.write:  # after every round: it takes minutes, and a later one may fail
+            if options.write:  # after every round: a round takes minutes, and a later one may fail
                 command = f"tests/benchmarks/coefficients.py --runs {options.runs} --rounds {number}"
                 write(list(lines(results)), command, machine_text(machine))
         print("\n".join(lines(results)))

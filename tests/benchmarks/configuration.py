@@ -1,16 +1,17 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seconds of a document of 1,000 objects, and of the same done object by object, as a Markdown table.
+"""Measure how long the module `configuration` takes for 1,000 objects, compared with one call per object.
 
-usage, on a machine that does nothing else:
+usage, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=.:.collections .venv/bin/python tests/benchmarks/configuration.py [--rounds 3] [--parallel 1]
         [--database postgresql]
 
-A server of its own, one process on SQLite or PostgreSQL, listens on the loopback interface. With --api-url it is any
-server that asks for no login; it is left as it was if it held none of these objects. The Prefect CLI, and the module
-for single objects in a loop, make a few objects each; what one takes is told per object.
+The program starts a server with one process on SQLite or PostgreSQL, which listens on the loopback interface. --api-url
+selects another server, which must not require credentials. At its end, the program deletes all objects with these
+names, even those that existed before. The Prefect CLI, and the module for single objects in a loop, create a few
+objects each; the Markdown table shows their time per object.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from tests.integration.api.support import HERE, ROOT, PostgreSQL, Server, absent
 
 NEWEST = VERSION
 OBJECTS = 1000
-FEW = 5  # for yardsticks that take seconds per object
+FEW = 5  # for the methods that take seconds per object
 
 
 def mixed() -> dict[str, list[dict[str, Any]]]:
-    """1,000 objects of all kinds that a team keeps many of, with references between them."""
+    """Return 1,000 objects of the kinds of which a team has many, with references between them."""
     automation = {"trigger": {"posture": "Reactive", "expect": ["prefect.flow-run.Failed"]}}
     return {
         "variables": [{"name": f"v{n}", "value": {"n": n}, "tags": ["a"]} for n in range(250)],
@@ -72,7 +73,7 @@ def mixed() -> dict[str, list[dict[str, Any]]]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Minimum, median and maximum."""
+    """Return minimum, median and maximum as text."""
     return " / ".join(f"{value:.2f}" for value in (min(values), statistics.median(values), max(values)))
 
 
@@ -100,7 +101,7 @@ class Bench:
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr  # noqa: PT018
 
     def bare(self, variables: Sequence[dict[str, Any]]) -> None:
-        """The same requests without anything around them, one after the other on one connection."""
+        """Send the same requests without any other work, one after the other on one connection."""
         url = urlsplit(self.options["api_url"])
         connection = http.client.HTTPConnection(url.hostname or "", url.port)
         for one in variables:

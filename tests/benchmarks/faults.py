@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fault in the middle of a load costs: nothing lost, and how long until the backlog is worked off.
+"""Measure the effect of a fault during a load: what is lost, and how long it takes to work off the backlog.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/faults.py [--rate 3] [--only redis ...]
 
-A machine of tests/machines gets the local inventory. For each fault there is control-plane load
-(docs/load-testing.md), and the fault in the middle of it. Printed is a Markdown table. The backlog is calculated from
-the runs themselves, which have their expected start and their start by the server's clock, so nothing had to be asked
-while the server was away:
-a run waits from the one to the other. "Back" is the time from the fault until no more runs wait than at the worst
-moment before it, and that for some seconds. "Restarted" are the processes that are others a minute after the load.
+The local inventory is deployed on a test host of tests/machines. For each fault, the program starts a control-plane
+load (docs/load-testing.md) and causes the fault in the middle of it. It prints a Markdown table. The backlog is
+calculated from the runs, which contain their expected start and their start by the clock of the server: between the
+two, a run waits. Therefore no request is needed while the server is not available. In the table, "back" is the time
+from the fault until the backlog is no larger than its maximum before the fault, and stays so for some seconds. The
+column "restarted" lists the processes whose pid has changed a minute after the load.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest impor
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.figures import percentile
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
-# What is done to the machine.
+# Commands that cause the faults.
 KILL = "kill -9 $(systemctl show --property=MainPID --value prefect-{})"
 RESTART = "systemctl restart prefect-{}"
 FAULTS = {
@@ -48,31 +48,31 @@ FAULTS = {
     "pgbouncer": ("PgBouncer is restarted", RESTART.format("pgbouncer")),
 }
 PROGRESS = "{seconds:>4} s  {submitted} of {total} submitted, {waiting} waiting, {running} running, {ended} ended"
-BEGIN_SECONDS = 10.0  # of a load, which say nothing of its usual backlog
-STEP_SECONDS = 0.5  # between two points of the backlog's curve
-HOLD_SECONDS = 5.0  # for which the backlog has to stay low: as long as a worker takes to look again
-# Background services that have lost their tasks with Redis are restarted within a minute.
+BEGIN_SECONDS = 10.0  # at the beginning of a load, where the backlog is not yet typical
+STEP_SECONDS = 0.5  # between two points of the curve
+HOLD_SECONDS = 5.0  # how long the backlog has to stay low: the polling interval of a worker
+# Background services that lose their tasks together with Redis are restarted within a minute.
 SETTLE_SECONDS = 60.0
 
 
 class Wait(NamedTuple):
-    """When a run was due and when it began, in seconds since the epoch; infinity when it never did."""
+    """When a run was due and when it started, in seconds since the epoch; infinity if it never did."""
 
     due: float
     begun: float
 
 
 class Outcome(NamedTuple):
-    """What a fault did."""
+    """The effect of a fault."""
 
     fault: str
     found: dict[str, Any]
-    before: int  # runs that waited at the worst moment before it
-    most: int  # ... and after it
-    start_before: float | None  # p95
+    before: int  # largest number of waiting runs before the fault
+    most: int  # the same after the fault
+    start_before: float | None  # the 95th percentile
     start_after: float | None
     back: float | None
-    took: float  # the command
+    took: float  # duration of the command
     restarted: set[str]
 
 
@@ -82,7 +82,7 @@ def wait_of(run: dict[str, Any]) -> Wait:
 
 
 def curve(waits: Sequence[Wait]) -> list[tuple[float, int]]:
-    """Moments, and how many runs wait then."""
+    """Return moments and the number of runs that wait at each of them."""
     moments = [moment for wait in waits for moment in wait if moment < math.inf]
     count = int((max(moments) + HOLD_SECONDS - min(moments)) / STEP_SECONDS) + 2
     steps = [min(moments) + number * STEP_SECONDS for number in range(count)]
@@ -90,7 +90,7 @@ def curve(waits: Sequence[Wait]) -> list[tuple[float, int]]:
 
 
 def back_seconds(after: Sequence[tuple[float, int]], level: int, struck: float) -> float | None:
-    """How long after the fault the backlog was low again, and stayed so; None if it never was."""
+    """Return the seconds from the fault until the backlog was low again and stayed low; None if it never was."""
     peak = max(range(len(after)), key=lambda number: after[number][1])
     if after[peak][1] <= level:
         return 0.0
@@ -102,14 +102,14 @@ def back_seconds(after: Sequence[tuple[float, int]], level: int, struck: float) 
 
 
 def strike(machine: Machine, command: str) -> tuple[float, float]:
-    """When the fault began, and how long its command took."""
+    """Return when the fault began, and how long its command took."""
     begun = time.time()
     machine.sh(command)
     return begun, time.time() - begun
 
 
 def under_load(machine: Machine, client: Client, fault: str, options: argparse.Namespace) -> tuple[Any, float, float]:
-    """The figures of a load with a fault in its middle, when that was, and how long its command took."""
+    """Return the figures of a load with a fault in the middle, when the fault began, and how long its command took."""
     struck: tuple[float, float] | None = None
     middle = math.inf
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:
@@ -198,7 +198,7 @@ def main() -> None:
         parser.error(f"--seconds: at least {2 * (BEGIN_SECONDS + runner.PROGRESS_SECONDS):g}")
     with deployed(options, "faults") as machine:
         machine.wait_until_ready()
-        load(Client(f"http://{machine.ip}:{machine.port}/api", timeout=60), options, rate=1, seconds=20)  # warm
+        load(Client(f"http://{machine.ip}:{machine.port}/api", timeout=60), options, rate=1, seconds=20)  # warm-up
         outcomes = [measure(machine, fault, options) for _round in range(options.rounds) for fault in options.only]
         print(f"{machine_text(machine)}; {options.rate:g} runs/s for {options.seconds:g} s, each takes", end="")
         print(f" {options.run_seconds:g} s; {options.workers} synthetic workers\n")

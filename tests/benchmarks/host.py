@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seconds, tasks and memory of the local inventory on a fresh machine, as a Markdown table.
+"""Measure duration, tasks and memory of the local inventory on a new test host, and print a Markdown table.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests .venv/bin/python tests/benchmarks/host.py [--rounds 3] [--release trixie]
 
-A machine of tests/machines is made, site.yml runs on it, and then everything is measured as often as --rounds says.
-The first run downloads all packages; the base of the machine, which is Debian itself, is made before.
+The program creates a test host of tests/machines and runs site.yml on it. Then it measures everything as many times as
+--rounds says. The first run downloads all packages. The base root of the test host, which contains only Debian, is
+built before the measurement.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pathlib import Path
 from defaults import GATEWAY_PORT, ROOT
 from e2e.machine import MACHINE, Machine, Played, run
 
-# The probe run, which is over when its events have reached the database.
+# The verification flow run, which is complete when its events are in the database.
 PROBE = (
     "Send a flow run through every pool that has workers",
     "Read the server's data in Redis, and the clients and the events of the flow runs in PostgreSQL",
@@ -36,19 +37,19 @@ PROBE = (
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Minimum, median and maximum."""
+    """Return minimum, median and maximum as text."""
     return " / ".join(f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
 
 
 def task_seconds(output: str, name: str) -> float:
-    """What the profile at the end of a run says of a task, by the end of its name."""
+    """Return the seconds of a task from the profile at the end of the output. The argument is the end of its name."""
     found = re.findall(rf"^.*{re.escape(name)} -+ ([\d.]+)s$", output, re.M)
     assert found, f"no task is called {name!r}"
     return sum(map(float, found))
 
 
 def tasks(ok: int, output: str) -> int:
-    """Tasks that did something, of those that the recap calls ok; the others only choose a file."""
+    """Return the number of tasks that were executed. The recap also counts `include_tasks` as ok."""
     return ok - len(re.findall(r"^included: ", output, re.M))
 
 
@@ -59,10 +60,10 @@ def wall(command: list[str], machine: Machine) -> float:
 
 
 def module_seconds(machine: Machine, rounds: int) -> list[float]:
-    """A module call that finds nothing to do, less what a ping takes right before it. Both run on this host."""
+    """Return the durations of a module call without a change, minus that of a ping before it. Both run on this host."""
     here = [str(ROOT / ".venv/bin/ansible"), "localhost", "-i", "localhost,", "-c", "local"]
     here += ["-e", f"ansible_python_interpreter={sys.executable}", "-m"]
-    # The arguments are this test machine's; its API asks for no login.
+    # The arguments are those of this test host. Its API requires no credentials.
     pool = [
         *here,
         "selfhosted.prefect.work_pool",
@@ -77,7 +78,7 @@ def module_seconds(machine: Machine, rounds: int) -> list[float]:
 
 
 def memory(machine: Machine) -> dict[str, list[int]]:
-    """PSS in MiB of every process, by component."""
+    """Return the PSS in MiB of every process, by component."""
     command = [str(ROOT / ".venv/bin/ansible"), "all", "-i", str(machine.inventory), "-o"]
     command += ["-m", "selfhosted.prefect.process_group_info"]
     output = run(command, cwd=ROOT, env={**os.environ, **machine.environment})

@@ -1,18 +1,19 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what one Job per flow run costs a Kubernetes control plane, without running anything.
+"""Measure the load of one Job per flow run on a Kubernetes control plane, without running any container.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/jobs.py [--rates 3.5 7 10] [--seconds 60]
 
-It brings up the cluster of tests/cluster, whose fake nodes (kwok) seem to run pods. At each rate, Jobs as those of a
-Kubernetes work pool are created for a while; their pods seem to run for --run-seconds, and they are removed --ttl
-seconds later. A second connection watches the pods, as a worker's observer does. Printed is a Markdown table: how long
-the API server took for a new Job, how long a Job waited for its pod and a pod for its node, how much etcd grew, and the
-cores that each part of the control plane used. The last two are of --seconds in which as many Jobs are removed as are
-created. All of them, and this program, share the processors of the machine.
+The program starts the cluster of tests/cluster, whose fake nodes (kwok) simulate pods. At each rate, it creates Jobs
+like those of a Kubernetes work pool for a while. Their simulated pods run for --run-seconds, and are removed --ttl
+seconds later. A second connection watches the pods, as the observer of a worker does. The output is a Markdown table.
+It shows the latency of the API server for a new Job, how long a Job waited for its pod, and how long a pod waited for
+its node. It also shows the growth of etcd, and the cores that each part of the control plane used. These two are
+measured for --seconds in which as many Jobs are removed as are created. All parts of the cluster and this program share
+the processors of the host.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Pods:
-    """When each Job was created, and when the watch has shown its pod, and the pod's node. By the same clock."""
+    """When each Job was created, and when the watch has reported its pod and the node of the pod. All by one clock."""
 
     created: dict[str, float] = field(default_factory=dict)
     seen: dict[str, float] = field(default_factory=dict)
@@ -70,22 +71,22 @@ class Pods:
 
 @dataclass
 class Step:
-    """One rate."""
+    """The figures of one rate."""
 
     rate: float
     created: int
     ended: int
-    late: float  # seconds that the last Job was created after its time
+    late: float  # delay of the last Job in seconds
     request: list[float]
     pod: list[float]
     node: list[float]
-    stored: int  # objects at the end
-    etcd_mb: float  # by how much it has grown
+    stored: int  # number of objects at the end
+    etcd_mb: float  # growth of etcd
     cores: dict[str, float]
 
 
 class Cluster:
-    """The cluster, and one namespace in it."""
+    """The test cluster, and one namespace in it."""
 
     def __init__(self) -> None:
         subprocess.run([PROGRAM, "up"], check=True, stdout=sys.stderr)
@@ -105,20 +106,20 @@ class Cluster:
                     pods.take(json.loads(line))
 
     def figures(self) -> dict[str, float]:
-        """Of the API server, by name and labels, as Prometheus would read them."""
+        """Return the metrics of the API server, by name and labels, in the format of Prometheus."""
         text = self.client.text("GET", "/metrics", accept="text/plain")
         lines = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
         return {name: float(value) for name, _space, value in lines}
 
 
 def processor_seconds() -> dict[str, float]:
-    """Of each part of the control plane, by /proc."""
+    """Return the CPU seconds of each part of the control plane, from /proc."""
     found = dict.fromkeys(PARTS, 0.0)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             before, _bracket, after = stat.read_text().rpartition(")")
             name = Path(os.readlink(stat.with_name("exe"))).name
-        except OSError:  # it has ended meanwhile, or is one of the kernel's
+        except OSError:  # the process has ended, or is a kernel thread
             continue
         if name in found and before:
             words = after.split()
@@ -127,7 +128,7 @@ def processor_seconds() -> dict[str, float]:
 
 
 def job(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """As a work pool of this collection makes it, with what tells kwok how long it runs."""
+    """Return a Job like that of a work pool of this collection, with the annotations that tell kwok its duration."""
     stage = "pod-complete.stage.kwok.x-k8s.io"
     seconds = f"{options.run_seconds:g}s"
     environment = [{"name": f"PREFECT__SETTING_{number}", "value": "x" * 60} for number in range(12)]
@@ -154,7 +155,7 @@ def job(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def create(
     cluster: Cluster, rate: float, seconds: float, options: argparse.Namespace, pods: Pods
 ) -> tuple[list[float], float]:
-    """Create Jobs at the rate, however long one takes. Return how long each took, and how late the last was."""
+    """Create Jobs at the rate, even if answers are slow. Return how long each took, and the delay of the last one."""
     begun = time.monotonic()
     number = int(rate * seconds)
 
@@ -212,7 +213,7 @@ def share(values: list[float], percent: int) -> float:
 
 
 def milliseconds(values: list[float]) -> str:
-    """A pod may be seen before the answer to its Job's creation is: that is no wait."""
+    """Return percentiles. A pod that is seen before the creation of its Job is answered counts as no wait."""
     waited = [max(0.0, value) * 1000 for value in values]
     return " / ".join(f"{share(waited, percent):.0f}" for percent in (50, 95, 99))
 
@@ -232,7 +233,7 @@ def row(step: Step) -> str:
 
 @contextlib.contextmanager
 def namespace(cluster: Cluster) -> Iterator[None]:
-    """One for each rate: nothing of the rate before is still being removed."""
+    """Create a namespace for one rate, so that the Jobs of the previous rate do not disturb the measurement."""
     path = f"/api/v1/namespaces/{NAMESPACE}"
     cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": {"name": NAMESPACE}})
     try:

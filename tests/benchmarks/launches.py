@@ -1,15 +1,16 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many Jobs one worker of a Kubernetes pool makes in a second, and what that takes of a processor.
+"""Measure how many Jobs per second one worker of a Kubernetes pool creates, and how much CPU time this takes.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/launches.py [--runs 100] [--rounds 3]
 
-It brings up the cluster of tests/cluster, unless that is up, and the development inventory on it, with one worker. In
-each round, runs become due at once. Their pods go to fake nodes (kwok), where nothing is executed, so that the worker,
-API and database have the processors for themselves. Printed is a Markdown table.
+The program starts the cluster of tests/cluster if it does not run, and deploys the development inventory on it, with
+one worker. In each round, many runs become due at the same time. Their pods are placed on fake nodes (kwok), which
+execute nothing, so that the worker, the API and the database do not share the processors with runs. The output is a
+Markdown table.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ FAKE = {
     "nodeSelector": {"selfhosted.prefect/node": "fake"},
     "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
 }
-STEPS = ("database", "server", "configure", "workers")  # of site.yml; its probe would wait for a run
-USED = "cat /proc/[0-9]*/stat"  # of all that runs in a container
+STEPS = ("database", "server", "configure", "workers")  # parts of site.yml; its verification would wait for a flow run
+USED = "cat /proc/[0-9]*/stat"  # of all processes in a container
 
 
 def pool(runs: int) -> dict[str, Any]:
     return {
         "name": "kubernetes",
         "type": "kubernetes",
-        "concurrency_limit": runs * 10,  # which the runs of all rounds hold for ever, since none of them runs
+        "concurrency_limit": runs * 10,  # the runs of all rounds keep their slots, because none is executed
         "job": {"finished_job_ttl": 5},
         "job_manifest_patch": {"job_manifest": {"spec": {"template": {"spec": FAKE}}}},
         "workers": {"min": 1, "limit": runs},
@@ -55,7 +56,7 @@ def worker_seconds(deployment: Deployment) -> float:
 
 
 def jobs(deployment: Deployment, runs: list[str]) -> list[float]:
-    """When the Job of each run was made, in seconds since the epoch."""
+    """Return when the Jobs of the runs were created, in seconds since the epoch."""
     found = deployment.objects("jobs", BATCH)
     moments = {item["metadata"]["labels"].get("prefect.io/flow-run-id"): item for item in found}
     made = [moments[run]["metadata"]["creationTimestamp"] for run in runs if run in moments]
@@ -63,7 +64,7 @@ def jobs(deployment: Deployment, runs: list[str]) -> list[float]:
 
 
 def measure(deployment: Deployment, number: int) -> tuple[float, float]:
-    """Launches a second, and CPU seconds of the worker for one."""
+    """Return the Jobs created per second, and the CPU seconds of the worker for each of them."""
     used, begun = worker_seconds(deployment), time.time()
     runs = deployment.submit(number, seconds=1)
     wait_for("the Jobs", lambda: len(jobs(deployment, runs)) == number, 300)
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with own_cluster(sys.stderr) as cluster, tempfile.TemporaryDirectory() as directory:
-        # The preflight does not count fake nodes.
+        # The preflight does not count fake nodes as capacity.
         variables = {"prefect_work_pools": [pool(options.runs)], "prefect_nodes_autoscale": True}
         deployment = Deployment(cluster, copy_inventory(Path(directory)), NAME, NAME, PORT, variables)
         try:

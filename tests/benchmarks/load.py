@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare what `prefect server start` gives with what site.yml deploys, under the same rising load.
+"""Compare `prefect server start` with the deployment by site.yml under the same increasing load.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/load.py [--rates 1 2 3] [--seconds 40] [--rounds 3]
 
-A machine of tests/machines gets the local inventory: that is B. A is one `prefect server start` on the same machine,
-with its defaults and the same PostgreSQL, which it reaches directly. They take turns; while one is measured, the
-processes of the other one are stopped. Each gets control-plane load (docs/load-testing.md) at rising rates, of the
-requests that its workers would make, until 95 of 100 runs do not start within 5 seconds, a request fails for good, or a
-run is lost. Printed is a Markdown table with every step. The generator runs on the host, and shares its processors with
-the machine.
+Side B is the local inventory on a test host of tests/machines. Side A is one `prefect server start` on the same test
+host, with Prefect's defaults and a direct connection to the same PostgreSQL. The sides take turns; while one is
+measured, the processes of the other one are stopped. Each side gets control-plane load (docs/load-testing.md) at
+increasing rates, with the requests that its own workers would send. It ends at the first rate at which fewer than 95 of
+100 runs start within 5 seconds, a request fails despite retries, or a run is lost. The output is a Markdown table with
+every step. The load generator runs on the host, and shares the processors with the test host.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from e2e.machine import Machine, wait_for
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 
-START_SECONDS = 5.0  # within which 95 of 100 runs have to start
+START_SECONDS = 5.0  # 95 of 100 runs have to start within this time
 PORT_A = 4300
 HOME_A = "/srv/defaults"
 
@@ -60,7 +60,7 @@ class Step(NamedTuple):
 
 
 class SideB:
-    """What site.yml has deployed."""
+    """The deployment by site.yml."""
 
     name = "B"
     clients: dict[str, bool] = {}
@@ -70,7 +70,7 @@ class SideB:
         self.url = f"http://{machine.ip}:{GATEWAY_PORT}/api"
 
     def units(self) -> str:
-        """All but PostgreSQL, which both use."""
+        """Return all units except that of PostgreSQL, which both sides use."""
         listed = self.machine.sh("systemctl list-units --all --plain --no-legend 'prefect-*.service'")
         names = [line.split()[0] for line in listed.splitlines()]
         return " ".join(name for name in names if "postgres" not in name)
@@ -79,7 +79,7 @@ class SideB:
     def running(self) -> Iterator[None]:
         self.machine.sh(f"systemctl start {self.units()}")
         self.machine.wait_until_ready()
-        time.sleep(20)  # the start of its processes is none of the load
+        time.sleep(20)  # the start of the processes does not belong to the load
         try:
             yield
         finally:
@@ -97,7 +97,7 @@ def answers(url: str) -> bool:
 
 
 class SideA:
-    """What Prefect gives."""
+    """`prefect server start` with Prefect's defaults."""
 
     name = "A"
     clients = {"csrf": True, "version_check": True, "retry_codes": []}
@@ -105,7 +105,7 @@ class SideA:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.url = f"http://{machine.ip}:{PORT_A}/api"
-        # The address of the background services, which is that of PostgreSQL itself.
+        # The URL of the background services, which connect to PostgreSQL without PgBouncer.
         address = "grep -h ^PREFECT_SERVER_DATABASE_CONNECTION_URL= /etc/prefect/services-services.env"
         machine.sh(
             f"mkdir -p {HOME_A}; umask 077; {address} > {HOME_A}/env; echo PREFECT_HOME={HOME_A} >> {HOME_A}/env"
@@ -138,7 +138,7 @@ def add_load_options(parser: argparse.ArgumentParser, seconds: float) -> None:
 
 
 def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """Control-plane load, of clients as site.yml sets them; the figures of the module, whose runs are still there."""
+    """Generate control-plane load with clients as site.yml configures them. Return the figures, and keep the runs."""
     given = {name: option.get("default") for name, option in runner.OPTIONS.items()}
     given |= {"auth_string": None, "drain_seconds": 60.0}
     given |= {"csrf": False, "version_check": False, "retry_codes": [500]}
@@ -148,7 +148,7 @@ def load(client: Client, options: argparse.Namespace, **more: Any) -> dict[str, 
 
 
 def print_troubles(found: dict[str, Any]) -> None:
-    """What was repeated or failed most often, and why runs were given up."""
+    """Print the errors that most often caused retries and failures, and why runs were abandoned."""
     for kind in ("troubles", "problems"):
         for text, count in list(found["requests"][kind].items())[:3]:
             print(f"  {count} x {text}", file=sys.stderr)
@@ -200,7 +200,7 @@ def row(step: Step) -> str:
 
 
 def highest(steps: list[Step], side: str) -> list[float]:
-    """The highest rate that was sustained in each round."""
+    """Return the highest sustained rate of each round."""
     rounds = sorted({step.round for step in steps})
     return [
         max((step.rate for step in steps if step.side == side and step.round == number and step.sustained), default=0)

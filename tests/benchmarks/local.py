@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine with the local inventory to measure on, and what its parts have used.
+"""A test host with the local inventory for benchmarks, and the resources that its components have used.
 
-A machine of tests/machines, made for one benchmark and removed afterwards, or one that is kept from one to the next.
+The test host is created for one benchmark and removed afterwards; with --machine, it is kept for other benchmarks.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pathlib import Path
 from e2e.machine import MACHINE, Machine, run
 
 NAME = "bench"
-# What the queries of this program cost is nothing beside the runs.
+# The cost of these queries is negligible compared with the runs.
 COUNTERS = """SELECT json_build_object(
   'transactions', xact_commit + xact_rollback,
   'wal', pg_current_wal_lsn() - '0/0',
   'flushes', (SELECT wal_sync FROM pg_stat_wal),
   'rows', (SELECT json_object_agg(relname, n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'public'))
 FROM pg_stat_database WHERE datname = 'prefect'"""
-# Seconds of the process and of its children that have ended, and its parent; /proc counts hundredths.
+# CPU seconds of each process, those of its terminated children, and its parent; /proc counts hundredths of a second.
 PROCESSES = r"""for stat in /proc/[0-9]*/stat; do
   sed 's/^\([0-9]*\) (.*) /\1 /' $stat 2>/dev/null
 done | awk '{print $1, $3, ($13 + $14) / 100, ($15 + $16) / 100}'"""
@@ -52,7 +52,7 @@ REDIS = (
 )
 
 
-# --- The machine ---
+# --- The test host ---
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def deployed(options: argparse.Namespace, benchmark: str) -> Iterator[Machine]:
-    """The machine after site.yml."""
+    """Yield the test host after site.yml."""
     owner = options.machine or f"{benchmark}-{os.getpid()}"
-    # A machine that is kept needs its passwords again.
+    # A test host that is kept needs the same passwords again.
     directory = Path("/tmp") / owner if options.machine else Path(tempfile.mkdtemp(prefix="bm-", dir="/tmp"))
     directory.mkdir(exist_ok=True)
     try:
@@ -73,7 +73,7 @@ def deployed(options: argparse.Namespace, benchmark: str) -> Iterator[Machine]:
         if not names:
             run([MACHINE, "--run", owner, "up", NAME, "--release", options.release])
         machine = Machine(owner, (names or [NAME])[0], directory)
-        # Those that put it under load say nothing of a login.
+        # The benchmarks send no credentials.
         machine.override("anonymous", {"prefect_api_auth_string": "", "prefect_api_allow_anonymous": True})
         if not machine.pids():
             print(f"site.yml on {owner}/{machine.name} took {machine.playbook('site').seconds:.0f} s", file=sys.stderr)
@@ -89,17 +89,17 @@ def release(machine: Machine) -> str:
 
 
 def machine_text(machine: Machine) -> str:
-    """For whoever reads the figures."""
+    """Describe the test host, for the readers of the figures."""
     models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     processors = f"{os.cpu_count()} cores ({models[0] if models else 'unknown'})"
     return f"{release(machine)}, {processors}, load {os.getloadavg()[2]:.1f} of 15 minutes"
 
 
-# --- What was used ---
+# --- Resource usage ---
 
 
 def cpu(machine: Machine) -> dict[str, float]:
-    """CPU seconds so far by component; those of runs, which a worker starts, apart from the worker's own."""
+    """Return the CPU seconds by component. The runs, which are children of the workers, are counted separately."""
     table = {}
     children = defaultdict(list)
     for line in machine.sh(PROCESSES).splitlines():
@@ -112,7 +112,7 @@ def cpu(machine: Machine) -> dict[str, float]:
 
     found: dict[str, float] = defaultdict(float)
     for name, main in machine.pids().items():
-        if main not in table:  # it is stopped, or has just ended
+        if main not in table:  # the process is stopped, or has just ended
             continue
         component = re.sub(r"-.*", "", name)
         found[component] += table[main][0]
@@ -121,8 +121,8 @@ def cpu(machine: Machine) -> dict[str, float]:
 
 
 def read(machine: Machine) -> dict[str, float]:
-    """All counters; the differences between two readings are what happened in between."""
-    time.sleep(1.5)  # PostgreSQL's sessions report what they did once a second
+    """Return all counters. The difference of two readings shows what happened between them."""
+    time.sleep(1.5)  # sessions of PostgreSQL report their statistics once per second
     counters = json.loads(machine.sql(COUNTERS)[0][0])
     rows = {f"rows {table}": count for table, count in counters.pop("rows").items()}
     requests = sum(int(line) for line in machine.sh(GATEWAY).split())

@@ -1,24 +1,24 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each thing that the collection controls costs or saves, under the same load.
+"""Measure what each option that the collection controls costs or saves, under the same load.
 
-usage, as root, on a machine that does nothing else:
+usage, as root, on an otherwise idle host:
     scripts/bootstrap.sh test
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/tuning.py [--rate 4] [--rounds 3] [--only api-1 ...]
     PYTHONPATH=tests:.collections .venv/bin/python tests/benchmarks/tuning.py --list
 
-A machine of tests/machines gets the local inventory: that is the base. A variant is the inventory with a few variables
-more, applied by those parts of site.yml that read them. Base and variant take turns under the same control-plane load
-(docs/load-testing.md), in the order base, variant, variant, base, ..., so that what drifts on the machine meets both
-and each change of the inventory serves two loads. Printed is a Markdown table with a row for each variant as soon as
-it is done: the median of its loads, and in brackets how many times that is the base's of the same round, again as a
-median; at the end, a table with all loads. Costs are for a run, and include what the deployment does while nothing
-runs. With three rounds, a variant takes about a quarter of an hour.
+The local inventory on a test host of tests/machines is the base. A variant is this inventory with a few more variables,
+applied by those parts of site.yml that read them. Base and variant take turns under the same control-plane load
+(docs/load-testing.md), in the order base, variant, variant, base, and so on. Then a drift of the host affects both in
+the same way, and each change of the inventory serves two loads. As soon as a variant is complete, the program prints a
+row of a Markdown table. It contains the median of the loads and, in brackets, the median of their ratios to the base of
+the same round. At the end, it prints a table with all loads. Costs are per run, and include what the deployment uses
+while no run is active. With three rounds, a variant takes about a quarter of an hour.
 
-Not here: `prefect_separate_observer`, which only a cluster has, and the number of uvicorn's workers in a process, for
-which the collection starts more processes instead. Real workers have nothing to do in a control-plane load; what their
-variables would change in the load is an option of the load where it has one.
+Two options are missing: `prefect_separate_observer`, which exists only on a cluster, and the number of uvicorn workers
+in a process, because the collection starts more processes instead. A control-plane load uses no real workers; where an
+option of real workers has an equivalent in the load, the variant sets the option of the load.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from e2e.machine import Machine, wait_for
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 
-OVERRIDE = "tuning"  # the name of our file in the inventory
+OVERRIDE = "tuning"  # name of the file of this program in the inventory
 BASE = "base"
-# Parts of site.yml. Each begins with the preflight, which a run does once.
+# Parts of site.yml. Each begins with the preflight, which one run executes only once.
 DATABASE, SERVER, WORKERS, BOTH = ("database",), ("server",), ("workers",), ("database", "server")
-# Where the background services have lost Redis or PostgreSQL, they are restarted within the next minutes.
+# Background services that have lost Redis or PostgreSQL are restarted within the next minutes.
 RECONNECTED_SECONDS = 150.0
 DIRECT = (
     "{{ prefect_database_name | selfhosted.prefect.postgresql_url(prefect_database_host, prefect_database_port,"
@@ -57,7 +57,7 @@ SERVICE = "PREFECT_SERVER_SERVICES"
 READ_BATCHES = {
     f"{SERVICE}_{service}_READ_BATCH_SIZE": 50 for service in ("EVENT_PERSISTER", "TRIGGERS", "TASK_RUN_RECORDER")
 }
-# A restart, because the role looks for what a process has read since its start when it takes a change back.
+# A restart: to undo the change, the role compares the file with what the process has read since its start.
 GATEWAY_KEEPS = (
     "sed -i '/option http-server-close/d' /etc/prefect/haproxy.cfg; sleep 1; systemctl restart prefect-gateway"
 )
@@ -72,20 +72,20 @@ GATEWAY_UNPACKED = (
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the base."""
+    """The differences from the base."""
 
     about: str
     playbooks: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     load: Mapping[str, Any] = field(default_factory=dict)  # options of the load
-    command: str = ""  # on the machine, where no variable does it; the playbooks undo it, or the next one
+    command: str = ""  # on the test host, if no variable exists; the playbooks or undo_command undo it
     undo_command: str = ""
-    settle: float = 15.0  # seconds after the change
-    release: str = ""  # of Debian, where another one has no program that can do it
+    settle: float = 15.0  # seconds to wait after the change
+    release: str = ""  # release of Debian, if the other releases have no program that supports the variant
 
 
 def settings(**values: Any) -> dict[str, Any]:
-    """What the server's other settings are passed by."""
+    """Return the variable that contains the server's other settings."""
     return {"prefect_server_settings": values}
 
 
@@ -251,11 +251,11 @@ VARIANTS = {
 
 
 class Sample(NamedTuple):
-    """One load."""
+    """The figures of one load."""
 
     variant: str
     round: int
-    side: str  # base, or the variant
+    side: str  # base, or the name of the variant
     figures: dict[str, float]
     completed: int
     lost: int
@@ -287,7 +287,7 @@ def undo(machine: Machine, name: str) -> None:
         machine.sh(variant.undo_command)
     try:
         play(machine, variant)
-    except AssertionError as error:  # what follows would not be measured against the base
+    except AssertionError as error:  # the following loads would not be comparable with the base
         sys.exit(f"{name} cannot be undone: {error}")
 
 
@@ -300,14 +300,14 @@ def settle(machine: Machine, seconds: float) -> None:
 
 
 def waiting_events(machine: Machine) -> int:
-    """Events that background services have still to handle."""
+    """Return the number of events that the background services have not handled yet."""
     lines = machine.sh(f"{REDIS} xinfo groups events").splitlines()
     pairs = zip(lines, lines[1:], strict=False)
     return sum(int(value) for name, value in pairs if name in ("lag", "pending") and value.isdigit())
 
 
 def catch_up(machine: Machine) -> None:
-    """Until they have handled all, or handle no more, because a variant has switched them off."""
+    """Wait until all events are handled, or until no more are handled because a variant has disabled the services."""
     before = waiting_events(machine)
     while before:
         time.sleep(10)
@@ -327,11 +327,12 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
         load(client, options, **{**given, "seconds": options.warm_up})
     runner.remove(client)
     catch_up(machine)
-    # Every load begins with the same: no dead rows, and a page's first change after it goes to the WAL as a whole.
+    # Every load begins in the same state: no dead rows, and the first change of each page writes the whole page to the
+    # WAL.
     machine.sql("VACUUM ANALYZE;\nCHECKPOINT;\n")
     pids, before = machine.pids(), read(machine)
     found = load(client, options, **given)
-    time.sleep(10)  # the services write the last events
+    time.sleep(10)  # the background services write the last events
     used = difference(before, read(machine))
     if machine.restarted(pids):
         print(f"  restarted meanwhile: {', '.join(sorted(machine.restarted(pids)))}", file=sys.stderr)
@@ -356,7 +357,7 @@ def measure(machine: Machine, name: str, number: int, side: str, warm: bool, opt
 
 
 def alternate(machine: Machine, name: str, options: argparse.Namespace) -> list[Sample]:
-    """All rounds of a variant; afterwards the machine is as it was."""
+    """Measure all rounds of a variant. Afterwards the test host is in its original state."""
     variant, samples, applied, warm = VARIANTS[name], [], False, False
     try:
         for number in range(1, options.rounds + 1):
@@ -380,7 +381,7 @@ def alternate(machine: Machine, name: str, options: argparse.Namespace) -> list[
     return samples
 
 
-# --- Telling ---
+# --- Output ---
 
 FIGURES = (
     *(
@@ -407,7 +408,7 @@ def sample_row(sample: Sample) -> str:
 
 
 def cell(samples: Sequence[Sample], figure: str) -> str:
-    """The variant's median, and how many times the base's it is."""
+    """Return the median of the variant, and its ratio to the base."""
     base = {sample.round: sample.figures[figure] for sample in samples if sample.side == BASE}
     own = {sample.round: sample.figures[figure] for sample in samples if sample.side != BASE}
     ratios = [value / base[number] for number, value in own.items() if base[number]]
@@ -458,7 +459,7 @@ def main() -> None:
         print_variants()
         return
     with deployed(options, "tuning") as machine:
-        if (machine.inventory / f"group_vars/all/zz-{OVERRIDE}.json").exists():  # an earlier one was killed
+        if (machine.inventory / f"group_vars/all/zz-{OVERRIDE}.json").exists():  # a previous benchmark was killed
             machine.forget(OVERRIDE)
             machine.playbook("site")
         system = release(machine)

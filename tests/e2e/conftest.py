@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines for the tests of the whole: one that is converged once and shared, and as many others as a test wants."""
+"""Test hosts for the end-to-end tests: a deployed one that the tests share, and further ones for single tests."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MakeMachine = Callable[..., Machine]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run test_teardown last, in whatever order the modules were named: it deletes what the others share."""
+    """Run test_teardown last, in any order of the modules: it deletes the shared deployment."""
     items.sort(key=lambda item: item.path.stem == "test_teardown")
 
 
 @pytest.fixture(scope="session")
 def make_machine() -> Iterator[MakeMachine]:
-    """Makes machines of one run and removes them all; keeps and reuses those of a run that E2E_RUN names."""
+    """Create test hosts of one run, and remove them at the end. A run that E2E_RUN names is reused and kept."""
     kept = os.environ.get("E2E_RUN")
     name = kept or f"e2e-{secrets.token_hex(3)}"
-    # Ansible keeps connections open under a short path that knows only the machine's name, so each run has its own.
+    # Ansible's control sockets have a short path that contains only the host name, so each run has its own directory.
     directory = Path(tempfile.mkdtemp(prefix="e2e-", dir="/tmp"))
 
     def make(machine: str, *options: str) -> Machine:
@@ -48,7 +48,7 @@ def make_machine() -> Iterator[MakeMachine]:
             run([MACHINE, "--run", name, "down", "--all"])
 
 
-# Tasks of the first site.yml, and how many seconds after their begin it is killed: something is half done then.
+# Tasks of the first site.yml, and seconds after the start of the task at which it is killed, with the work incomplete.
 INTERRUPTIONS = {
     "Install the distribution's packages": 5,
     f"Install Prefect {VERSION}": 2,
@@ -61,18 +61,18 @@ INTERRUPTIONS = {
 
 
 class Converged:
-    """A machine after its first site.yml, and what that showed.
+    """A test host after its first site.yml, and the output of that run.
 
-    Where test_interrupted.py takes part, runs that were killed came first; then every test that uses the machine also
-    says that the next run makes up for what an interrupted one has left.
+    If test_interrupted.py is selected, killed runs of site.yml come first. Then every test on the shared test host also
+    verifies that the next run completes what a killed run has left.
     """
 
-    INTERRUPTED = "/srv/interrupted"  # on the machine, because it may be kept for another run
+    INTERRUPTED = "/srv/interrupted"  # on the test host, because it may be kept for another run
 
     def __init__(self, machine: Machine, interruptions: dict[str, int]) -> None:
         self.machine = machine
         machine.override("planted", SECRETS)
-        # With one that hangs, others still take turns.
+        # While one process hangs, the others still take turns.
         machine.override("processes", {"prefect_server_replicas": len(API_PORTS)})
         with Sampler() as self.sampler:
             if not machine.pids():
@@ -90,7 +90,7 @@ def converged(make_machine: MakeMachine, request: pytest.FixtureRequest) -> Conv
 
 @pytest.fixture
 def deployment(converged: Converged) -> Iterator[Machine]:
-    """The shared deployment, and afterwards again as the inventory has it."""
+    """Yield the shared deployment, and restore the state of the inventory afterwards."""
     machine = converged.machine
     yield machine
     machine.restore()

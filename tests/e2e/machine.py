@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One machine that carries the local inventory, driven from here over ssh, and the API behind its gateway."""
+"""A test host with the local inventory, which the tests reach over SSH, and the API behind its gateway."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS = ("postgres", "pgbouncer", "redis", "api", "services", "gateway", "worke
 
 
 def run(command: list[Any], **options: Any) -> str:
-    """The output of a command that must not fail; when it does, the test shows what it said."""
+    """Return the output of a command that must not fail. If it fails, the test shows its output."""
     words = [str(word) for word in command]
     done: Done = subprocess.run(words, text=True, capture_output=True, check=False, **options)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -39,7 +39,7 @@ def run(command: list[Any], **options: Any) -> str:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes that a process of this host has started, and those that these have started."""
+    """Return all descendants of a process of this host."""
     listed = run(["ps", "-e", "-o", "pid=,ppid="]).split()
     parents = {int(child): int(parent) for child, parent in zip(listed[::2], listed[1::2], strict=True)}
     found = [pid]
@@ -49,7 +49,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60, every: float = 0.3) -> Any:
-    """The first true value of the condition; what it raises in between counts as false."""
+    """Wait for the first true value of the condition, and return it. An exception counts as false."""
     deadline = time.monotonic() + seconds
     while True:
         problem: object = None
@@ -64,7 +64,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60, every: float = 0
 
 
 class Played(NamedTuple):
-    """What a playbook run left on the screen."""
+    """The result of a playbook run."""
 
     code: int
     output: str
@@ -72,13 +72,13 @@ class Played(NamedTuple):
 
     @property
     def recap(self) -> dict[str, int]:
-        """The counts of the only machine."""
+        """Return the counts of the only test host."""
         line = re.findall(r"^\S+ +: (ok=.*)$", self.output, re.M)[-1]
         return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", line)}
 
     @property
     def changed(self) -> list[str]:
-        """Names of the tasks that changed something, in order."""
+        """Return the names of the tasks that changed something, in order."""
         changed = []
         for task in re.split(r"^(?:TASK|RUNNING HANDLER) \[", self.output, flags=re.M)[1:]:
             if re.search(r"^changed: ", task, re.M):
@@ -95,14 +95,14 @@ class Machine:
         shutil.copytree(ROOT / "inventories/local/group_vars", self.inventory / "group_vars", dirs_exist_ok=True)
         command = [MACHINE, "--run", owner, "inventory", *(f"prefect_{group}={name}" for group in GROUPS)]
         hosts = json.loads(run(command))
-        hosts["all"]["hosts"] = {name: hosts["all"]["hosts"][name]}  # a run may have others
+        hosts["all"]["hosts"] = {name: hosts["all"]["hosts"][name]}  # the run may contain others
         (self.inventory / "hosts.json").write_text(json.dumps(hosts))
         self.ssh_config = run([MACHINE, "--run", owner, "ssh-config"]).strip()
         config = Path(self.ssh_config).read_text()
         self.port = GATEWAY_PORT
         self.ip = re.findall(rf"^Host {name}\n  HostName (\S+)", config, re.M)[0]
         self.dirty = False
-        # A fact cache, as many have one, must not make a playbook believe that nothing has changed since.
+        # Many users have a fact cache. It must not make a playbook overlook that something has changed.
         self.environment = {
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.home / "cp"),
@@ -110,7 +110,7 @@ class Machine:
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.home / "facts"),
         }
 
-    # --- commands on it ---
+    # --- Commands on the test host ---
 
     def ssh(self, command: str, user: str = "root") -> list[str]:
         return ["ssh", "-F", self.ssh_config, f"{user}@{self.name}", command]
@@ -121,20 +121,20 @@ class Machine:
         return done.stdout
 
     def sql(self, query: str) -> list[list[str]]:
-        """What the database answers to its administrator."""
+        """Return the result of a query as the administrator of the database."""
         psql = "psql -h /run/prefect/postgres -U postgres -d prefect -v ON_ERROR_STOP=1 -AtF '|' -f -"
         return [line.split("|") for line in self.sh(psql, input=query).splitlines()]
 
-    # --- playbooks against it ---
+    # --- Playbooks ---
 
     def override(self, name: str, variables: dict[str, Any]) -> None:
-        """Set variables in the inventory, where a user sets them, and not in the arguments of a command."""
+        """Set variables in the inventory, as a user does, instead of on the command line."""
         path = self.inventory / f"group_vars/all/zz-{name}.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(variables))
 
     def forget(self, name: str) -> None:
-        """Take back what `override` has set."""
+        """Undo `override`."""
         (self.inventory / f"group_vars/all/zz-{name}.json").unlink()
 
     def start(self, playbook: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
@@ -154,7 +154,7 @@ class Machine:
         )
 
     def playbook(self, name: str, *options: str, fails: bool = False, **variables: Any) -> Played:
-        """Run a playbook to its end; it has to succeed or, with fails, to fail."""
+        """Run a playbook to its end. It has to succeed or, with `fails`, to fail."""
         started = time.monotonic()
         process = self.start(name, *options, **variables)
         try:
@@ -166,8 +166,8 @@ class Machine:
         return Played(process.returncode, output, time.monotonic() - started)
 
     def interrupt(self, name: str, task: str, seconds: float, *options: str) -> None:
-        """Run a playbook and kill it, with all of its processes here, so long after a task has begun."""
-        # Otherwise a task is not named before it has an outcome.
+        """Kill a playbook, with all of its processes on this host, some seconds after a task has started."""
+        # Without this setting, Ansible prints the name of a task only when it has a result.
         self.environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "1"
         process = self.start(name, *options)
         del self.environment["ANSIBLE_DISPLAY_SKIPPED_HOSTS"]
@@ -181,22 +181,22 @@ class Machine:
                     break
             assert process.poll() is None, f"it ended before it was killed in {task!r}: {''.join(lines)}"
         finally:
-            # Its workers are in sessions of their own. What they have started on the machine goes on.
+            # The workers of Ansible are in sessions of their own. What they have started on the test host continues.
             for pid in [process.pid, *descendants(process.pid)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             process.communicate()
 
     def restore(self) -> None:
-        """Undo what variables of earlier runs have changed."""
+        """Undo the changes by extra variables of earlier runs."""
         if self.dirty:
             self.playbook("site")
             self.dirty = False
 
-    # --- its processes ---
+    # --- Processes ---
 
     def pids(self) -> dict[str, int]:
-        """The main process of every unit or program, by the name the roles give it."""
+        """Return the main process of every systemd unit or supervisord program, by its name in the roles."""
         if self.sh("cat /proc/1/comm").strip() == "systemd":
             shown = self.sh("systemctl show --property=Id,MainPID 'prefect-*.service'")
             found = re.findall(r"MainPID=(\d+)\nId=prefect-(\S+)\.service", shown)
@@ -208,11 +208,11 @@ class Machine:
         return {name: int(pid) for pid, name in found}
 
     def restarted(self, before: dict[str, int]) -> set[str]:
-        """Names of the processes that are not the ones they were."""
+        """Return the names of the processes whose pid has changed."""
         after = self.pids()
         return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
-    # --- the API behind its gateway ---
+    # --- The API behind its gateway ---
 
     def api(
         self,
@@ -236,15 +236,15 @@ class Machine:
 
     @property
     def login(self) -> str:
-        """Of the inventory: what `override` has set, or what it has made on first use."""
+        """Return the API credentials of the inventory: those of `override`, or those generated on first use."""
         made = self.inventory / ".secrets/api"
         default = f"admin:{made.read_text().strip()}" if made.exists() else ""
         return str(self.variables().get("prefect_api_auth_string", default))
 
     def wait_until_ready(self) -> None:
-        """Until the gateway and every API process answer from the database.
+        """Wait until the gateway and every API process answer from the database.
 
-        /api/ready would not do: it connects to PgBouncer, which lets clients in while there is no database.
+        /api/ready is not enough: it connects to PgBouncer, which accepts clients even if there is no database.
         """
         processes = [port for name, port in API_PORTS.items() if name in self.pids()]
         for port in (*processes, GATEWAY_PORT):
@@ -255,7 +255,7 @@ class Machine:
             wait_for(answers, 120)
 
     def variables(self) -> dict[str, Any]:
-        """What `override` has set."""
+        """Return the variables that `override` has set."""
         merged: dict[str, Any] = {}
         for path in sorted(self.inventory.glob("group_vars/all/zz-*.json")):
             merged |= json.loads(path.read_text())

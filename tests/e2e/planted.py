@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets that are hard to quote and easy to find again, and a watch on the arguments of every process."""
+"""Secrets that are hard to quote and easy to find, and a monitor for the arguments of all processes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NASTY = """@ :/#%'"$\\`&?=+;,<>{}[]()*~! """
 
 
 def plant(prefix: str = "") -> str:
-    """A word that occurs nowhere else, between everything that needs quoting somewhere.
+    """Return a unique word between all characters that need quoting somewhere.
 
-    Every way of escaping leaves the word as it is, so whoever looks for it finds the secret raw, URL-encoded, quoted
-    for a shell, in JSON, or in part.
+    No escaping changes the word, so a search for it finds the secret raw, URL-encoded, quoted for a shell, in JSON, or
+    in part.
     """
     return f"{prefix}p{NASTY}planted{secrets.token_hex(8)}{NASTY}s"
 
@@ -42,19 +42,19 @@ def words(values: dict[str, str]) -> list[str]:
 
 
 def needles(values: dict[str, str]) -> list[str]:
-    """What to look for: each secret's word, and what base64 makes of it, wherever it begins in the encoded text."""
+    """Return what to search for: the word of each secret, and its base64 for every position in the encoded text."""
     found = []
     for word in words(values):
         found.append(word)
         for shift in range(3):
-            # The first and the last characters also depend on the neighbours of the word.
+            # The first and the last characters of the base64 also depend on the neighbors of the word.
             coded = base64.b64encode(b"?" * shift + word.encode()).decode()
             found.append(coded[4 if shift else 0 : -4])
     return found
 
 
 def watch(there: Connection) -> None:
-    """Collect until there is a message, then send what was seen."""
+    """Collect command lines until a message arrives, then send them."""
     seen: set[bytes] = set()
     while not there.poll(0.03):
         for process in Path("/proc").iterdir():
@@ -65,9 +65,10 @@ def watch(there: Connection) -> None:
 
 
 class Sampler:
-    """Collects the command line of every process of this host, machines included, until it is left.
+    """Collect the command line of every process on this host, including those of the test hosts, until the context
+    ends.
 
-    In a process of its own: a thread would keep the tests from reading a playbook's output as it comes.
+    It is a process of its own, because a thread would delay the tests when they read the output of a playbook.
     """
 
     def __init__(self) -> None:

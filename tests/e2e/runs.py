@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Flow runs on a machine, their history in the database, and a client that minds every failed request."""
+"""Flow runs on a test host, their history in the database, and a client that records every failed request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from defaults import VERSION
 
 from e2e.machine import Machine, wait_for
 
-# A kept connection that the other side has closed: after the request, during it, and between its head and its body.
+# Errors if the peer has closed a persistent connection: after the request, during it, or between its head and its body.
 CLOSED = ("RemoteDisconnected", "ConnectionResetError", "BrokenPipeError")
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 FLOW = """import time
@@ -35,7 +35,7 @@ def nap(seconds: float = 0):
 
 
 class State(NamedTuple):
-    """One line of a run's history."""
+    """One state in the history of a run."""
 
     run: str
     type: str
@@ -43,7 +43,7 @@ class State(NamedTuple):
 
 
 class Flows:
-    """A deployment on the machine's pool, and the runs of it."""
+    """A deployment in a pool of the test host, and its runs."""
 
     def __init__(self, machine: Machine, pool: str = "default", version: str = VERSION) -> None:
         self.machine = machine
@@ -58,13 +58,13 @@ class Flows:
                 "work_pool_name": pool,
                 "path": "/srv/flows",
                 "entrypoint": "nap.py:nap",
-                # Otherwise a second process of Prefect prepares the directory, which doubles what a run costs.
+                # Otherwise a second Prefect process prepares the directory, which doubles the cost of a run.
                 "job_variables": {"command": f"/opt/prefect/{version}/bin/python -m prefect.engine"},
             },
         )["id"]
 
     def submit(self, number: int, seconds: float = 0) -> list[str]:
-        """Ids of new runs that are due now, all submitted at once."""
+        """Submit runs that are due now, all at once, and return their ids."""
         body = {"parameters": {"seconds": seconds}, "state": {"type": "SCHEDULED"}}
 
         def create(_number: int) -> str:
@@ -82,7 +82,7 @@ class Flows:
         return Counter(run["state_type"] for run in self.read(runs))
 
     def wait(self, runs: Sequence[str], states: set[str], seconds: float = 180) -> Counter[str]:
-        """Until every run is in one of the states."""
+        """Wait until every run is in one of the states."""
 
         def there() -> Counter[str] | None:
             found = self.states(runs)
@@ -91,7 +91,7 @@ class Flows:
         return Counter(wait_for(there, seconds))
 
     def history(self, runs: Sequence[str]) -> list[State]:
-        """All states that these runs have been in, from the database and in their order."""
+        """Return all states of these runs in order, from the database."""
         ids = ",".join(f"'{run}'" for run in runs)
         query = (
             "SELECT flow_run_id, type, extract(epoch FROM timestamp) FROM flow_run_state"
@@ -102,7 +102,7 @@ class Flows:
 
 
 def most_at_once(history: Sequence[State], kinds: set[str]) -> int:
-    """How many runs were in one of these states at the same time, at the most."""
+    """Return the largest number of runs that were in one of these states at the same time."""
     inside: set[str] = set()
     most = 0
     for state in history:
@@ -112,7 +112,7 @@ def most_at_once(history: Sequence[State], kinds: set[str]) -> int:
 
 
 class Reached(Protocol):
-    """Where the API is, and the login it wants."""
+    """The address of the API, and its credentials."""
 
     @property
     def ip(self) -> str: ...
@@ -123,11 +123,12 @@ class Reached(Protocol):
 
 
 class Client:
-    """Reads and writes through the gateway several times a second, and keeps what did not succeed.
+    """Reads and writes through the gateway several times per second, and records the requests that fail.
 
-    One thread opens a connection per request, another keeps its connection, as Prefect's own client does. A server that
-    stops closes the connections that it kept, and a request that comes in that moment gets no answer. A gateway spares
-    its clients that; without one, they send it again (repeats), as Prefect's does.
+    One thread opens a connection per request. The other one keeps its connection, as Prefect's own client does. When a
+    server stops, it closes its persistent connections, and a request that arrives at that moment gets no answer. With a
+    gateway, clients do not notice this. Without a gateway, they retry the request (`repeats`), as Prefect's client
+    does.
     """
 
     REQUESTS: tuple[tuple[str, str, Any], ...] = (
@@ -166,7 +167,7 @@ class Client:
             self._stop.wait(0.2)
 
     def _problem(self, connection: http.client.HTTPConnection, method: str, path: str, data: str | None) -> str:
-        """What is wrong with the answer to a request."""
+        """Return what is wrong with the answer to a request."""
         try:
             connection.request(method, f"/api{path}", data, self._headers)
             answer = connection.getresponse()

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot work is refused by its option's name and with a remedy, before anything on the machine changes.
+"""Invalid input is rejected with the name of its option and a remedy, before anything on the host changes.
 
-Several mistakes share a run where the preflight reports all of them: each has to be on a line of its own.
+Where the preflight reports several mistakes in one run, the tests share that run. Each mistake has to be on its own
+line.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from e2e.conftest import MakeMachine
 from e2e.machine import Machine
 
 POOL = {"name": "default", "type": "process", "workers": {"min": 2}}
-# A Python that says it is too old: nothing older than what is supported can be installed on a supported system.
+# A Python that reports an old version: a supported system has no package of an unsupported Python.
 OLD_PYTHON = """mkdir -p /srv/old
 echo 'import platform; platform.python_version = lambda: "3.9.2"' > /srv/old/sitecustomize.py
 printf '#!/bin/sh\\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/srv/old exec /usr/bin/python3 "$@"\\n' > /srv/old/python
 chmod +x /srv/old/python
 """
-# Something that is not ours listens on Redis' port.
+# A program outside the deployment listens on the port of Redis.
 LISTENER = f"""setsid python3 -c '
 import signal, socket
 s = socket.create_server(("", {REDIS_PORT}))
 signal.pause()
 ' > /dev/null 2>&1 < /dev/null & echo $!"""
-# Where a login itself leaves traces.
+# Directories in which an SSH session leaves files.
 LOGINS = ("/run", "/var/log", "/root/.ansible", "/proc", "/sys", "/dev", "/tmp")
 
 
@@ -44,7 +45,7 @@ def bare(make_machine: MakeMachine) -> Machine:
 
 @pytest.fixture
 def untouched(bare: Machine) -> Iterator[Machine]:
-    """The machine, and the certainty that nothing on it has changed."""
+    """Yield the test host, and verify afterwards that nothing on it has changed."""
 
     def processes() -> set[str]:
         return set(bare.sh("cat /proc/[0-9]*/comm", check=False).split()) - {"bash", "cat", "sh", "sleep", "sshd"}
@@ -59,7 +60,7 @@ def untouched(bare: Machine) -> Iterator[Machine]:
 
 
 def refusals(machine: Machine, playbook: str = "preflight", **variables: Any) -> dict[str, str]:
-    """What is to be corrected, by option. The only failure is the preflight's, and it changed nothing."""
+    """Return the reported problems by option. Only the preflight fails, and it changes nothing."""
     played = machine.playbook(playbook, fails=True, **variables)
     assert (played.recap["failed"], played.recap["changed"]) == (1, 0), played.output
     assert f"{machine.name} was not changed" in played.output, played.output
@@ -178,7 +179,7 @@ def test_a_workload_that_cannot_be(untouched: Machine) -> None:
 
 
 def test_sums_that_do_not_fit(untouched: Machine) -> None:
-    """What follows from the workload is checked as if it had been written: nodes, memory and connections."""
+    """Values that are derived from the workload are checked like written ones: nodes, memory and connections."""
     workload = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes", "nodes": {"count": 2}}
     found = refusals(
         untouched, prefect_workload=workload, prefect_postgres_memory_mb=10_000_000, prefect_database_max_connections=20

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A changed setting restarts exactly what uses it, and clients notice nothing of it."""
+"""A changed setting restarts only the processes that use it, and clients notice nothing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from e2e.runs import Client, Flows
 
 API = set(API_PORTS)
 WORKERS = {"worker-default-1", "worker-default-2"}
-LIMIT = {"name": "external-api", "limit": 11, "slot_decay_per_second": 1.0}  # inventories/local says 10
+LIMIT = {"name": "external-api", "limit": 11, "slot_decay_per_second": 1.0}  # the limit in inventories/local is 10
 
 
 class Absences:
-    """Which API processes do not answer, asked all the time."""
+    """Record at short intervals which API processes do not answer."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -55,7 +55,7 @@ class Absences:
 
 @pytest.fixture(scope="module")
 def changing(converged: Converged) -> Iterator[dict[str, Any]]:
-    """The settings that differ from the inventory; each test adds its own, and the last one takes all back."""
+    """The settings that differ from the inventory. Each test adds its own, and the last test undoes all of them."""
     settings: dict[str, Any] = {}
     yield settings
     if settings:
@@ -64,14 +64,15 @@ def changing(converged: Converged) -> Iterator[dict[str, Any]]:
 
 
 def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict[str, Any]) -> set[str]:
-    """Names of the processes that the change restarts."""
+    """Apply a change, and return the names of the processes that it restarts."""
     changing.update(more)
     machine.override("changing", changing)
     before = machine.pids()
     played = machine.playbook(playbook)
     assert played.recap["changed"] > 0
     restarted = machine.restarted(before)
-    # Their liveness check restarts them within a minute after Redis was, whatever has been changed in the meantime.
+    # After a restart of Redis, their liveness check restarts the services within a minute, independently of this
+    # change.
     return restarted if "Run the background services" in played.changed else restarted - {"services"}
 
 
@@ -80,7 +81,7 @@ def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict
     [
         ("database", {"prefect_redis_maxmemory": "600mb"}, {"redis"}),
         ("database", {"prefect_database_max_connections": 110}, {"postgres"}),
-        # Reloaded, while every client stays connected.
+        # The processes reload their configuration, and every client stays connected.
         ("database", {"prefect_pgbouncer_pool_size": 26, "prefect_postgres_settings": {"work_mem": "9MB"}}, set()),
         ("server", {"prefect_gateway_client_timeout": 76}, set()),
         ("server", {"prefect_server_scheduler_loop_seconds": 11}, {"services"}),
@@ -98,7 +99,7 @@ def test_what_is_reloaded_is_in_force(converged: Converged, changing: dict[str, 
     machine = converged.machine
     assert {"prefect_pgbouncer_pool_size", "prefect_gateway_client_timeout"} <= changing.keys(), "changed above"
     assert machine.sql("SHOW work_mem") == [["9MB"]]
-    # The password comes by stdin, so that no file and no argument has it.
+    # The password is passed on stdin, so that no file and no argument contains it.
     ask = f"psql -h $(hostname -i) -p {PGBOUNCER_PORT} -U pgbouncer_stats -AtF= pgbouncer -c 'SHOW CONFIG'"
     told = machine.sh(f"PGPASSWORD=$(cat) {ask}", input=machine.variables()["prefect_pgbouncer_stats_password"])
     assert "\ndefault_pool_size=26=" in told
@@ -130,7 +131,7 @@ def test_workers_that_restart_let_their_runs_end(converged: Converged, changing:
 
 
 def test_back_to_the_inventory(converged: Converged, changing: dict[str, Any]) -> None:
-    """All at once; that a run after it changes nothing is tested elsewhere."""
+    """Undo all settings at once. Another test verifies that a run after that changes nothing."""
     machine = converged.machine
     before = machine.pids()
     machine.forget("changing")

@@ -1,8 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where systemd does not manage the processes, they come back too: a container that restarts, an init that reads
-/etc/init.d, a supervisord that was killed."""
+"""Without systemd, processes start again after a container restart, by /etc/init.d, and after a kill of supervisord."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ CONTROL = "/opt/prefect/supervisor/bin/supervisorctl -c /etc/prefect/supervisord
 
 
 def processes(machine: Machine) -> dict[str, int]:
-    """Also where another init is PID 1 than the one that manages them."""
+    """Return the running programs of supervisord, on any init system."""
     words = [line.split() for line in machine.sh(f"{CONTROL} status", check=False).splitlines()]
     return {line[0]: int(line[3].strip(",")) for line in words if len(line) > 3 and line[1] == "RUNNING"}
 
@@ -25,7 +24,7 @@ def restarted(machine: Machine, before: dict[str, int], *how: str) -> None:
     run([MACHINE, "--run", machine.run, "reboot", machine.name, *how])
     wait_for(lambda: processes(machine).keys() == before.keys(), 180)
     wait_for(lambda: machine.api("GET", "/ready"), 120)
-    # With a flow run through every pool.
+    # Record at short intervals which API processes do not answer.
     played = machine.playbook("verify")
     assert "COMPLETED" in played.output
 
@@ -36,7 +35,7 @@ def machine(request: pytest.FixtureRequest, make_machine: MakeMachine) -> Machin
     machine.override("manager", {"prefect_service_manager": "supervisord"})
     machine.playbook("site")
     if request.param == "none":
-        machine.sh("ln -sf /etc/prefect/start /etc/entrypoint")  # as the documentation has it
+        machine.sh("ln -sf /etc/prefect/start /etc/entrypoint")  # as the documentation says
     return machine
 
 
@@ -48,7 +47,7 @@ def test_everything_comes_back_after_a_restart(machine: Machine) -> None:
 
 
 def test_everything_comes_back_after_an_orderly_restart(machine: Machine) -> None:
-    """With what has been started by the last one."""
+    """The processes that the last restart has started come back, too."""
     before = processes(machine)
     restarted(machine, before)
 
@@ -63,7 +62,7 @@ def test_a_killed_supervisord_comes_back(machine: Machine) -> None:
         return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
     wait_for(again, 180)
-    # Nothing of the former ones is left beside them.
+    # No worker process from before the kill is left.
     assert len(machine.sh(f"pgrep -f '[/]{VENV[1:]}/bin/prefect worker start'").split()) == len(
         [name for name in before if "worker-" in name]
     )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a background-services process takes over from others: the tasks of dead ones, whatever the clocks say."""
+"""A background services process takes over the tasks of terminated processes, whatever their clocks show."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from e2e.machine import Machine, wait_for
 
 PORT = 7399
 PYTHON = f"{VENV}/bin/python"
-# The script as the role installs it: after the text of the client.
+# The role installs the script in the same way: behind the code of the client.
 RELEASE = [ROOT / "roles/prefect_common/files/redis_client.py", ROOT / "roles/prefect_server/files/release_tasks.py"]
-# Real workers of Docket, as the background services are, on another machine whose clock is so many seconds off.
+# Real workers of Docket, like the background services, as if on another host whose clock differs by some seconds.
 WORKER = """
 import asyncio, os, sys
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ async def main():
 
 asyncio.run(main())
 """.replace("PORT", str(PORT))
-# Of each task that somebody has: who, and for how many milliseconds nothing was heard of it.
+# For each assigned task: the worker, and the milliseconds since its last sign of life.
 IDLE = f"redis-cli -p {PORT} --raw XPENDING prefect:stream docket-workers - + 100"
 
 
@@ -66,7 +66,7 @@ def machine(converged: Converged) -> Iterator[Machine]:
 
 
 def start(machine: Machine, name: str, offset: int) -> subprocess.Popen[str]:
-    """A worker that has as many tasks under way as it can, so that it reads no more of them."""
+    """Start a worker with its maximum number of active tasks, so that it reads no more of them."""
     command = f"cd /srv/tasks; PREFECT_HOME=/srv/tasks/home exec {PYTHON} /srv/tasks/worker.py {name} {offset} 2"
     worker = subprocess.Popen(machine.ssh(command), text=True, stdout=subprocess.PIPE)
     assert worker.stdout
@@ -76,9 +76,9 @@ def start(machine: Machine, name: str, offset: int) -> subprocess.Popen[str]:
 
 
 def released(machine: Machine) -> set[str]:
-    """Names of the processes whose tasks any other one may take, after a new process has looked."""
+    """Start release_tasks.py, and return the names of the processes whose tasks any other process may take."""
     environment = f"PREFECT_SERVER_DOCKET_URL=redis://127.0.0.1:{PORT}/0"
-    # It waits for those on other machines that are being stopped.
+    # It waits for processes on other hosts that are being stopped.
     machine.sh(f"cd /srv/tasks; {environment} timeout 15 {PYTHON} /srv/tasks/release.py", check=False)
     words = machine.sh(IDLE).split()
     entries = zip(words[1::4], words[2::4], strict=True)
@@ -87,7 +87,7 @@ def released(machine: Machine) -> set[str]:
 
 @pytest.mark.parametrize("offset", [-3600, -30, 30, 3600])
 def test_a_living_process_keeps_its_tasks_whatever_its_clock(machine: Machine, offset: int) -> None:
-    """Beside one with the right time, which deletes each heartbeat that is old by its own clock."""
+    """A second worker has the correct time, and deletes each heartbeat that is old by its own clock."""
     workers = [start(machine, "elsewhere#1", offset), start(machine, "beside#2", 0)]
     assert released(machine) == set()
     assert [worker.poll() for worker in workers] == [None, None]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever process is killed or hangs comes back by itself, and flow runs go on."""
+"""Every process that is killed or hangs is started again, and flow runs continue."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from e2e.runs import TERMINAL, Flows
 
 KILLED = ("gateway", "api-1", "pgbouncer", "redis", "postgres", "services", "worker-default-1")
 HUNG = ("api-3", "worker-default-2")
-# Background services mostly lose tasks with their connection to Redis, and are restarted within a minute for that.
+# Background services usually lose tasks when they lose Redis, and are restarted for this reason within a minute.
 MAY_FOLLOW = {"redis": {"services"}, "postgres": {"services"}}
 
 
 class Hung(NamedTuple):
-    """What was there before the processes in HUNG were stopped. The watchdog needs a minute or two to be sure."""
+    """The state before the processes in HUNG were stopped. The watchdog restarts them after a minute or two."""
 
     pids: dict[str, int]
     since: str
@@ -34,11 +34,11 @@ def flows(converged: Converged) -> Flows:
 
 @pytest.fixture(scope="module")
 def hung(flows: Flows) -> Hung:
-    """Processes that still exist and do not answer, while the others are killed."""
+    """Stop the processes in HUNG with SIGSTOP: they exist and do not answer, while the tests kill other processes."""
     machine = flows.machine
     pids, since = machine.pids(), machine.sh("date +%s").strip()
     machine.sh(f"kill -STOP {' '.join(str(pids[name]) for name in HUNG)}")
-    # Requests that were sent there until now get an answer from the gateway, which clients take as a reason to retry.
+    # Until the gateway has noticed the fault, it answers requests to api-3 with errors, which clients retry.
     noticed = f"journalctl -u prefect-gateway --since @{since} --output=cat --grep 'api-3 is DOWN'"
     wait_for(lambda: machine.sh(noticed, check=False), 30)
     return Hung(pids, since)
@@ -48,7 +48,7 @@ def hung(flows: Flows) -> Hung:
 def test_a_killed_process_comes_back(hung: Hung, flows: Flows, name: str) -> None:
     machine = flows.machine
     before = machine.pids()
-    # The API itself answers 5xx while it has no database or Redis, and says so to clients, which try again.
+    # While the API has no database or Redis, it answers with 5xx, and clients retry.
     under_way = wait_for(lambda: flows.submit(1, seconds=5))
     flows.wait(under_way, {"RUNNING"}, 60)
     machine.sh(f"kill -9 {before[name]}")

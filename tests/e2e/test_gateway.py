@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway that is down does not keep the API from being restarted, and comes back by the same run."""
+"""The API processes restart even if the gateway does not run, and the same run of the playbook starts the gateway."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from e2e.machine import Machine
 
 SOCKET = "/run/prefect/gateway/admin.sock"
-# With the socket of a process that was killed, and without one.
+# Without a socket, and with the socket that a killed process has left.
 DOWN = {
     "stopped": f"systemctl stop prefect-gateway; rm -f {SOCKET}",
     "killed": f"systemctl kill -s KILL prefect-gateway; systemctl stop prefect-gateway; ls {SOCKET}",

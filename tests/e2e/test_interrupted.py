@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that is killed at any task is finished by the next one.
+"""A playbook run that was killed at any task is completed by the next run.
 
-The first site.yml of the shared machine was killed in one task after the other, see conftest.py.
+The first site.yml of the shared test host was killed in several tasks, see conftest.py.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def test_the_first_run_was_finished(converged: Converged) -> None:
 
 
 def test_a_change_is_finished(deployment: Machine) -> None:
-    """Killed while one API process is out of service and the others still have the old setting."""
+    """The run is killed while one API process is out of service and the others still have the old setting."""
     before = deployment.pids()
     deployment.override("change", {"prefect_server_metrics": True})
     try:
         deployment.interrupt("server", "Restart api-2", 1)
         assert "api-1" in deployment.restarted(before)
         assert "api-3" not in deployment.restarted(before)
-        # Restarted, and nobody sends it requests.
+        # Now api-3 has been restarted, and the gateway sends it no requests yet.
         deployment.interrupt("server", "Enable the API process api-3", 0)
         deployment.playbook("site")
         assert deployment.restarted(before) == API

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""200 flow runs at once on a pool that allows 5, while one API process and the background services are killed."""
+"""200 flow runs in a pool with a limit of 5, while one API process and the background services are killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def limited(deployment: Machine) -> Iterator[Machine]:
     pool = {"name": "default", "type": "process", "concurrency_limit": LIMIT, "workers": {"min": 2}}
     deployment.override("load", {"prefect_work_pools": [pool]})
     deployment.playbook("configure")
-    deployment.playbook("workers")  # each runs its part of the limit
+    deployment.playbook("workers")  # each worker has its share of the limit
     yield deployment
     deployment.forget("load")
     deployment.playbook("site")
@@ -47,6 +47,6 @@ def test_no_more_run_than_allowed_and_none_is_lost(limited: Machine) -> None:
     history = flows.history(runs)
     assert len({state.run for state in history if state.type == "COMPLETED"}) == RUNS
     assert most_at_once(history, {"RUNNING"}) <= LIMIT
-    # A run takes its slot when a worker takes the run, before the run's process is there.
+    # A run takes its slot when a worker accepts the run, before the process of the run exists.
     assert most_at_once(history, {"PENDING", "RUNNING"}) <= LIMIT
     assert most_at_once(history, {"RUNNING"}) > 1, "nothing ran side by side, so the limit has not been tried"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""loadtest.yml on the local platform: its report, its verdict, and that nothing is left of it."""
+"""loadtest.yml on the local platform: its report, its verdict, and the removal of all its objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAG = "selfhosted.prefect.loadtest"
 
 @contextlib.contextmanager
 def variables(machine: Machine, **values: Any) -> Iterator[None]:
-    """In the inventory, so that the machine does not count as changed."""
+    """Set variables in the inventory, so that the test host does not count as changed."""
     machine.override("loadtest", {f"prefect_loadtest_{name}": value for name, value in values.items()})
     try:
         yield
@@ -38,7 +38,7 @@ def play(machine: Machine, directory: Path, fails: bool = False, **values: Any) 
     return played, json.loads(path.read_text()) if path.exists() else {}
 
 
-# Objectives of every test that does not say otherwise.
+# Objectives that apply unless a test changes them.
 ALWAYS = {"max_not_submitted", "max_lost", "max_duplicated", "max_failed"}
 
 
@@ -57,7 +57,7 @@ def test_a_control_plane_load(deployment: Machine, tmp_path: Path) -> None:
     assert all(each["ok"] for each in report["objectives"])
     assert {each["name"] for each in report["objectives"]} == {*objectives, *ALWAYS}
     assert report["generator"]["cores"] < 0.5
-    # All components carried it: each process is there, and those on the way of a request used their processor.
+    # All components carried the load: each process is listed, and those in the path of a request used CPU time.
     used = {each["name"]: each["cpu_seconds"] for each in report["processes"]}
     assert used.keys() == before.keys()
     for name in ("api-1", "api-2", "api-3", "services", "postgres", "pgbouncer", "redis", "gateway"):
@@ -68,13 +68,13 @@ def test_a_control_plane_load(deployment: Machine, tmp_path: Path) -> None:
     assert report["unread"] == []
     assert sum(each["calls"] for each in report["statements"]) > 30
     assert any("flow_run" in each["query"] for each in report["statements"])
-    # Shown while it went on, and at the end.
+    # The progress is shown during the load, and the result at the end.
     assert re.search(r"^ +\d+ s  \d+ of 30 submitted, \d+ waiting, \d+ running, \d+ ended", played.output, re.M)
     assert "30 submitted, 0 not submitted, 30 started, 30 completed, 0 failed, 0 lost, 0 duplicated" in played.output
     page = (tmp_path / "loadtest.html").read_text()
     assert page.count("<svg") == 4
     assert not re.search(r"(src|href)=|url\(|<script", page)
-    # And nothing is left.
+    # Nothing is left.
     assert played.recap["changed"] == 0
     assert left_behind(deployment) == (0, [])
     assert deployment.pids() == before
@@ -102,7 +102,7 @@ def test_a_missed_objective_is_a_failure(deployment: Machine, tmp_path: Path) ->
 
 
 def test_an_abandoned_load_ends(deployment: Machine, tmp_path: Path) -> None:
-    """The module runs in the background of the machine, so that killing the playbook does not end it."""
+    """The module runs in the background of the test host, so it does not end when the playbook is killed."""
     with variables(deployment, directory=str(tmp_path), rate=1, seconds=600, run_seconds=1):
         process = deployment.start("loadtest")
         try:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets with every character that needs quoting somewhere work, and show up nowhere."""
+"""Secrets with every character that needs quoting work, and are disclosed nowhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from e2e.conftest import Converged
 from e2e.machine import Machine, Played
 from e2e.planted import SECRETS, Sampler, fresh_secrets, needles
 
-# The files that have to hold a secret, each for one account.
+# The files that have to contain a secret, each readable by one account.
 HOLDERS = {
     "/etc/prefect/api.env",
     "/etc/prefect/services-services.env",
@@ -31,7 +31,7 @@ BOTH = [*needles(SECRETS), *needles(CHANGED)]
 
 
 def grep(machine: Machine, command: str) -> set[str]:
-    """Output lines of a search on the machine. It gets what to search for by stdin: no file or argument has it."""
+    """Return the output of a search on the test host. It gets the words on stdin, not from a file or argument."""
     done = subprocess.run(machine.ssh(command), input="\n".join(BOTH), text=True, capture_output=True, check=False)
     assert done.returncode in (0, 1, 2, 123), done.stderr
     return set(done.stdout.splitlines())
@@ -43,7 +43,7 @@ def leaked(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def changed(converged: Converged) -> dict[str, Any]:
-    """A prediction and a run with other secrets, and a check that has to fail, all as talkative as it gets."""
+    """Run check mode and a real run with other secrets, and a verification that fails, all with high verbosity."""
     machine = converged.machine
     with Sampler() as sampler:
         machine.override("planted", CHANGED)
@@ -98,7 +98,7 @@ def test_files(converged: Converged, changed: dict[str, Any]) -> None:
     machine = converged.machine
     everywhere = "grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev /"
     assert grep(machine, everywhere) == HOLDERS
-    # The same again as somebody without any rights: even one of the files above would be too many.
+    # The same search without privileges: this account may read none of the files, not even those above.
     assert grep(machine, f"setpriv --reuid=nobody --regid=nogroup --clear-groups {everywhere}") == set()
 
 

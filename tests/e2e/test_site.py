@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands after site.yml, and that a second one leaves it alone."""
+"""The state after site.yml, and a second run that changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from defaults import VENV
 from e2e.conftest import Converged
 from e2e.machine import API_PORTS, PROCESSES, Machine
 
-# Events that one websocket sends and another one gets, by Prefect's own client.
+# One websocket sends events and another one receives them, with Prefect's own client.
 WEBSOCKETS = """
 import asyncio
 from prefect.events import Event, get_events_client, get_events_subscriber
@@ -42,14 +42,14 @@ PLAYBOOKS = ("preflight", "database", "server", "configure", "workers", "verify"
 
 
 def get(url: str) -> tuple[str, str]:
-    """The body of an answer and its content type, as a browser gets them."""
+    """Return the body of an answer and its content type, as a browser requests them."""
     request = urllib.request.Request(url, headers={"Accept": "text/html,*/*"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return answer.read().decode(), answer.headers["Content-Type"]
 
 
 def printed_url(converged: Converged) -> str:
-    """The URL in the summary; the machine's name is known to itself and not to this host."""
+    """Return the URL in the summary, with the IP address of the test host, whose name this host cannot resolve."""
     (url,) = re.findall(r"^ +UI +(\S+)$", converged.first.output, re.M)
     return str(url).replace(converged.machine.name, converged.machine.ip)
 
@@ -65,12 +65,12 @@ def test_the_user_interface_answers(converged: Converged) -> None:
         code, kind = get(urljoin(url, script))
         assert "javascript" in kind
         assert len(code) > 1000
-    # A page of the application, which it draws itself: somebody may have a link to it.
+    # A page that the application renders in the browser: a user may open a link to it.
     assert get(urljoin(url, "/v2/runs"))[0] == page
 
 
 def test_the_user_interface_finds_the_api(converged: Converged) -> None:
-    """It asks the server where the API is; a relative address is right under every name of the machine."""
+    """The UI asks the server for the address of the API. A relative address is correct under every name of the host."""
     settings, _kind = get(printed_url(converged) + "/ui-settings")
     assert '"api_url":"/api"' in settings.replace(" ", "")
 
@@ -115,7 +115,7 @@ def test_a_second_run_changes_nothing(deployment: Machine) -> None:
     played = deployment.playbook("site")
     assert played.recap["changed"] == 0, played.changed
     assert deployment.restarted(before) == set()
-    # 39 tasks do something; the others only choose the file of the platform.
+    # 39 tasks are executed. The others only include the file of the platform.
     included = len(re.findall(r"^included: ", played.output, re.M))
     assert played.recap["ok"] - included <= 40, played.output
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""teardown.yml asks before it takes anything away, keeps the data unless told otherwise, and leaves nothing then.
+"""teardown.yml requires a confirmation, keeps the data by default, and otherwise leaves nothing.
 
-Runs after all others (see conftest.py), because nothing is left of the shared deployment.
+This module runs after all others (see conftest.py), because it removes the shared deployment.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def stay(seconds: float = 0):
         time.sleep(1)
 """
 DELETE: dict[str, Any] = {"prefect_teardown_confirm": "prefect", "prefect_teardown_data": "delete"}
-# What was there before, or is somebody else's: directory, the file in it.
+# Directories of the deployment in which the tests place files that do not belong to it.
 FOREIGN = ("/opt/prefect", "/etc/prefect", "/var/lib/prefect", "/var/log/prefect")
 OUTSIDE = "/srv/outside"
 
@@ -83,7 +83,7 @@ def run_processes(machine: Machine) -> list[str]:
 
 @pytest.fixture(scope="module")
 def stubborn(converged: Converged) -> Machine:
-    """A flow run that neither ends nor minds being asked to."""
+    """Start a flow run that does not end, and ignores SIGTERM."""
     machine = converged.machine
     flows = Flows(machine)
     machine.sh("cat > /srv/flows/nap.py", input=STUBBORN.replace("def stay", "def nap"))
@@ -104,16 +104,16 @@ def test_nothing_is_removed_while_a_run_goes_on(stubborn: Machine) -> None:
 
 @pytest.fixture(scope="module")
 def torn(stubborn: Machine) -> Machine:
-    """After a teardown that was killed again and again, with what is not the deployment's beside it."""
+    """Kill teardown.yml several times, on a host with files that do not belong to the deployment."""
     for directory in FOREIGN:
         stubborn.sh(f"mkdir {directory}/mine; echo kept > {directory}/mine/file; echo kept > {directory}/notes.txt")
-    # The accounts of the deployment may put links where root deletes.
+    # The accounts of the deployment can create links in directories that root deletes.
     stubborn.sh(f"mkdir {OUTSIDE}; echo kept > {OUTSIDE}/file; chmod 777 {OUTSIDE}")
     for account, directory in (("prefect", "server"), ("prefect-worker", "worker")):
         links = f"cd /var/lib/prefect/{directory}; ln -s {OUTSIDE} outside; mkdir deep; ln -s {OUTSIDE}/file deep/file"
         stubborn.sh(f"runuser -u {account} -- sh -c '{links}'")
     stubborn.override("teardown", {**DELETE, "prefect_teardown_runs": "end", "prefect_teardown_runs_seconds": 3})
-    # Each repetition gets further, and is killed again.
+    # Each run gets further, and is killed again.
     for task, seconds in (
         ("Wait for the flow runs or end them", 1),
         ("Stop and remove the processes, clients before services", 2),

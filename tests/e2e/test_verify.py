@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""verify.yml fails when something is wrong, and says what it is and what to do.
+"""verify.yml fails when something is wrong, and names the problem and the remedy.
 
-Each fault is a real one. Those that do not hide each other share a run of verify.yml.
+The faults are real ones. Faults that do not hide each other share a run of verify.yml.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from e2e.conftest import Converged
 from e2e.machine import API_PORTS, Machine, wait_for
 
 API_ENVIRONMENT = "/etc/prefect/api.env"
-# api-1 connects to PostgreSQL itself, and takes tasks from the Docket of the background services.
+# api-1 connects directly to PostgreSQL, and takes tasks from the Docket of the background services.
 ASTRAY = f"""sed -i 's/:{PGBOUNCER_PORT}/:{DATABASE_PORT}/' {API_ENVIRONMENT}
 echo PREFECT_SERVER_DOCKET_NAME=prefect >> {API_ENVIRONMENT}
 systemctl restart prefect-api-1
 """
-# What would be true after some minutes.
+# The state some minutes after a worker stops.
 OLD_HEARTBEAT = (
     "UPDATE worker SET last_heartbeat_time = now() - interval '10 minutes' WHERE name = 'prefect-worker-default-2'"
 )
-Said = dict[str, tuple[str, str]]  # by check: what is wrong, and what to do
+Said = dict[str, tuple[str, str]]  # problem and remedy, by check
 
 
 class Faults(NamedTuple):
     said: dict[str, Said]
-    repaired: set[str]  # what server.yml restarted or started after them
+    repaired: set[str]  # the processes that server.yml restarted or started after the faults
 
 
 def verify(machine: Machine, **variables: object) -> Said:
-    """What verify.yml says of the checks that fail. It changes nothing."""
+    """Return the problems and remedies of the failed checks. The playbook changes nothing."""
     played = machine.playbook("verify", fails=True, **variables)
     assert (played.recap["failed"], played.recap["changed"]) == (1, 0), played.output
     found = re.findall(r"^ *FAILED +([^:\n]+): (.*)\n *Remedy: (.*)$", played.output, re.M)
@@ -45,7 +45,7 @@ def verify(machine: Machine, **variables: object) -> Said:
 
 
 def redis(machine: Machine, command: str) -> str:
-    """The password comes by stdin, so that no file and no argument has it."""
+    """Run a Redis command. The password is passed on stdin, so that no file and no argument contains it."""
     ask = f"REDISCLI_AUTH=$(cat) redis-cli --user prefect -n 1 --raw {command}"
     return machine.sh(ask, input=machine.variables()["prefect_redis_password"]).strip()
 
@@ -56,12 +56,12 @@ def faults(converged: Converged) -> Faults:
     services = machine.pids()["services"]
     found = {}
     try:
-        # The pool takes no more runs. The inventory does not say whether it is paused, so that is somebody's decision.
+        # The pool accepts no more runs. The inventory does not contain `is_paused`, so this is no drift.
         machine.api("PATCH", "/work_pools/default", {"is_paused": True})
         found["paused"] = verify(machine, prefect_verify_probe_timeout=5)
         machine.api("PATCH", "/work_pools/default", {"is_paused": False, "concurrency_limit": 7})
 
-        # Everything that leaves the API answering and flow runs going on. What would repair it is stopped, too.
+        # All faults with which the API still answers and flow runs continue. The liveness check would repair them.
         machine.sh("systemctl stop prefect-liveness")
         machine.sh(f"kill -STOP {services}; systemctl stop prefect-api-2 prefect-worker-default-2")
         machine.sql(OLD_HEARTBEAT)
@@ -72,7 +72,7 @@ def faults(converged: Converged) -> Faults:
         wait_for(lambda: machine.api("GET", "/ready", port=API_PORTS["api-1"]), 60)
         found["astray"] = verify(machine, prefect_verify_overdue_seconds=1)
 
-        # Nothing answers.
+        # Faults after which nothing answers.
         machine.sh("systemctl stop prefect-redis prefect-pgbouncer prefect-gateway")
         found["down"] = verify(machine)
     finally:
@@ -82,7 +82,8 @@ def faults(converged: Converged) -> Faults:
         before = machine.pids()
         machine.playbook("server")
         repaired = machine.restarted(before)
-        # As verify.yml advises: api-1 has taken tasks of the background services, which they schedule when they start.
+        # As verify.yml advises: api-1 has taken periodic tasks, which the background services schedule again when they
+        # start.
         machine.sh("systemctl restart prefect-services")
         machine.playbook("site")
     return Faults(found, repaired)
@@ -138,13 +139,13 @@ def test_a_fault_is_found(
 
 
 def test_nothing_else_is_found(faults: Faults) -> None:
-    """Each check speaks of its own; the others pass."""
+    """Each fault fails only its own checks."""
     assert faults.said["paused"].keys() == {"A flow run gets through every pool"}
     passing = {"The API answers", "Redis answers", "A flow run gets through every pool"}
     assert passing & faults.said["astray"].keys() == set()
 
 
 def test_what_it_advises_helps(faults: Faults) -> None:
-    """server.yml has put back what it says it would, and nothing else; site.yml ends with all checks."""
-    # Their liveness check may have been faster with the background services.
+    """server.yml repairs what it is said to repair, and nothing else. site.yml ends with all checks."""
+    # The liveness check may have restarted the background services earlier.
     assert faults.repaired - {"services"} == {"api-1", "api-2"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One machine goes from the oldest version that has a lock file to the newest, and through one that lock.yml locks."""
+"""One host is upgraded from the oldest version with a lock file to the newest, and to a version that lock.yml locks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from e2e.conftest import MakeMachine
 from e2e.machine import Machine
 from e2e.runs import Flows
 
-LOCKED = "3.8.7"  # of those that the collection does not have
+LOCKED = "3.8.7"  # a version without a lock file in the collection
 UPWARDS = sorted([*LOCKS, LOCKED], key=oldest_first)
 
 
@@ -48,12 +48,12 @@ def test_one_command_locks_it(machine: Machine) -> None:
 
 @pytest.mark.parametrize("version", UPWARDS)
 def test_it_deploys_and_runs_flows(machine: Machine, version: str) -> None:
-    """site.yml ends with the verification: a run of each pool, all services, all limits."""
+    """Deploy the version. site.yml ends with the verification: a run of each pool, all services, all limits."""
     machine.override("version", {"prefect_version": version})
     machine.playbook("site")
     assert machine.api("GET", "/admin/version") == version
     assert machine.playbook("site").recap["changed"] == 0
-    # Flows of its own API, which sends other requests than the newest.
+    # The API of this version handles flows of the same version, which send other requests than those of the newest one.
     flows = Flows(machine, version=version)
     flows.wait(flows.submit(2), {"COMPLETED"})
 

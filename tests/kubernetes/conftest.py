@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real cluster, the one of KUBECONFIG or one that is brought up here, and the development inventory on it."""
+"""A real cluster, that of KUBECONFIG or one that is started here, and the development inventory on it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .deployment import ROOT, Cluster, Deployment, Run
 PROGRAM = ROOT / "tests" / "cluster" / "cluster"
 OWN_NODE = "10.77.0.2"
 NAME = "prefect-tests"
-# A directory for the inventory, which with the deployment stays there from one run of the tests to the next.
+# A directory for the inventory. It keeps the inventory and the deployment for the next run of the tests.
 KEPT = Path(os.environ["PREFECT_TEST_KEPT"]) if "PREFECT_TEST_KEPT" in os.environ else None
-# Jobs that go away while a test waits for it.
+# Jobs are removed so soon that a test can wait for it.
 POOLS: list[dict[str, Any]] = [
     {
         "name": "kubernetes",
@@ -34,7 +34,7 @@ POOLS: list[dict[str, Any]] = [
         "job": {"finished_job_ttl": 15, "cpu_request": "20m", "memory_request": "128Mi"},
         "workers": {"min": 1, "query_seconds": 2},
     },
-    # Its runs are processes in the worker's pod.
+    # The runs of this pool are processes in the pod of the worker.
     {"name": "inside", "type": "process", "concurrency_limit": 2, "workers": {"min": 1, "limit": 2}},
 ]
 Note = Callable[[str, object], None]
@@ -42,7 +42,7 @@ Note = Callable[[str, object], None]
 
 @dataclass(frozen=True)
 class Installed:
-    """What was seen right after the first run of site.yml."""
+    """The state after the first run of site.yml."""
 
     run: Run
     restarts: dict[str, int]
@@ -51,7 +51,7 @@ class Installed:
 
 @contextlib.contextmanager
 def own_cluster(output: TextIO | None = None) -> Iterator[Cluster]:
-    """The cluster of tests/cluster, which goes again unless it was up before; it tells its progress to the output."""
+    """Start the cluster of tests/cluster, and stop it at the end unless it ran before. The output gets the progress."""
     kubeconfig = subprocess.run([PROGRAM, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()
     found = Path(kubeconfig).exists()
     subprocess.run([PROGRAM, "up"], check=True, stdout=output)
@@ -63,7 +63,7 @@ def own_cluster(output: TextIO | None = None) -> Iterator[Cluster]:
 
 
 def copy_inventory(directory: Path) -> Path:
-    """The development inventory in a directory, without the passwords that somebody's use of it has made."""
+    """Copy the development inventory to a directory, without generated passwords."""
     ignored = shutil.ignore_patterns(".secrets")
     source = ROOT / "inventories" / "development"
     return shutil.copytree(source, directory / "development", ignore=ignored, dirs_exist_ok=True)
@@ -81,7 +81,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def development(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The development inventory, not yet deployed; removed with its volumes at the end."""
+    """The development inventory, not deployed. At the end, the deployment is removed with its volumes."""
     inventory = copy_inventory(KEPT or tmp_path_factory.mktemp("inventory"))
     deployment = Deployment(cluster, inventory, NAME, NAME, 30420, {"prefect_work_pools": POOLS})
     if not KEPT and cluster.client.found(f"/api/v1/namespaces/{NAME}"):
@@ -93,13 +93,13 @@ def development(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def predicted(development: Deployment) -> Run:
-    """What check mode says of the first run, with nothing there."""
+    """The result of check mode before the first run."""
     return development.play("site", "--check")
 
 
 @pytest.fixture(scope="session")
 def installed(development: Deployment, request: pytest.FixtureRequest, record_testsuite_property: Note) -> Installed:
-    if not KEPT:  # else it may be installed already
+    if not KEPT:  # otherwise it may already be deployed
         request.getfixturevalue("predicted")
     begun = time.time()
     run = development.play("site")

@@ -59,7 +59,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Run:
-    """A playbook that has ended."""
+    """The result of a playbook run."""
 
     code: int
     output: str
@@ -79,7 +79,7 @@ class Run:
         return int(found.group(group))
 
     def tasks_that_changed(self) -> list[str]:
-        """The names of tasks, without those of their roles."""
+        """Return the names of the changed tasks, without role names."""
         names, current = [], ""
         for line in self.output.splitlines():
             if found := re.match(r"TASK \[(.*)\]", line):
@@ -94,7 +94,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Deployment:
-    """An inventory of its own, and what runs playbooks with it."""
+    """An inventory, and methods that run playbooks with it."""
 
     cluster: Cluster
     inventory: Path
@@ -112,7 +112,7 @@ class Deployment:
         return "admin:" + (self.inventory / ".secrets" / "api").read_text().strip()
 
     def kubeconfig_as(self, directory: Path, account: str, namespace: str) -> Path:
-        """A kubeconfig with the credentials of a ServiceAccount."""
+        """Create a kubeconfig with the credentials of a ServiceAccount."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         request = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -163,7 +163,7 @@ class Deployment:
         return run
 
     def play_and_kill(self, playbook: str, task: str, **variables: Any) -> str:
-        """Kill a playbook, and what it has started, two seconds after a task begins."""
+        """Kill a playbook and its child processes two seconds after a task starts."""
         command = self._command(playbook, (), variables)
         output = ""
         with subprocess.Popen(
@@ -180,7 +180,7 @@ class Deployment:
         return output
 
     def teardown(self, data: str) -> Run:
-        """Remove the deployment, whatever still runs."""
+        """Remove the deployment, even if runs are still active."""
         options: dict[str, Any] = {"prefect_teardown_data": data, "prefect_teardown_runs": "end"}
         return self.play("teardown", prefect_teardown_confirm=self.instance, **options)
 
@@ -188,11 +188,11 @@ class Deployment:
 
     @property
     def jobs_namespace(self) -> str:
-        """Where flow code runs."""
+        """Return the namespace of flow code."""
         return f"{self.namespace}-jobs"
 
     def objects(self, kind: str, api: str = "/api/v1", **query: Any) -> list[dict[str, Any]]:
-        """Those of the server, and those of flow code."""
+        """Return the objects in the namespace of the server and in that of flow code."""
         return [
             item
             for namespace in (self.namespace, self.jobs_namespace)
@@ -208,7 +208,7 @@ class Deployment:
         return str(found["namespace"])
 
     def pods(self, component: str = "") -> list[dict[str, Any]]:
-        """The pods that are there to stay."""
+        """Return the pods of the instance that are not being deleted."""
         selector = f"selfhosted.prefect/instance={self.instance}"
         if component:
             selector += f",selfhosted.prefect/component={component}"
@@ -223,7 +223,7 @@ class Deployment:
         self.cluster.client.json("DELETE", f"/api/v1/namespaces/{self.namespace_of(name)}/pods/{name}", query)
 
     def query(self, statement: str) -> str:
-        """Ask the database, in its own pod."""
+        """Query the database, in its own pod."""
         script = 'PGPASSWORD=$POSTGRES_PASSWORD exec psql -h 127.0.0.1 -U $POSTGRES_USER -d $POSTGRES_DB -Atc "$0"'
         return self.run_in(f"{self.instance}-postgres-0", ["sh", "-c", script, statement]).strip()
 
@@ -242,7 +242,7 @@ class Deployment:
             return json.loads(answer.read() or b"null")
 
     def submit(self, number: int, seconds: float, pool: str = "kubernetes") -> list[str]:
-        """Ids of new runs of the probe, which are due now."""
+        """Create runs of the verification flow that are due now, and return their ids."""
         deployment = self.api("GET", f"/deployments/name/selfhosted-prefect-probe/{pool}")["id"]
         body = {"parameters": {"seconds": seconds}, "state": {"type": "SCHEDULED"}}
         return [self.api("POST", f"/deployments/{deployment}/create_flow_run", body)["id"] for _number in range(number)]
@@ -261,5 +261,5 @@ class Deployment:
             time.sleep(1)
 
     def times_run(self, run: str) -> Counter[str]:
-        """How often a run has been in each state."""
+        """Return how many times a run has been in each state."""
         return Counter(state["type"] for state in self.api("GET", f"/flow_run_states/?flow_run_id={run}"))

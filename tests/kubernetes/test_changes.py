@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a change of the inventory, or of the cluster, makes site.yml do."""
+"""What site.yml changes after a change of the inventory or of the cluster."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_workers_are_replaced_when_the_job_template_changes(development: Deploym
     development.play("workers", prefect_work_pools=pools)
     after = {pod["metadata"]["name"] for pod in development.pods("workers")}
     assert len(before) == len(after) == 2
-    assert len(before & after) == 1  # the one of the other pool
+    assert len(before & after) == 1  # the worker of the other pool stays
     development.play("workers")
 
 
@@ -77,7 +77,7 @@ def test_what_is_switched_off_is_pruned(development: Deployment, installed: Inst
 def test_workers_go_with_the_last_machine_of_their_group(development: Deployment, installed: Installed) -> None:
     none = [{**pool, "workers": {"min": 0}} for pool in POOLS]
     run = development.play("server", "--check", "--diff", prefect_work_pools=none, prefect_worker_hosts=[])
-    # The API no longer lets in workers of the namespace of flow code.
+    # The API no longer accepts connections from workers in the namespace of flow code.
     assert run.tasks_that_changed() == ["Run the API", "Remove components that the inventory no longer has"]
     assert len(re.findall(r"^--- before: Deployment ", run.output, re.MULTILINE)) == len(POOLS)
 

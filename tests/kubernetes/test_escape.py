@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ways from flow code to the secrets of the server, and what keeps each of them closed.
+"""Attempts of flow code to read secrets of the server, and the controls that prevent each of them.
 
-Tried with the own token of a worker, which starts whatever Job a client of the API asks for; through the API, by a run
-whose pool somebody has changed; and from inside the pods of real runs.
+The tests use the token of a worker, which starts every Job that an API client asks for; the API, with a run whose pool
+has been changed; and the pods of real runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .conftest import NAME, Installed
 from .deployment import BATCH, Deployment, wait_for
 
 POLICY = "ValidatingAdmissionPolicy"
-# Says what a pod can learn: its whole environment, what is mounted, and what the API server answers to its token.
+# Reports what a pod can see: its whole environment, its files, and the answers of the API server to its token.
 LOOK = """
 import json, os, pathlib, ssl, urllib.error, urllib.request
 
@@ -64,19 +64,19 @@ print(json.dumps(found))
 
 
 def client_as(development: Deployment, directory: Path, account: str, namespace: str) -> KubernetesClient:
-    """Logged in as the pods that have a ServiceAccount."""
+    """Return a client with the credentials of a ServiceAccount."""
     kubeconfig = development.kubeconfig_as(directory, account, namespace)
     return KubernetesClient(access_from_kubeconfig(str(kubeconfig), ""))
 
 
 @pytest.fixture
 def worker(development: Deployment, installed: Installed, tmp_path: Path) -> KubernetesClient:
-    """Logged in as the workers of the Kubernetes pool."""
+    """A client with the credentials of the workers of the Kubernetes pool."""
     return client_as(development, tmp_path, f"{development.instance}-worker-kubernetes", development.namespace)
 
 
 def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) -> str:
-    """Why a request is refused; empty where it is allowed, whether it makes sense or not."""
+    """Return the reason if a request is forbidden. An empty text means that it is allowed, even if it is invalid."""
     query = {"dryRun": "All"} if method != "GET" else None
     try:
         try:
@@ -84,7 +84,7 @@ def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) 
         except ApiError:
             raise
         except KubernetesError:
-            # A connection that was idle for minutes, while a playbook ran: a dry run can be repeated.
+            # The connection was idle for minutes while a playbook ran. A dry run can be retried.
             client.json(method, path, query, body)
     except ApiError as error:
         if error.status not in (403, 404, 409, 422):
@@ -93,12 +93,12 @@ def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) 
     return ""
 
 
-# Of a run in the pool whose worker is attacked.
+# Labels of a run in the pool whose worker is attacked.
 LABELS = {RUNS_LABEL: NAME, POOL_LABEL: "kubernetes"}
 
 
 def job(**spec: Any) -> dict[str, Any]:
-    """A Job as a worker starts it, with something else in the spec of its pod."""
+    """Return a Job as a worker creates it, with changes in the spec of its pod."""
     container = {
         "name": "prefect-job",
         "image": "prefect",
@@ -117,7 +117,7 @@ def job(**spec: Any) -> dict[str, Any]:
 
 
 def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
-    """Jobs that would get at a Secret, or at what is open to the instance's own pods only."""
+    """Return Jobs that would read a Secret, or reach what only the pods of the instance may reach."""
     reference = {"name": secret}
     one = {"name": "S", "valueFrom": {"secretKeyRef": {**reference, "key": "key"}}}
     read = {"envFrom": [{"secretRef": reference}]}
@@ -176,7 +176,7 @@ NAMES = sorted(jobs_that_read("", ""))
 
 @pytest.mark.parametrize("way", NAMES)
 def test_no_job_of_a_worker_reads_a_secret(development: Deployment, worker: KubernetesClient, way: str) -> None:
-    """Whatever the namespace: one that is the server's is closed as a whole, that of flow code to each of these."""
+    """In the namespace of the server, every Job is forbidden. In that of flow code, each of these Jobs is."""
     for secret in (f"{development.instance}-worker-inside", f"{development.instance}-api"):
         manifest = jobs_that_read(secret, development.instance)[way]
         why = refusal(worker, "POST", f"{BATCH}/namespaces/{development.jobs_namespace}/jobs", manifest)
@@ -253,7 +253,7 @@ def test_a_worker_may_start_jobs_and_nothing_else(development: Deployment, worke
 
 @pytest.fixture
 def jobs(development: Deployment, installed: Installed) -> Iterator[dict[str, str]]:
-    """Paths of Jobs in the namespace of flow code that never start, by whose they are."""
+    """Create suspended Jobs in the namespace of flow code. Yield their paths by owner."""
     path = f"{BATCH}/namespaces/{development.jobs_namespace}/jobs"
     owners = {
         "own": LABELS,
@@ -277,7 +277,7 @@ def jobs(development: Deployment, installed: Installed) -> Iterator[dict[str, st
 def test_a_worker_deletes_jobs_of_its_pool_only(
     development: Deployment, worker: KubernetesClient, jobs: dict[str, str]
 ) -> None:
-    """An API client writes the name of the Job that a worker deletes when a run is cancelled."""
+    """A worker deletes the Job of a cancelled run. An API client can write the name of this Job."""
     refused = {owner for owner, path in jobs.items() if POLICY in refusal(worker, "DELETE", path)}
     assert refused == jobs.keys() - {"own"}
     assert not refusal(worker, "DELETE", jobs["own"])
@@ -285,7 +285,7 @@ def test_a_worker_deletes_jobs_of_its_pool_only(
 
 @pytest.fixture
 def removed(development: Deployment, installed: Installed, tmp_path: Path) -> Iterator[KubernetesClient]:
-    """Logged in as a worker whose pool is no longer in the inventory: it may still start Jobs."""
+    """A client with the credentials of a worker whose pool was removed from the inventory. It may still create Jobs."""
     account, kept = f"{development.instance}-worker-gone", f"{development.instance}-worker-kubernetes"
     accounts = f"/api/v1/namespaces/{development.namespace}/serviceaccounts"
     bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{development.jobs_namespace}/rolebindings"
@@ -327,7 +327,7 @@ def test_a_worker_whose_runs_are_processes_may_nothing(
 
 
 def server_secrets(development: Deployment) -> dict[str, str]:
-    """All that the server has and no client of its API is to have, by its name."""
+    """Return the secrets of the server that no API client may read, by name."""
     found = {path.name: path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()}
     assert found.pop("api") in development.login
     assert len(found) == 3
@@ -336,7 +336,7 @@ def server_secrets(development: Deployment) -> dict[str, str]:
 
 def test_where_flow_code_runs_no_secret_of_the_server_is(development: Deployment, installed: Installed) -> None:
     items = development.cluster.items(f"/api/v1/namespaces/{development.jobs_namespace}/secrets")
-    # What its workers and Jobs are given, and nothing else.
+    # Only the Secrets of its workers and Jobs.
     assert {item["metadata"]["name"] for item in items} == {
         f"{development.instance}-worker-inside",
         f"{development.instance}-worker-kubernetes-api-login",
@@ -348,7 +348,7 @@ def test_where_flow_code_runs_no_secret_of_the_server_is(development: Deployment
 
 @pytest.fixture
 def runs(development: Deployment, installed: Installed) -> Iterator[dict[str, str]]:
-    """The pods of real runs, by their pool, while they run."""
+    """Yield the pods of real runs, by pool, while they run."""
     (first,) = development.submit(1, seconds=300)
     (second,) = development.submit(1, seconds=300, pool="inside")
     development.wait_for_states([first, second], {"RUNNING"})
@@ -382,7 +382,7 @@ def test_a_run_finds_no_secret_of_the_server(development: Deployment, runs: dict
 def test_a_client_of_the_api_cannot_change_a_pool_into_a_way_to_secrets(
     development: Deployment, installed: Installed
 ) -> None:
-    """A run may use the API, and with it change the job template of its own pool."""
+    """A run may use the API, and can therefore change the job template of its own pool."""
     pool = development.api("GET", "/work_pools/kubernetes")
     changed = copy.deepcopy(pool["base_job_template"])
     container = changed["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]
@@ -390,7 +390,7 @@ def test_a_client_of_the_api_cannot_change_a_pool_into_a_way_to_secrets(
     update = {"base_job_template": changed}
     try:
         development.api("PATCH", "/work_pools/kubernetes", update)
-        # A worker keeps the template that it has read.
+        # A worker keeps the template that it has read until it is restarted.
         (pod,) = development.workers_of("kubernetes")
         development.delete_pod(pod["metadata"]["name"])
         (run,) = development.submit(1, seconds=0)
@@ -407,7 +407,7 @@ def test_a_client_of_the_api_cannot_change_a_pool_into_a_way_to_secrets(
 
 
 def test_what_a_pool_names_its_jobs_may_read(development: Deployment, worker: KubernetesClient) -> None:
-    """And once the inventory no longer does, they may not."""
+    """After the inventory no longer names a Secret, Jobs may not read it."""
     pools = copy.deepcopy(development.variables["prefect_work_pools"])
     source = {"envFrom": [{"secretRef": {"name": "of-the-flows"}}]}
     container = {"name": "prefect-job", **source}

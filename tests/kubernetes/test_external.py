@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgreSQL that others run: its database is made, and whatever connects verifies its certificate."""
+"""An external PostgreSQL: the playbook creates its database, and all connections verify its certificate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PASSWORD = "o@th:er/#'\" %s"
 
 
 def certificate(directory: Path) -> tuple[str, str]:
-    """A certificate that has signed itself, and its key."""
+    """Create a self-signed certificate, and return it with its key."""
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=postgres", "-days", "2"]
     files = ["-keyout", f"{directory}/tls.key", "-out", f"{directory}/tls.crt"]
     subprocess.run([*words, *files], check=True, capture_output=True)
@@ -39,7 +39,7 @@ def certificate(directory: Path) -> tuple[str, str]:
 
 
 def opened(development: Deployment) -> dict[str, Any]:
-    """A policy that lets the control host and the pods of other instances reach PostgreSQL."""
+    """Return a policy that lets the control host and the pods of other instances reach PostgreSQL."""
     to = {"selfhosted.prefect/instance": development.instance, "selfhosted.prefect/component": "postgres"}
     return {
         "metadata": {"name": "external-clients"},
@@ -53,7 +53,7 @@ def opened(development: Deployment) -> dict[str, Any]:
 
 @pytest.fixture
 def authority(development: Deployment, installed: Installed, tmp_path: Path) -> Iterator[str]:
-    """The PostgreSQL of one instance with a certificate, to be used by another instance."""
+    """Give the PostgreSQL of one instance a certificate, so that another instance can use it. Yield the certificate."""
     crt, key = certificate(tmp_path)
     data = {name: base64.b64encode(text.encode()).decode() for name, text in (("tls.crt", crt), ("tls.key", key))}
     path = f"/api/v1/namespaces/{development.namespace}/secrets"
@@ -88,10 +88,10 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
     other = dataclasses.replace(development, inventory=inventory, instance="other", port=30423, variables=variables)
     own = {name: value for name, value in variables.items() if "_admin_" not in name}
     client, policies = development.cluster.client, f"{NETWORKING}/namespaces/{development.namespace}/networkpolicies"
-    # A database of others is not closed by the policies of an instance.
+    # This PostgreSQL has the policies of its instance. An external one would not have them.
     client.json("POST", policies, body=opened(development))
     try:
-        # Without an administrator, it has to be there.
+        # Without credentials of an administrator, the database must exist.
         refused = dataclasses.replace(other, variables=own).play("site", check=False)
         assert refused.code != 0
         assert "other cannot connect to the database other" in " ".join(refused.output.split()), refused.output
@@ -108,7 +108,7 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
         encrypted = unencrypted.replace("NOT ssl", "ssl")
         assert (development.query(unencrypted), int(development.query(encrypted)) > 1) == ("0", True)
 
-        # A load test reads its figures there, too.
+        # A load test also reads the statistics of the external PostgreSQL.
         report_in = tmp_path / "report"
         other.play(
             "loadtest",
@@ -125,7 +125,7 @@ def test_an_external_database_is_prepared_and_verified(development: Deployment, 
         assert refused.code != 0
         assert "CERTIFICATE_VERIFY_FAILED" in refused.output
 
-        # The first PgBouncer that PostgreSQL does not let in is the last that is replaced.
+        # The rollout stops at the first PgBouncer pod that PostgreSQL rejects.
         wrong = {"prefect_database_password": "wrong", "prefect_database_admin_user": ""}
         refused = other.play("database", check=False, prefect_kubernetes_wait_seconds=20, **wrong)
         assert refused.code != 0

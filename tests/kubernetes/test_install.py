@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an empty cluster to a flow run in a Job."""
+"""The way from an empty cluster to a flow run in a Job."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
     assert len(secrets) == 4
     text = str(development.objects("deployments", APPS)) + str(development.objects("statefulsets", APPS))
     assert not [secret for secret in secrets if secret in text]
-    # Of what stands in a Secret, a task is given the base64; the most talkative run that anybody makes shows neither.
+    # A task handles a Secret as base64. The output contains neither form, even with high verbosity.
     output = installed.run.output + development.play("site", "-vvv", "--diff").output
-    # The end of a longer text has other characters in base64, so the secret may go on there.
+    # In base64, the last characters depend on the text that follows, so they are not compared.
     encoded = [base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] for secret in secrets]
     assert not [secret for secret in (*secrets, *encoded) if secret in output]
 
@@ -95,7 +95,7 @@ def answer(development: Deployment, method: str, path: str) -> str:
 
 
 def test_no_route_of_the_api_shows_a_secret(development: Deployment, installed: Installed) -> None:
-    """The Service leads to the pods themselves: what stands in front of others does not stand here."""
+    """The Service connects clients directly to the API pods, without a gateway in front of them."""
     secrets = {path.name: path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()}
     paths = development.api("GET", "/openapi.json")["paths"]
     reading = [
@@ -115,7 +115,8 @@ def test_redis_lets_in_its_user_only(development: Deployment, installed: Install
     name = redis["metadata"]["name"]
     assert "NOAUTH" in development.run_in(name, ["redis-cli", "set", "prefect:stream", "x"], check=False)
     password = (development.inventory / ".secrets/redis").read_text().strip()
-    # That the login failed stands on the other stream; the command itself then comes from nobody.
+    # The failed authentication of the user default is on stderr. redis-cli then runs the command without
+    # authentication.
     for user, refusal in (("default", "NOAUTH"), ("prefect", "NOPERM")):
         words = ["redis-cli", "--user", user, "--no-auth-warning", "--pass", password, "config", "get", "dir"]
         assert refusal in development.run_in(name, words, check=False), user

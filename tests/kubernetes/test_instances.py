@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two instances in one namespace do not touch each other; the second has credentials for its namespaces only."""
+"""Two instances in one namespace do not affect each other. The second has credentials for its namespaces only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RIGHTS = "rbac.authorization.k8s.io"
 
 @pytest.fixture
 def limited(development: Deployment, installed: Installed, tmp_path: Path) -> Iterator[Path]:
-    """The kubeconfig of who administers the namespaces, and nothing of the cluster itself."""
+    """Create a kubeconfig with the ClusterRole `admin` in the namespaces, and no permissions for the whole cluster."""
     client, here = development.cluster.client, development.namespace
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": here}
     role = {"apiGroup": RIGHTS, "kind": "ClusterRole", "name": "admin"}
@@ -64,7 +64,7 @@ def test_two_instances_live_side_by_side(development: Deployment, installed: Ins
         deployed = second.play("site", prefect_kubeconfig=str(limited))
         assert "1 run(s) COMPLETED" in deployed.output
         assert second.play("site", prefect_kubeconfig=str(limited)).tasks_that_changed() == []
-        # With more permissions, but without the policies, which somebody else looks after.
+        # With more permissions, site.yml still does not change the policies, which cluster.yml manages.
         assert second.play("site").tasks_that_changed() == []
         assert policies() == both
         assert development.play("site").tasks_that_changed() == []

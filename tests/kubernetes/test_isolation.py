@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom the parts of an instance, its runs and others cannot reach.
+"""Network policies: which components, runs and other pods cannot reach each other.
 
-It is tried by programs in their pods: the network of tests/cluster enforces policies.
+Programs in the pods try to connect. The network of tests/cluster enforces policies.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .deployment import NETWORKING, Deployment, wait_for
 COMPONENT, WORKLOAD = "selfhosted.prefect/component", "selfhosted.prefect/workload"
 RUN_LABEL, POOL_LABEL = "selfhosted.prefect/runs-of", "selfhosted.prefect/pool"
 ELSEWHERE = "prefect-tests-elsewhere"
-# Which pods reach which port of which part, beside those of the part itself. The API is open to all, who then need its
-# login: the gateway publishes it. What is not named here reaches nothing.
+# The pods that can reach the ports of each component, besides its own pods. The gateway publishes the API, so all pods
+# can connect to it, and then need credentials. All other components are closed.
 STRANGERS = {"outsider", "elsewhere", "impostor", "run elsewhere"}
 REACHED = {
     "api": {"services", "worker-kubernetes", "worker-inside", "run", *STRANGERS},
@@ -35,13 +35,14 @@ REACHED = {
     "postgres": {"pgbouncer", "migration", "services"},
     "redis": {"api", "services"},
 }
-# Beyond the instance: where whose pods may send. PostgreSQL and Redis are in this one; elsewhere, their ports are open.
+# The pods that can connect to each port outside the instance. This instance has its own PostgreSQL and Redis; policies
+# for external ones would also open their ports.
 FREE = {"services", "worker-inside", "run", *STRANGERS}
 OUTSIDE = dict.fromkeys((25, API_PORT, DATABASE_PORT, REDIS_PORT, PGBOUNCER_PORT), FREE) | {
     53: FREE | {"api", "migration", "pgbouncer", "worker-kubernetes"},
     443: FREE | {"worker-kubernetes"},
 }
-# Tries everything that it is given at once, and says what answered. A policy either drops a packet or refuses it.
+# Tries all given addresses at once, and prints which of them answer. A policy drops or rejects packets.
 PROBE = """
 import concurrent.futures, json, socket, sys
 
@@ -77,7 +78,7 @@ NAME_OF_API_SERVER = "kubernetes.default.svc.cluster.local"
 
 
 def as_prefect_labels(instance: str) -> dict[str, str]:
-    """What the pod of a Job has, with a deployment's name that somebody has chosen well, in the default instance."""
+    """Return the labels that Prefect gives the pod of a Job whose deployment has the name of a component."""
     return {
         "app.kubernetes.io/name": f"{instance}-postgres",
         "app.kubernetes.io/part-of": instance,
@@ -86,7 +87,7 @@ def as_prefect_labels(instance: str) -> dict[str, str]:
 
 
 def a_pod(name: str, image: str, labels: Mapping[str, str], words: Sequence[str] = ("sleep", "3600")) -> dict[str, Any]:
-    """One that meets the restricted level, and may listen on every port."""
+    """Return a pod that meets the restricted level, and may listen on every port."""
     container = {
         "name": "main",
         "image": image,
@@ -114,7 +115,7 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def strangers(development: Deployment, installed: Installed) -> Iterator[dict[str, dict[str, Any]]]:
-    """Pods that are no part of the instance, even if they look so; and one like the migration's, which has ended."""
+    """Create pods outside the instance, some with its labels, and one like the migration pod, which has ended."""
     client, here = development.cluster.client, development.namespace
     api = development.pods("api")[0]
     image, part = api["spec"]["containers"][0]["image"], api["metadata"]["labels"]
@@ -129,7 +130,7 @@ def strangers(development: Deployment, installed: Installed) -> Iterator[dict[st
     }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ELSEWHERE}}
     there = f"/api/v1/namespaces/{ELSEWHERE}"
-    if client.found(there):  # of a test that was killed
+    if client.found(there):  # left by a test that was killed
         client.json("DELETE", there)
         wait_for(f"the end of {ELSEWHERE}", lambda: client.found(there) is None, 120)
     client.json("POST", "/api/v1/namespaces", body=namespace)
@@ -157,7 +158,7 @@ def ready_at(client: KubernetesClient, path: str) -> dict[str, Any] | None:
 
 @pytest.fixture(scope="module")
 def parts(development: Deployment, installed: Installed) -> dict[str, dict[str, Any]]:
-    """One pod of each workload, by its component; workers by their pool."""
+    """Return one pod of each workload by its component. Workers are listed by their pool."""
     found = {}
     for pod in development.pods():
         labels = pod["metadata"]["labels"]
@@ -175,7 +176,7 @@ def run_pod(development: Deployment, run: str) -> dict[str, Any] | None:
 
 @pytest.fixture
 def run(development: Deployment, installed: Installed) -> Iterator[dict[str, Any]]:
-    """The pod of a real run, while it runs."""
+    """Yield the pod of a real run while it runs."""
     (run,) = development.submit(1, seconds=600)
     yield wait_for("the pod of the run", lambda: run_pod(development, run), 120)
     cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
@@ -183,7 +184,7 @@ def run(development: Deployment, installed: Installed) -> Iterator[dict[str, Any
 
 
 def reached(development: Deployment, pod: Mapping[str, Any], places: Sequence[Any]) -> list[bool]:
-    """Which of some places a program in a pod gets an answer from."""
+    """Return which of the addresses answer to a program in a pod."""
     metadata = pod["metadata"]
     command = ["python3", "-c", PROBE, json.dumps(places)]
     output = development.run_in(metadata["name"], command, namespace=metadata["namespace"])
@@ -198,7 +199,7 @@ def ports_of(pod: Mapping[str, Any]) -> list[int]:
 def matrix(
     development: Deployment, clients: Mapping[str, Mapping[str, Any]], places: Mapping[Any, Any]
 ) -> dict[Any, set[str]]:
-    """Which clients reach each place, all asked at the same time."""
+    """Return the clients that reach each address. All clients try at the same time."""
     wanted = list(places.values())
     with ThreadPoolExecutor(8) as threads:
         answers = dict(zip(clients, threads.map(lambda pod: reached(development, pod, wanted), clients.values())))
@@ -206,7 +207,7 @@ def matrix(
 
 
 def settled(find: Callable[[], Any], expected: Any) -> Any:
-    """What is found, as soon as it is what is expected: a network applies policies some time after a pod starts."""
+    """Wait for the expected result, because a network applies policies some time after the start of a pod."""
     end = time.monotonic() + 60
     while (found := find()) != expected and time.monotonic() < end:
         time.sleep(2)
@@ -240,7 +241,7 @@ def test_each_part_reaches_what_it_needs_and_nothing_else(development: Deploymen
 
 
 def test_what_leaves_the_cluster(development: Deployment, everybody: Everybody) -> None:
-    """To a pod in another namespace, which stands for all that is not the instance's."""
+    """A pod in another namespace stands for all addresses outside the instance."""
     address = everybody["elsewhere"]["status"]["podIP"]
     places = {port: (address, port) for port in OUTSIDE}
     expected: dict[Any, set[str]] = {**OUTSIDE, "dns": everybody.keys() - {"postgres", "redis"}}
@@ -251,7 +252,7 @@ def test_what_leaves_the_cluster(development: Deployment, everybody: Everybody) 
 def test_only_the_instance_and_its_runs_reach_the_api_without_its_clients(
     development: Deployment, everybody: Everybody
 ) -> None:
-    """As with prefect_gateway_client_namespaces, which leaves out what opens the API to all."""
+    """As with prefect_gateway_client_namespaces, which omits the policy that opens the API to all pods."""
     pod = everybody["api"]
     places = {"api": (pod["status"]["podIP"], *ports_of(pod))}
     policy = f"{NETWORKING}/namespaces/{development.namespace}/networkpolicies/{development.instance}-api-clients"
@@ -264,7 +265,7 @@ def test_only_the_instance_and_its_runs_reach_the_api_without_its_clients(
 
 
 def service_of(development: Deployment) -> tuple[str, int]:
-    """The API as the environment of a run has it."""
+    """Return the address of the API as in the environment of a run."""
     port = development.one("services", "api", "/api/v1")["spec"]["ports"][0]["port"]
     return f"{development.instance}-api.{development.namespace}.svc", port
 
@@ -281,7 +282,7 @@ def test_runs_reach_the_api_alone_where_that_is_asked_for(
     for name in ("pgbouncer", "postgres", "redis"):
         places |= {(name, port): (parts[name]["status"]["podIP"], port) for port in ports_of(parts[name])}
     allowed = [{"to": [{"ipBlock": {"cidr": f"{listener}/32"}}], "ports": [{"port": 443}]}]
-    # The port 53 is that of any name service.
+    # Port 53 is open for every name service.
     expected = inside | {("outside", 53), ("outside", 443)}
     options: dict[str, Any] = {"prefect_runs_egress": allowed}
     if own:
@@ -305,7 +306,7 @@ def test_runs_reach_the_api_alone_where_that_is_asked_for(
 
 
 def test_a_run_has_the_labels(run: dict[str, Any], development: Deployment) -> None:
-    """On its pod, where a policy looks for them; and those that Prefect gives it select nothing of the instance."""
+    """The pod has the labels that policies select. The labels from Prefect select no part of the instance."""
     labels = run["metadata"]["labels"]
     assert {RUN_LABEL: development.instance, POOL_LABEL: "kubernetes"}.items() <= labels.items()
     assert labels["app.kubernetes.io/part-of"] == "prefect"
@@ -313,7 +314,7 @@ def test_a_run_has_the_labels(run: dict[str, Any], development: Deployment) -> N
 
 
 def test_a_pod_that_is_named_like_a_part_gets_no_requests(development: Deployment, strangers: Everybody) -> None:
-    """As a run of a deployment with the name of a part is."""
+    """A deployment with the name of a component has such runs."""
     outsider = strangers["outsider"]
     assert outsider["metadata"]["labels"]["app.kubernetes.io/name"] == f"{development.instance}-postgres"
     slices = development.objects("endpointslices", "/apis/discovery.k8s.io/v1")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""loadtest.yml on a cluster: runs that are Jobs, runs that nobody executes, and what the report says of the pods."""
+"""loadtest.yml on a cluster: runs in Jobs, runs of synthetic workers, and the figures of the pods in the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def play(deployment: Deployment, directory: Path, *words: str, **values: Any) ->
 
 
 def running(deployment: Deployment) -> dict[str, int]:
-    """The pods that are there to stay, and how often they were restarted."""
+    """Return the permanent pods, and how many times they were restarted."""
     return {
         pod["metadata"]["name"]: sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
         for pod in deployment.pods()
@@ -38,7 +38,7 @@ def running(deployment: Deployment) -> dict[str, int]:
 
 
 def jobs_made(deployment: Deployment) -> set[str]:
-    """The Jobs that the cluster still remembers, by the events of their pods."""
+    """Return the Jobs whose creation is still in the events of the cluster."""
     events = deployment.objects("events", fieldSelector="involvedObject.kind=Job,reason=SuccessfulCreate")
     return {event["involvedObject"]["uid"] for event in events}
 
@@ -60,7 +60,7 @@ def all_completed(number: int) -> dict[str, int]:
 
 
 def check_figures(deployment: Deployment, report: dict[str, Any]) -> None:
-    """All of them are there, and can be true."""
+    """Verify that all figures are present and plausible."""
     assert report["unread"] == []
     pods = {pod["metadata"]["name"]: pod for pod in deployment.pods()}
     processes = report["processes"]
@@ -101,12 +101,12 @@ def test_runs_that_are_jobs(
     assert all(each["ok"] for each in report["objectives"])
     assert "12 submitted, 0 not submitted, 12 started, 12 completed, 0 failed, 0 lost, 0 duplicated" in run.output
     check_figures(development, report)
-    # The one that has made the Jobs, and no pod of a run: those are gone.
+    # The worker that created the Jobs is listed. The pods of the runs are not, because they are gone.
     assert [each["name"] for each in report["processes"] if "-worker-kubernetes-" in each["name"]]
     page = (tmp_path / "loadtest.html").read_text()
     assert page.count("<svg") == 4
     assert all(name in page for name in pods)
-    # And nothing is left.
+    # Nothing is left.
     assert left_behind(development) == (0, [], [])
     wait_for("the Jobs of the runs to be removed", lambda: not jobs_there(development), 90)
     assert running(development) == pods
@@ -118,7 +118,7 @@ def test_runs_that_are_jobs(
 def test_a_control_plane_load(development: Deployment, installed: Installed, tmp_path: Path) -> None:
     pods, jobs = running(development), jobs_made(development)
     objectives = {"max_failed_requests": 0, "p95_start_seconds": 120}
-    # As talkative as it gets, to see that no secret is in it.
+    # High verbosity, to verify that the output contains no secret.
     run, report = play(development, tmp_path, "-vvv", mode="control-plane", rate=1, seconds=20, objectives=objectives)
     assert report["runs"] == all_completed(20)
     assert all(each["ok"] for each in report["objectives"])

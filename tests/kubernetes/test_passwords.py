@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another password of the database reaches whoever has to have it, in one run."""
+"""One run gives a new database password to every component that needs it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .conftest import POOLS, Installed, Note
 from .deployment import COMPLETED, Deployment
 
 PASSWORD = "an@other:/#'\" %s\\"
-# What PostgreSQL stores of a password: another text each time that it is set.
+# The form in which PostgreSQL stores a password. It changes each time that the password is set.
 STORED = "SELECT rolpassword FROM pg_authid WHERE rolname = current_user"
 
 
 @pytest.fixture
 def rotated(development: Deployment, installed: Installed) -> Iterator[tuple[str, str]]:
-    """What PostgreSQL stored before, and what the run said; with the old password again in the end."""
+    """Change the password. Yield the former stored form and the output; restore the old password at the end."""
     before = development.query(STORED)
     try:
         yield before, development.play("site", prefect_database_password=PASSWORD).output
@@ -37,7 +37,7 @@ def test_another_password_of_the_database(
     assert PASSWORD not in output
     assert before.startswith("SCRAM-SHA-256$")
     assert development.query(STORED) not in (before, PASSWORD)
-    # From another address than its own, where the image lets everybody in, only the new one opens.
+    # The image trusts loopback connections. Through the IP address of the pod, only the new password is accepted.
     (pod,) = development.pods("postgres")
     script = (
         'PGPASSWORD=$1 psql -h "$2" -U "$POSTGRES_USER" -d "$POSTGRES_DB" -Atc "SELECT 1" 2>&1 || echo "ended with $?"'

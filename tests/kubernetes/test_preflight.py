@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the preflight refuses on a real cluster, before anything is touched."""
+"""Problems that the preflight reports on a real cluster, before anything is changed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_quota_and_a_weaker_level(development: Deployment, installed: Installe
 
 
 def test_what_the_login_may_not_is_listed(development: Deployment, installed: Installed, tmp_path: Path) -> None:
-    """A login with a Role for some of it, as one that somebody has forgotten to extend."""
+    """Credentials with an incomplete Role, as after a forgotten update of the Role."""
     client, namespace = development.cluster.client, development.namespace
     core, rbac = f"/api/v1/namespaces/{namespace}", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
     metadata = {"name": "half"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The production inventory as it stands, with pods that only seem to run: the fake nodes have room for all of them."""
+"""The unchanged production inventory with simulated pods: the fake nodes have enough capacity for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import Note
 from .deployment import APPS, ROOT, Cluster, Deployment, wait_for
 
 NAME = "prefect"
-# The HorizontalPodAutoscaler is told by the fake nodes that each worker is busy.
+# The fake nodes report to the HorizontalPodAutoscaler that each worker is busy.
 FAKE = {
     "metadata": {"annotations": {"kwok.x-k8s.io/usage-cpu": "90m", "kwok.x-k8s.io/usage-memory": "100Mi"}},
     "spec": {
@@ -49,7 +49,7 @@ def production(cluster: Cluster) -> Iterator[Deployment]:
         cluster.wait_until_gone(path)
 
 
-if not os.environ.get("KUBECONFIG"):  # a cluster of one's own has no fake nodes
+if not os.environ.get("KUBECONFIG"):  # only the cluster of tests/cluster has fake nodes
 
     def test_eighty_workers(production: Deployment, record_testsuite_property: Note) -> None:
         production.play("database")

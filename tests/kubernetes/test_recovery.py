@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any pod may go: the service comes back by itself, and no run is executed twice or stays Running for ever."""
+"""After the loss of any pod, the service recovers, no run is executed twice, and none stays Running indefinitely."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from .conftest import Installed, Note
 from .deployment import BATCH, Deployment, wait_for
 
-# Sends all processes of a container a signal, but for the first one, which ends when its child has ended.
+# Sends a signal to all processes of a container except the first one, which ends when its child has ended.
 SIGNAL = """
 import os, signal, sys
 for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
@@ -25,7 +25,7 @@ for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
 
 
 def delete(development: Deployment, pod: str, seconds_to_end: int | None) -> str:
-    """Delete a pod, and say how."""
+    """Delete a pod, and return how."""
     query = {} if seconds_to_end is None else {"gracePeriodSeconds": seconds_to_end}
     development.delete_pod(pod, **query)
     return "killed" if seconds_to_end == 0 else "deleted"
@@ -48,7 +48,7 @@ def assert_executed_once(development: Deployment, runs: list[str]) -> None:
     [
         ("api", None),
         ("services", None),
-        ("services", 0),  # as when its node is lost
+        ("services", 0),  # as after the loss of its node
         ("pgbouncer", None),
         ("redis", None),
         ("postgres", None),
@@ -63,7 +63,7 @@ def test_a_deleted_pod_comes_back(
 ) -> None:
     runs = development.submit(2, seconds=10)
     development.wait_for_states(runs, {"RUNNING", "COMPLETED"}, 90)
-    runs += development.submit(2, seconds=0)  # these may be in any state when the pod goes
+    runs += development.submit(2, seconds=0)  # these may be in any state when the pod is deleted
     gone = time.monotonic()
     how = delete(development, development.pods(component)[0]["metadata"]["name"], seconds_to_end)
     seconds = seconds_until_verified(development, gone)
@@ -76,7 +76,7 @@ def test_a_deleted_pod_comes_back(
 def test_a_hung_process_is_replaced(
     development: Deployment, installed: Installed, workload: str, record_testsuite_property: Note
 ) -> None:
-    """It is there and does nothing, which only a probe can tell."""
+    """A stopped process exists and does nothing. Only a probe detects this."""
     label = f"selfhosted.prefect/workload={development.instance}-{workload}"
     name = development.objects("pods", labelSelector=label)[0]["metadata"]["name"]
 
@@ -98,12 +98,12 @@ def test_jobs_go_on_without_their_worker(
     development: Deployment, installed: Installed, seconds_to_end: int | None, record_testsuite_property: Note
 ) -> None:
     def active() -> set[str]:
-        """The Jobs of these runs that have a pod."""
+        """Return the Jobs of these runs that have a pod."""
         selectors = [f"prefect.io/flow-run-id={run}" for run in runs]
         jobs = [job for selector in selectors for job in development.objects("jobs", BATCH, labelSelector=selector)]
         return {job["metadata"]["uid"] for job in jobs if job["status"].get("active") == 1}
 
-    runs = development.submit(2, seconds=90)  # longer than a worker has to stop
+    runs = development.submit(2, seconds=90)  # longer than a worker may take to stop
     development.wait_for_states(runs, {"RUNNING"})
     before = active()
     (worker,) = (pod["metadata"]["name"] for pod in development.workers_of("kubernetes"))
@@ -146,7 +146,7 @@ def test_a_killed_workers_own_runs_are_crashed(
 def test_a_lost_workers_own_runs_are_crashed(
     development: Deployment, installed: Installed, record_testsuite_property: Note
 ) -> None:
-    """The pod does not come back, only another one of another name does."""
+    """The pod does not come back. Another pod, with another name, replaces it."""
 
     def online() -> set[str]:
         wanted = {"workers": {"status": {"any_": ["ONLINE"]}}}
@@ -163,7 +163,8 @@ def test_a_lost_workers_own_runs_are_crashed(
         delete(development, worker, 0)
         wait_for("the worker to be offline", lambda: worker not in online(), 180)
         offline = time.monotonic()
-        # A pod has ten seconds more to stop than its runs; a minute more than that; and it is looked for once a minute.
+        # A run counts as lost after the drain time, 10 s for the end of the pod, and 60 s. The check runs once a
+        # minute.
         development.wait_for_states(runs, {"CRASHED"}, drain_seconds + 10 + 60 + 2 * 60)
         record_testsuite_property(
             "seconds until runs are Crashed, worker of a process pool offline", round(time.monotonic() - offline, 1)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods are replaced one after the other, and no client notices; what is killed meanwhile, the next run finishes."""
+"""Rollouts replace pods one by one, and clients notice nothing. The next run completes a killed rollout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .deployment import Deployment, wait_for
 
 @pytest.fixture(autouse=True)
 def as_before(development: Deployment, installed: Installed) -> Iterator[None]:
-    """End with the inventory's own settings."""
+    """Restore the settings of the inventory at the end."""
     yield
     development.play("site")
 
@@ -27,7 +27,7 @@ def names(development: Deployment, component: str) -> set[str]:
     return {pod["metadata"]["name"] for pod in development.pods(component)}
 
 
-# What the client asks for is in the database, which the API reaches through PgBouncer.
+# The answers to the client come from the database, which the API reaches through PgBouncer.
 @pytest.mark.parametrize(
     ("component", "pods", "task", "variables"),
     [
@@ -54,7 +54,7 @@ def test_a_changed_setting_replaces_pods_without_a_failed_request(
     (other,) = before.keys() - {component}
     assert before[other] == after[other]
     assert client.failures == []
-    # Only an API that stops closes connections that its clients keep.
+    # Only an API process that stops closes persistent connections of its clients.
     assert len(client.repeated) <= (pods if component == "api" else 0)
     assert client.answers > 100
     record_testsuite_property(f"requests while pods of {component} were replaced", client.answers)
@@ -76,14 +76,14 @@ def test_a_replaced_worker_of_a_process_pool_lets_its_runs_end(
     late = development.submit(1, seconds=0, pool="inside")
     development.wait_for_states([*runs, *late], {"COMPLETED"})
     assert [development.times_run(run)["RUNNING"] for run in runs] == [1, 1]
-    # It ends after its runs, and not when its time is up.
+    # The pod ends when its runs have ended, and not at the end of its grace period.
     ended = time.monotonic()
     wait_for("the worker to end", lambda: not there(worker), 30)
     record_testsuite_property("seconds until a worker ends after its runs", round(time.monotonic() - ended, 1))
 
 
 def test_a_killed_change_is_finished_by_the_next_run(development: Deployment) -> None:
-    # One is applied before the kill, one is being rolled out, and one comes afterwards.
+    # The first change is applied before the kill, the second is being rolled out, and the third comes later.
     changed: dict[str, Any] = {
         "prefect_pgbouncer_query_wait_timeout": 12,
         "prefect_server_keep_alive_seconds": 63,

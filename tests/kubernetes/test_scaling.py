@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The number of workers follows what they have to do, and many of them leave the watching to one."""
+"""The number of workers follows their load, and one observer watches the pods for many workers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from .conftest import POOLS, PROGRAM, Installed, Note
 from .deployment import APPS, BATCH, Deployment, wait_for
 
-ACTIVE = 3  # runs at once of a test that needs load
-# So that a test can wait for it; by default, workers go away slowly.
+ACTIVE = 3  # number of concurrent runs in a test that needs load
+# A quick scale-down, so that a test can wait for it. By default, it is slow.
 QUICK = {
     "scaleDown": {"stabilizationWindowSeconds": 15, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}
 }
@@ -44,7 +44,7 @@ def test_one_process_watches_the_pods_of_many_workers(development: Deployment, i
 
 
 def backlog(development: Deployment) -> int:
-    """Due and active runs of the pool, as the API counts them."""
+    """Return the number of due and active runs of the pool, as the API counts them."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     pool = {"name": {"any_": ["kubernetes"]}}
     due = {"state": {"type": {"any_": ["SCHEDULED"]}}, "next_scheduled_start_time": {"before_": now}}
@@ -58,7 +58,7 @@ def test_workers_follow_their_cpu(
     development: Deployment, installed: Installed, record_testsuite_property: Note
 ) -> None:
     pools = copy.deepcopy(POOLS)
-    # So low that launching few Jobs is enough: on a small node, many would leave nothing to those that measure.
+    # A low target, so that few Jobs exceed it: on a small node, many Jobs would leave no CPU time to the measurement.
     pools[0]["workers"] |= {"max": 3, "autoscaling": {"metric": "cpu", "target": 25, "behavior": QUICK}}
     development.play("workers", prefect_work_pools=pools)
 
@@ -75,7 +75,7 @@ def test_workers_follow_their_cpu(
             return replicas()
 
         most = wait_for("more workers", lambda: (found := keeps_them_busy()) > 1 and found, 120)
-        # Unchanged, although the number of pods is another one.
+        # The playbook changes nothing, although the number of pods differs.
         assert development.play("workers", prefect_work_pools=pools).tasks_that_changed() == []
         development.wait_for_states(runs, {"COMPLETED"}, 180)
         wait_for("fewer workers", lambda: replicas() == 1, 180)
@@ -96,7 +96,7 @@ def test_workers_that_are_no_longer_scaled_get_their_fixed_number(
         return int(development.one("deployments", "worker-kubernetes")["spec"]["replicas"])
 
     try:
-        # So that the number is the autoscaler's, whatever it knows of their CPU.
+        # The autoscaler sets the number, whatever CPU usage it knows.
         name = f"{development.instance}-worker-kubernetes"
         patch = [*development.cluster.kubectl, "patch", "hpa", name, "-n", development.namespace, "--type=merge", "-p"]
         subprocess.run([*patch, '{"spec": {"minReplicas": 2}}'], check=True, capture_output=True)
@@ -109,7 +109,7 @@ def test_workers_that_are_no_longer_scaled_get_their_fixed_number(
     assert replicas() == 1
 
 
-if not os.environ.get("KUBECONFIG"):  # a cluster of one's own may have a KEDA, or want none
+if not os.environ.get("KUBECONFIG"):  # another cluster may already have KEDA, or must not get it
 
     def test_workers_follow_the_true_backlog(
         development: Deployment, installed: Installed, record_testsuite_property: Note
@@ -134,7 +134,7 @@ if not os.environ.get("KUBECONFIG"):  # a cluster of one's own may have a KEDA, 
             (trigger,) = scaled["spec"]["triggers"]
             seen: list[int] = []
             most = 1
-            runs = development.submit(14, seconds=60)  # longer than it takes to submit them
+            runs = development.submit(14, seconds=60)  # longer than their submission takes
             while not seen or seen[-1]:
                 before, counted, after = (
                     backlog(development),

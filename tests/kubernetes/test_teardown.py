@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Away again, with and without the data; last, because nothing is left then."""
+"""The teardown, with and without the data. It is the last module, because it leaves nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .deployment import APPS, BATCH, COMPLETED, Deployment
 
 
 def test_teardown_waits_for_the_runs_and_a_late_one_stops_it(development: Deployment, installed: Installed) -> None:
-    """Nothing is removed that a run needs to come to its end; no new one starts."""
+    """As long as a run is active, nothing that it needs is removed, and no new run starts."""
     runs = development.submit(1, seconds=90)
     development.wait_for_states(runs, {"RUNNING"})
     refused = development.play(
@@ -46,7 +46,7 @@ def test_teardown_keeps_the_volumes_and_a_killed_run_can_be_repeated(
     development.play_and_kill("site", "Run the API")
     again = development.play("site")
     assert COMPLETED.format(2) in again.output
-    # The pool is there from before: nothing had to be configured.
+    # The pool still exists, so the run did not have to configure it.
     assert "Configure the API" not in again.tasks_that_changed()
 
 

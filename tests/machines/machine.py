@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Throwaway Debian machines for tests: own root, processes, network and sshd. See README.md beside this file.
+"""Disposable Debian test hosts with their own root, processes, network and sshd. See README.md beside this file.
 
-A machine is systemd-nspawn over an overlay of a cached debootstrap root. The machines of one run share a bridge with
-NAT to the outside. Every process of a machine lives in one cgroup, so taking it down is one write to cgroup.kill.
+A test host is systemd-nspawn on an overlay of a cached debootstrap root. The test hosts of one run share a bridge with
+NAT to the outside. Every process of a test host is in one cgroup, so that one write to cgroup.kill ends all of them.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ MIRROR = os.environ.get("MACHINES_MIRROR", "http://deb.debian.org/debian")
 SECURITY_MIRROR = os.environ.get("MACHINES_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
 RELEASES = ("bookworm", "trixie")
 
-# What "fresh" means: what the README asks of the user (python3, make), what the README's first command needs (git over
-# https) and the way in (ssh, sudo). With systemd, also what Debian's installer always leaves.
+# The packages of a fresh test host: those that the README requires (python3, make), those that its first command needs
+# (git over https), and those for access (ssh, sudo). With systemd, also those that Debian's installer always installs.
 COMMON = ["python3", "make", "git", "ca-certificates", "sudo", "openssh-server"]
 PACKAGES = {
-    "none": [*COMMON, "systemd-standalone-sysusers"],  # else openssh-server brings all of systemd in Debian 13
+    "none": [*COMMON, "systemd-standalone-sysusers"],  # otherwise, in Debian 13, openssh-server installs all of systemd
     "systemd": [*COMMON, "systemd-sysv", "dbus", "libpam-systemd", "iproute2", "iputils-ping", "procps"],
 }
 
@@ -53,7 +53,7 @@ INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 
-# Runs in namespaces of its own: whatever happens, no mount and no process of the build is left.
+# The build runs in its own namespaces, so that none of its mounts and processes is left, even after a failure.
 BUILD = r"""
 debootstrap --variant=minbase --include=ca-certificates "$RELEASE" "$ROOT" "$MIRROR"
 cat > "$ROOT/etc/apt/sources.list" <<END
@@ -77,12 +77,12 @@ rm -rf usr/sbin/policy-rc.d etc/ssh/ssh_host_* var/lib/apt/lists/* var/lib/dbus/
 : > etc/machine-id
 """
 
-# nspawn exits with 133 when the machine rebooted itself.
+# nspawn exits with 133 if the test host has rebooted itself.
 SUPERVISE = r"""
 while systemd-nspawn "$@"; [ $? = 133 ]; do echo "rebooting"; done
 """
 
-# What a container starts with, if a test has put something there, and the way in.
+# Without systemd, a test host starts /etc/entrypoint, if a test has created it, and sshd.
 ENTRYPOINT = "mkdir -p /run/sshd; [ ! -x /etc/entrypoint ] || /etc/entrypoint & exec /usr/sbin/sshd -D -e"
 
 
@@ -99,7 +99,7 @@ def attempt(*argv: object, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def run(*argv: object, **options: Any) -> str:
-    """Run a command, return its output, stop with what it said when it fails."""
+    """Run a command and return its output. If it fails, exit with its error message."""
     done = attempt(*argv, **options)
     if done.returncode:
         die(f"{shlex.join(str(a) for a in argv)}: {(done.stderr or done.stdout).strip()}")
@@ -108,14 +108,14 @@ def run(*argv: object, **options: Any) -> str:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
-    """One at a time on this host, whatever the cache directory: the network is the host's."""
+    """Hold a lock on this host. All cache directories share it, because they share the network of the host."""
     with Path(f"/run/lock/selfhosted-prefect-{name}").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def install_tools() -> None:
-    """Debian's packages for the commands used here, where one is missing."""
+    """Install the Debian packages of missing commands."""
     wanted = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nft": "nftables", "ip": "iproute2",
               "ssh": "openssh-client", "git": "git", "unshare": "util-linux"}  # fmt: skip
     missing = [package for command, package in wanted.items() if not shutil.which(command)]
@@ -138,7 +138,7 @@ def host_certificates() -> list[str]:
 
 
 def base(release: str, init: str) -> Path:
-    """The cached root for this release and package list, built when it is not there."""
+    """Return the cached root for this release and package list. Build it if it does not exist."""
     recipe = json.dumps([release, PACKAGES[init], MIRROR, SECURITY_MIRROR, BUILD, sorted(host_certificates())])
     target = CACHE / f"{release}-{init}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not target.exists():
@@ -153,7 +153,8 @@ def build_base(target: Path, release: str, init: str) -> None:
     started = time.monotonic()
     root = target.with_suffix(".partial")
     shutil.rmtree(root, ignore_errors=True)
-    # Certificates the host trusts and Debian does not know, as files of their own: they survive package upgrades.
+    # CA certificates that the host trusts and Debian does not contain. As separate files, they survive package
+    # upgrades.
     extra = root / "usr/local/share/ca-certificates"
     extra.mkdir(parents=True)
     for pem in host_certificates():
@@ -171,11 +172,11 @@ def build_base(target: Path, release: str, init: str) -> None:
     say(f"built in {time.monotonic() - started:.0f} s")
 
 
-# --- the run: one bridge, one key, one ssh configuration ---
+# --- The run: one bridge, one key, one ssh configuration ---
 
 
 class Run:
-    """Machines that see each other. Everything it owns carries its tag, so it can be found and removed by name."""
+    """Test hosts that can reach each other. All their resources have the tag of the run in their names."""
 
     def __init__(self, name: str) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
@@ -192,7 +193,7 @@ class Run:
 
     @property
     def claimed(self) -> list[Machine]:
-        """Also machines of which only a part exists."""
+        """Return all test hosts, including incomplete ones."""
         paths = sorted(self.path.iterdir()) if self.path.exists() else []
         return [Machine(self, path.name) for path in paths if path.is_dir() and not path.suffix]
 
@@ -208,7 +209,7 @@ class Run:
         return machine
 
     def create(self, ip: str | None) -> None:
-        """The caller holds the lock `runs`."""
+        """Create key, bridge and NAT. The caller holds the lock `runs`."""
         subnet = choose_subnet(ip)
         (self.path / "subnet").write_text(str(subnet))
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.tag, "-f", self.path / "id_ed25519")
@@ -219,7 +220,7 @@ class Run:
         run("ip", "link", "set", self.tag, "up")
         forwarding(self.tag).write_text("1")
         if forwarding(device).read_text().strip() == "0":
-            FORWARDED.write_text(device)  # to be restored with the last bridge
+            FORWARDED.write_text(device)  # restored when the last bridge is removed
             forwarding(device).write_text("1")
         rules = f"""
             table ip {self.tag} {{
@@ -232,7 +233,7 @@ class Run:
         run("nft", "-f", "-", input=rules)
 
     def remove(self) -> None:
-        """The caller holds the lock `runs`. Removes what is there: a creation may have stopped half way."""
+        """Remove what exists, because the creation may be incomplete. The caller holds the lock `runs`."""
         attempt("nft", "delete", "table", "ip", self.tag)
         attempt("ip", "link", "del", self.tag)
         shutil.rmtree(self.path, ignore_errors=True)
@@ -241,7 +242,7 @@ class Run:
             FORWARDED.unlink()
 
     def publish(self) -> None:
-        """Tell every machine and the ssh client the names and addresses there are. The caller holds the lock."""
+        """Write the names and addresses of all test hosts to them and to the ssh client. The caller holds the lock."""
         machines = self.machines
         (self.path / "known_hosts").write_text("".join(f"{m.ip},{m.name} {m.settings['host_key']}\n" for m in machines))
         lines = [f"Host {m.name}\n  HostName {m.ip}\n" for m in machines]
@@ -289,7 +290,7 @@ def choose_subnet(ip: str | None) -> ipaddress.IPv4Network:
     die(f"the addresses of {ip or '10.231.0.0/16'} are used by this host's routes")
 
 
-# --- the machine ---
+# --- The test host ---
 
 
 class Machine:
@@ -320,7 +321,7 @@ class Machine:
 
     @property
     def cgroups(self) -> list[Path]:
-        """Of the unified hierarchy first, then, on a host with version 1, of the one systemd-nspawn also uses."""
+        """Return the cgroup in the unified hierarchy and, with version 1, the one that systemd-nspawn also uses."""
         mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
         unified = [Path(m[1]) for m in mounts if m[2] == "cgroup2"]
         named = [Path(m[1]) for m in mounts if m[2] == "cgroup" and "name=systemd" in m[3].split(",")]
@@ -333,10 +334,10 @@ class Machine:
         events = self.cgroups[0] / "cgroup.events"
         return events.exists() and "populated 1" in events.read_text()
 
-    # -- up --
+    # -- Creation --
 
     def reserve(self, ip: str | None, settings: dict[str, Any]) -> None:
-        """The caller holds the lock `runs`."""
+        """Choose the address and create the host key. The caller holds the lock `runs`."""
         subnet = self.run.subnet
         taken = {m.ip for m in self.run.machines} | {str(subnet[1])}
         chosen = ip or next(str(host) for host in subnet.hosts() if str(host) not in taken)
@@ -348,13 +349,13 @@ class Machine:
 
     def make_root(self, lower: Path, share_cache: bool) -> None:
         self.root.mkdir()
-        if share_cache:  # before the mount: links do not cross into an overlay
+        if share_cache:  # before the mount, because hard links do not cross into an overlay
             link_debs(DEBS, self.upper / "var/cache/apt/archives")
         self.upper.mkdir(exist_ok=True)
         (self.path / "work").mkdir()
         layers = f"lowerdir={lower},upperdir={self.upper},workdir={self.path}/work"
         if attempt("mount", "-t", "overlay", "-o", layers, self.id, self.root).returncode:
-            for layer in (lower, self.upper):  # overlays do not stack on every file system
+            for layer in (lower, self.upper):  # some file systems do not support stacked overlays
                 run("cp", "-a", "--reflink=auto", f"{layer}/.", self.root)
             shutil.rmtree(self.upper)
             self.upper.symlink_to(self.root)
@@ -396,13 +397,13 @@ class Machine:
                    f"--network-namespace-path=/run/netns/{self.id}", *self.settings["mounts"]]  # fmt: skip
         if self.settings["init"] == "systemd":
             options.append("--boot")
-        else:  # nspawn's stub is PID 1 and reaps; the way in is the one process that a machine starts with
+        else:  # the stub of nspawn is PID 1 and reaps processes; sshd is started as the only other process
             options += ["--as-pid2", "--", "/bin/sh", "-c", ENTRYPOINT]
         environment = {
             "PATH": os.environ["PATH"],
-            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # newer systemd refuses version 1
-            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",  # sysctls of the machine's own network
-            "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp on disk, as Debian has it
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # newer versions of systemd do not support version 1
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",  # sysctls of the network namespace
+            "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp on disk, as in Debian
         }
         for cgroup in self.cgroups:
             cgroup.mkdir(exist_ok=True)
@@ -412,7 +413,7 @@ class Machine:
                 stdout=console, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=self.join)  # fmt: skip # noqa: PLW1509
 
     def join(self) -> None:
-        """Move this process into the machine's cgroups, before it starts anything that would have to be found."""
+        """Move this process into the cgroups of the test host before it starts any other process."""
         for cgroup in self.cgroups:
             (cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
@@ -420,7 +421,7 @@ class Machine:
         return ["ssh", "-F", str(self.run.ssh_config), *options, f"{user}@{self.name}", *command]
 
     def wait(self, supervisor: subprocess.Popen[bytes] | None = None, other_than: str = "") -> None:
-        """Until ssh lets us in (into another boot than the given one) and, with systemd, everything has started."""
+        """Wait for an ssh connection (to another boot than the given one) and, with systemd, the end of the boot."""
         deadline = time.monotonic() + 90
         probe = self.ssh("cat /proc/sys/kernel/random/boot_id", options=("-o", "ConnectTimeout=2"))
         while True:
@@ -436,10 +437,10 @@ class Machine:
             if state != "running":
                 die(f"{self.name} is {state!r}:\n{attempt(*self.ssh('systemctl --failed --plain')).stdout}")
 
-    # -- down --
+    # -- Removal --
 
     def kill(self) -> None:
-        """Every process, then the cgroups, which stay busy until the last one has been reaped."""
+        """Kill all processes, then remove the cgroups, which stay busy until the last process has been reaped."""
         deadline = time.monotonic() + 20
         while any(cgroup.exists() for cgroup in self.cgroups):
             if self.alive:
@@ -453,9 +454,9 @@ class Machine:
             time.sleep(0.02)
 
     def remove(self) -> None:
-        """Removes what is there: a creation may have stopped half way."""
+        """Remove what exists, because the creation may be incomplete."""
         self.kill()
-        nspawn = Path("/run/systemd/nspawn")  # where a killed one leaves its lock and an empty directory
+        nspawn = Path("/run/systemd/nspawn")  # a killed nspawn leaves its lock and an empty directory here
         if self.root.exists():
             inode = self.root.stat()
             (nspawn / f"locks/inode-{inode.st_dev}:{inode.st_ino}").unlink(missing_ok=True)
@@ -479,13 +480,13 @@ def link_debs(source: Path, target: Path) -> None:
 
 
 def resolver() -> str:
-    """The host's, but not a stub on the host's loopback, which a machine cannot reach."""
+    """Return the resolver of the host, but not a stub on its loopback, which a test host cannot reach."""
     text = Path("/etc/resolv.conf").read_text()
     upstream = Path("/run/systemd/resolve/resolv.conf")
     return upstream.read_text() if re.search(r"^nameserver 127\.", text, re.M) and upstream.exists() else text
 
 
-# --- commands ---
+# --- Commands ---
 
 
 def up(owner: Run, args: argparse.Namespace) -> None:
@@ -522,7 +523,7 @@ def up(owner: Run, args: argparse.Namespace) -> None:
 
 
 def down(owner: Run, machines: list[Machine]) -> None:
-    """Not to be interrupted: what it leaves, nobody would find."""
+    """Remove test hosts. Signals are ignored, because nothing would find the rest of an interrupted removal."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with locked("runs"):
@@ -550,7 +551,7 @@ def execute(machine: Machine, command: str, user: str) -> int:
 
 
 def run_fresh(args: argparse.Namespace) -> int:
-    """Type commands into a fresh machine that has the repository's HEAD at /srv/repo.git; remove the machine."""
+    """Run commands on a new test host that has the repository's HEAD at /srv/repo.git; then remove the test host."""
     owner = Run(f"fresh-{secrets.token_hex(4)}")
     repository = owner.path / "repo.git"
     args.name, args.ip = "fresh", None
@@ -561,7 +562,7 @@ def run_fresh(args: argparse.Namespace) -> int:
         run("git", "clone", "--quiet", "--bare", args.repo, repository)
         up(owner, args)
         machine = owner.machine("fresh")
-        run(*machine.ssh("git config --system --add safe.directory /srv/repo.git"))  # the mount's owner may differ
+        run(*machine.ssh("git config --system --add safe.directory /srv/repo.git"))  # another account may own the mount
         started = time.monotonic()
         code = execute(machine, "bash -lc " + shlex.quote(" ".join(args.command)), args.user)
         say(f"exit code {code} after {time.monotonic() - started:.1f} s")
@@ -574,14 +575,14 @@ def run_fresh(args: argparse.Namespace) -> int:
 
 
 def session(args: argparse.Namespace) -> int:
-    """Run a command (a test) with a run of its own, and remove every machine of it when the command ends."""
+    """Run a command (a test) with its own run, and remove all test hosts of this run when the command ends."""
     owner = Run(f"session-{secrets.token_hex(4)}")
     RUNS.mkdir(parents=True, exist_ok=True)
     owner.session.touch()
     try:
         return subprocess.call(args.command, env={**os.environ, "MACHINES_RUN": owner.name})
     finally:
-        owner.session.unlink()  # a child that outlives the command makes no new machine
+        owner.session.unlink()  # a child process that outlives the command creates no new test host
         down(owner, owner.claimed)
 
 

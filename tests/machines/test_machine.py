@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The throwaway machines are real machines, and leave nothing."""
+"""The test hosts behave like real hosts, and leave nothing when they are removed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def inside(run: str, name: str, command: str) -> str:
 
 
 def traces(run: str) -> str:
-    """Whatever on this host still carries the run's tag or path."""
+    """Return everything on this host that still contains the tag or path of the run."""
     path = CACHE / "runs" / run
     tag = "spm" + hashlib.sha256(str(path).encode()).hexdigest()[:6]
     commands = [
@@ -82,7 +82,7 @@ def test_separate_machines_that_know_each_other(run: str, tmp_path: Path) -> Non
 
 def test_services_survive_a_reboot_and_a_power_cut(run: str) -> None:
     machine(run, "up", "db", "--init", "systemd", "--share-cache")
-    # A machine of systemd may be about to look for upgrades.
+    # With systemd, apt's timers may be active.
     update = "until apt-get -qq update; do sleep 1; done"
     install = "DEBIAN_FRONTEND=noninteractive apt-get -qqy -o DPkg::Lock::Timeout=600 install redis-server"
     inside(run, "db", f"{update}; {install}")
@@ -100,7 +100,7 @@ def test_services_survive_a_reboot_and_a_power_cut(run: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_up_leaves_nothing(run: str, number: signal.Signals) -> None:
     machine(run, "up", "first", "--init", "none")
-    machine(run, "down", "--all")  # now the base is there, and the next lines interrupt the making of the machine
+    machine(run, "down", "--all")  # the signal interrupts the creation of a test host, not of a base root
     started = subprocess.Popen([MACHINE, "--run", run, "up", "box"], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
     while not (CACHE / "runs" / run / "box").exists():

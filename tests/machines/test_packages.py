@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages are installed on a machine whose own upgrade is still under way: nothing fails at once for a lock."""
+"""Package installation on a host whose own upgrade is still active: it waits for the lock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCKS = {
     "dpkg": "/var/lib/dpkg/lock-frontend",
     "downloads": "/var/cache/apt/archives/lock",
 }
-# As apt itself: a lock of fcntl. Until standard input ends, or for so many seconds.
+# Holds a lock of fcntl, as apt does, until stdin is closed or the given seconds have passed.
 HOLD = """
 import fcntl, select, sys
 with open(sys.argv[1], "w") as file:
@@ -81,7 +81,7 @@ def test_scripts_wait_for_a_lock(box: Box, lock: str) -> None:
     assert installation.stdout.readline() == "apt-install: waiting for another installation to end\n"
     assert installation.poll() is None
     assert holder.stdin
-    holder.stdin.close()  # which it waits for
+    holder.stdin.close()  # the holder waits for this
     assert installation.wait(300) == 0, installation.stdout.read()
     assert box.sh(f"dpkg-query -Wf '${{db:Status-Status}}' {NEW}") == (0, "installed")
 
@@ -104,7 +104,7 @@ def test_scripts_do_not_wait_for_what_does_not_come(box: Box) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
 def test_the_roles_wait_for_a_lock(box: Box, lock: str, tmp_path: Path) -> None:
-    """Also while Ansible installs what it needs itself, python3-apt."""
+    """This includes python3-apt, which Ansible installs for itself."""
     box.sh("apt-get -qq -y purge python3-apt python3-venv")
     holder = box.hold(lock, 20)
     began = time.monotonic()

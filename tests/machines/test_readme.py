@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The README's commands, typed into machines that have python3, make and git and nothing else."""
+"""The commands of the README on new test hosts that have only python3, make and git."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from defaults import GATEWAY_PORT
 from rendering import host_processes
 
 MACHINE = Path(__file__).with_name("machine")
-# What is promised is in docs/benchmark-local.md; a busy machine may take this long.
+# docs/benchmark-local.md contains the usual duration. On a busy host, it may take this long.
 MOST_SECONDS = 900
-MOST_TASKS = 40  # of an unchanged run
+MOST_TASKS = 40  # in an unchanged run
 
 SITE = r"""
 set -eu
@@ -42,7 +42,7 @@ section 'make unit'; make unit
 
 
 def typed(release: str, init: str, user: str, script: str) -> dict[str, str]:
-    """What came out, by section."""
+    """Return the output by section."""
     words = [str(MACHINE), "run-fresh", "--release", release, "--init", init, "--user", user, "--", script]
     done = subprocess.run(words, check=False, text=True, capture_output=True)
     if done.returncode:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection, built once and installed once for all tests."""
+"""The collection, built and installed once for all tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a shell that knows the installed collection and not this checkout."""
+    """Return the environment of a shell that finds the installed collection, but not this checkout."""
     home = tmp_path_factory.mktemp("home")
     env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     env |= {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(home / "collections"), "NO_COLOR": "1"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The execution environment, as far as it needs no container engine: its context, its Python and system packages."""
+"""The execution environment, without a container engine: its context, its Python packages and its system packages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def requirement_lines(path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def introspected(installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Introspected:
-    """What the builder finds, inside the image, in the collection and in those that it depends on."""
+    """Return what the builder finds, inside the image, in the collection and in its dependencies."""
     directory = tmp_path_factory.mktemp("introspected")
     here = Path(installed["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections"
     present = [here, *map(Path, ansible_collections.__path__)]
@@ -65,7 +65,7 @@ def test_its_packages_are_those_of_the_collection(introspected: Introspected) ->
 
 
 def test_the_control_environment_has_the_same_packages() -> None:
-    """What the playbooks need stands in two files: control.in for a checkout, ee-requirements.txt for an image."""
+    """The packages of the playbooks are listed in control.in for a checkout, and in ee-requirements.txt for images."""
 
     def names(path: Path) -> set[str]:
         return {re.split(r"[<>=~ ]", line)[0] for line in requirement_lines(path)}
@@ -79,7 +79,7 @@ def test_its_python_packages_can_be_installed_together(introspected: Introspecte
     packages = [core["ansible_core"]["package_pip"], core["ansible_runner"]["package_pip"], *python]
     wanted = tmp_path / "requirements.in"
     wanted.write_text("\n".join(packages) + "\n")
-    # The image's own interpreter is Python 3.12.
+    # The interpreter in the image is Python 3.12.
     execute(
         BIN / "uv", "pip", "compile", "--quiet", "--python-version=3.12", f"--output-file={tmp_path / 'lock'}", wanted
     )

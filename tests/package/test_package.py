@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection as a user of Galaxy gets it: built, installed into an empty directory, used from there."""
+"""The collection as users of Galaxy get it: built, installed into an empty directory, used from there."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ TOP = {
 def test_the_tarball_holds_what_is_used_and_nothing_else(tarball: Path) -> None:
     with tarfile.open(tarball) as archive:
         names = archive.getnames()
-    assert {name.split("/")[0] for name in names} - {"CHANGELOG.rst"} == TOP  # the changelog is made at a release
+    assert {name.split("/")[0] for name in names} - {"CHANGELOG.rst"} == TOP  # the changelog is created for a release
     assert not [name for name in names if "__pycache__" in name or "/.secrets" in name or name.endswith(".pyc")]
 
 
 def test_the_tarball_fits_on_galaxy(tarball: Path) -> None:
-    assert tarball.stat().st_size < 2_000_000  # 20 MB is the limit there; more than a tenth would be a mistake
+    assert tarball.stat().st_size < 2_000_000  # the limit of Galaxy is 20 MB; more than a tenth would be a mistake
 
 
 def test_galaxy_accepts_the_tarball(tarball: Path) -> None:
-    """Its importer ran through without a warning."""
+    """The importer of Galaxy accepts the tarball without a warning."""
     subprocess.run([ROOT / "scripts" / "galaxy-importer.sh", tarball], check=True)
 
 
@@ -67,7 +67,7 @@ def test_the_action_group_holds_every_module_that_talks_to_the_api() -> None:
 
 
 def test_the_dependencies_are_those_of_the_lock_file() -> None:
-    """The package `ansible` in control.txt brings the collections that galaxy.yml asks for."""
+    """The package `ansible` in control.txt contains the collections that galaxy.yml requires."""
     galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text())
     listed = json.loads(
         subprocess.run(

@@ -32,10 +32,10 @@ COMMENTED = (
 )
 DESCRIBED = ("roles/*/meta/argument_specs.yml", "plugins/filter/*.yml")
 DOCUMENTED = ("plugins/modules/*.py", "plugins/lookup/*.py", "plugins/doc_fragments/*.py")
-NOT_PROSE = ("EXAMPLES",)  # constants of plugins
+NOT_PROSE = ("EXAMPLES",)  # constants of plugins that are not checked
 NAMED = ("roles/*/tasks/**/*.yml", "roles/*/handlers/*.yml", "playbooks/**/*.yml")
 DESCRIPTIONS = ("description", "short_description")
-MARKUP = re.compile(r"\b(?:RV|[A-Z])\(([^)]*)\)")  # of Ansible's documentation, such as V(true)
+MARKUP = re.compile(r"\b(?:RV|[A-Z])\(([^)]*)\)")  # markup of Ansible's documentation, such as V(true)
 TEMPLATE = re.compile(r"\{\{.*?\}\}")
 LICENSE = re.compile(r"Copyright|GNU General Public License|SPDX-")
 
@@ -43,7 +43,7 @@ Lines = dict[int, str]  # line number from 1: its text in Markdown
 
 
 def comments(source: str) -> Lines:
-    """Comments on lines of their own, without indented commands. Those behind a value are seldom sentences."""
+    """Return the comments on their own lines, without indented commands. Others are seldom complete sentences."""
     found = {}
     for number, line in enumerate(source.splitlines(), 1):
         text = line.strip()
@@ -53,7 +53,7 @@ def comments(source: str) -> Lines:
 
 
 def scalars(source: str, keys: Iterable[str]) -> Iterator[yaml.ScalarNode]:
-    """Every text that is the value of one of the keys, or an item of the list that is."""
+    """Yield every text that is the value of one of the keys, or an item of a list that is such a value."""
     waiting = [node for node in yaml.compose_all(source, Loader=yaml.SafeLoader) if node]
     while waiting:
         node = waiting.pop()
@@ -68,7 +68,7 @@ def scalars(source: str, keys: Iterable[str]) -> Iterator[yaml.ScalarNode]:
 
 
 def texts(source: str, keys: Iterable[str]) -> Lines:
-    """Each text as a list item, one line of Markdown for each of its lines."""
+    """Return each text as a list item, with one line of Markdown for each of its lines."""
     lines = source.splitlines()
     found = {}
     for scalar in scalars(source, keys):
@@ -83,7 +83,7 @@ def texts(source: str, keys: Iterable[str]) -> Lines:
 
 
 def documentation(source: str) -> Lines:
-    """The descriptions in the YAML constants of a module, or of the classes of a documentation fragment."""
+    """Return the descriptions in the YAML constants of a module, or in those of a documentation fragment."""
     found = {}
     bodies = [node.body for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Module, ast.ClassDef))]
     for node in (statement for body in bodies for statement in body if isinstance(statement, ast.Assign)):
@@ -98,12 +98,12 @@ def documentation(source: str) -> Lines:
 
 
 def readable(text: str) -> str:
-    """Markup and templates as code, which Vale does not judge."""
+    """Return markup and templates as code, which Vale does not check."""
     return TEMPLATE.sub("`value`", MARKUP.sub(r"`\1`", text))
 
 
 def names(source: str) -> Lines:
-    """The names of plays and tasks. A name in lower case without a space is that of something else, such as a pool."""
+    """Return the names of plays and tasks. Lower-case names without a space belong to other objects, such as pools."""
     found = {}
     for number, line in enumerate(source.splitlines(), 1):
         match = re.match(r"\s*- name: (?:\"|')?([A-Z].*?|[a-z][^\"'.{]* .*?)(?:\"|')?$", line)

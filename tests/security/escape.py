@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hostile code: a flow, or a program of another account, that tries to have what it brings executed by somebody else.
+"""Hostile code, in a flow or in a program of another account. It tries to get its files executed by other accounts.
 
-Whoever executes it leaves a file below CANARIES, whose name is that of the trap and the number of the account.
+An account that executes such a file creates a file below CANARIES, with the name of the trap and its own uid.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 CANARIES = "/srv/canaries"
 PRECIOUS = "/srv/precious"
 WHERE = ("/etc", "/opt/prefect", "/var/lib/prefect", "/var/log/prefect", "/run/prefect", "/srv", "/usr/local", "/tmp")
-# PostgreSQL, PgBouncer, Redis, the gateway and three API processes.
+# The ports of PostgreSQL, PgBouncer, Redis, the gateway and three API processes.
 SERVER_PORTS = (5432, 6432, 6379, 4200, 4211, 4212, 4213)
 SHELL = f"\n: >{CANARIES}/TRAP-$(id -u)\n"
 PYTHON = f"\nimport os; open('{CANARIES}/TRAP-' + str(os.geteuid()), 'w')\n"
-# What interpreters, shells and Prefect look for in the directories they start from.
+# Files that interpreters, shells and Prefect load from their working or home directory.
 TRAPS = {
     "sitecustomize.py": PYTHON,
     "usercustomize.py": PYTHON,
@@ -48,7 +48,7 @@ def append(path: Path, text: str) -> bool:
 
 
 def spoil(directory: Path) -> list[str]:
-    """Append to every file that lets it, and plant what somebody may execute or follow."""
+    """Append to every writable file, and create files that another account may execute or load."""
     spoiled = []
     for at, directories, files in os.walk(directory):
         directories[:] = [name for name in directories if Path(at, name) != Path(CANARIES)]
@@ -66,7 +66,7 @@ def spoil(directory: Path) -> list[str]:
 
 
 def plant_links(directory: Path) -> list[str]:
-    """Put links to what is root's where root may come by: in place of directories, and where one may be made."""
+    """Replace directories by links to files of root, and create links where root may create something."""
     planted = []
     for at, directories, _files in os.walk(directory):
         directories[:] = [name for name in directories if Path(at, name) != Path(CANARIES)]
@@ -79,12 +79,12 @@ def plant_links(directory: Path) -> list[str]:
                     path.rename(f"{path}.was")
                 path.symlink_to(PRECIOUS)
                 planted.append(str(path))
-        directories.clear()  # what is below has just been moved away
+        directories.clear()  # its directories have been moved away
     return planted
 
 
 def take_ports(ports: tuple[int, ...] = SERVER_PORTS) -> list[str]:
-    """Listen on ports of the server, on an address where it does not, as if it were just starting again."""
+    """Listen on the ports of the server, on an unused address, as if the server was starting again."""
     taken = []
     for port in ports:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.3", port)):
@@ -93,7 +93,7 @@ def take_ports(ports: tuple[int, ...] = SERVER_PORTS) -> list[str]:
 
 
 def main() -> dict[str, list[str]]:
-    """Try everything, and tell what was possible."""
+    """Try everything, and return what was possible."""
     home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
     with contextlib.suppress(OSError):
         site = home / f".local/lib/python3.{sys.version_info.minor}/site-packages"
@@ -105,7 +105,7 @@ def main() -> dict[str, list[str]]:
 
 
 def flow_that_escapes() -> None:
-    """As a flow run: with the worker's account, from the worker's own process."""
+    """Attack as a flow run: with the account of the worker, from a child process of the worker."""
     done = main()
     Path(CANARIES, "done.part").write_text(json.dumps(done))
     Path(CANARIES, "done.part").rename(f"{CANARIES}/done")

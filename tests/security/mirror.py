@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A package index that asks for a password: the one of this machine, and packages of the tests' own beside it."""
+"""A package index that requires a password. It serves the index of this host, and additional packages of the tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = "https://files.pythonhosted.org/"
 
 
 def wheel(name: str, files: dict[str, str]) -> tuple[str, bytes]:
-    """The file name and the content of a wheel with those files."""
+    """Return the file name and the content of a wheel with the given files."""
     about = f"{name}-1.0.dist-info"
     everything = {
         **files,
@@ -39,7 +39,7 @@ def wheel(name: str, files: dict[str, str]) -> tuple[str, bytes]:
 
 
 def source(name: str, backend: str) -> tuple[str, bytes]:
-    """The file name and the content of a source distribution that is built by the given code."""
+    """Return the file name and the content of a source distribution that the given code builds."""
     files = {
         "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
         "backend.py": backend,
@@ -56,12 +56,12 @@ def source(name: str, backend: str) -> tuple[str, bytes]:
 
 
 def locked(name: str, content: bytes) -> str:
-    """The entry of a lock file."""
+    """Return the entry of a lock file."""
     return f"{name}==1.0 --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves while it is entered, and remembers who asked for what."""
+    """The server. It runs as a context manager, and records the requested paths."""
 
     daemon_threads = True
 

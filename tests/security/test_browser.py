@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real browser: people log in to the UI, and pages of others get nowhere."""
+"""Tests with a real browser: users log in to the UI, and pages of other origins cannot use the API."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from e2e.conftest import Converged
 from e2e.machine import Machine, wait_for
 
 OUTPUT = ROOT / "tests/output/security"
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what WebDriver calls a reference to an element
-# What a page of another origin tries, each as the browser lets it. Its answers are what the page gets to know.
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element reference in WebDriver
+# The requests that a page of another origin can send, in each form that browsers allow. It reports their results.
 ATTACK = """<html><body><script>
 const api = "http://TARGET/api";
 const flow = JSON.stringify({name: "of-a-page"});
@@ -48,7 +48,7 @@ const tries = {
 
 
 class Browser:
-    """Chromium without a screen, by the protocol WebDriver."""
+    """Headless Chromium, controlled through the WebDriver protocol."""
 
     def __init__(self, url: str, home: Path, *more: str) -> None:
         words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", *more]
@@ -123,7 +123,7 @@ def test_people_log_in_to_the_ui(machine: Machine, driver: str, tmp_path: Path) 
         wait_for(lambda: browser.script("return document.querySelectorAll('input').length"), 120)
         browser.type_into("input", machine.login + "\ue007")
         wait_for(lambda: "/login" not in browser.script("return location.href"), 60)
-        # What only an answer of the API can tell: the pool of the inventory.
+        # Only an answer of the API contains the pool of the inventory.
         browser.go(f"http://{machine.ip}:{GATEWAY_PORT}/work-pools")
         wait_for(lambda: "default" in browser.text, 60)
         browser.screenshot("work-pools")
@@ -160,13 +160,13 @@ def test_a_page_of_another_origin_gets_nowhere(machine: Machine, driver: str, pa
         found = json.loads(wait_for(lambda: browser.script("return document.title"), 120))
     finally:
         browser.close()
-    # "opaque": it was sent, and the page gets to know nothing of the answer.
+    # "opaque": the request was sent, but the page cannot read the answer.
     assert found == {"simple": "opaque", "untyped": "opaque", "json": "refused", "read": "refused", "socket": "refused"}
     assert machine.api("POST", "/flows/count", {}) == before
 
 
 def test_dns_rebinding_is_refused(machine: Machine, driver: str, tmp_path: Path) -> None:
-    """DNS rebinding: the browser takes it for the page's own server."""
+    """DNS rebinding: the browser regards the gateway as the page's own server."""
     browser = Browser(driver, tmp_path / "browser", f"--host-resolver-rules=MAP evil.example {machine.ip}")
     try:
         browser.go(f"http://evil.example:{GATEWAY_PORT}/")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What API clients send stands in the parameters of statements, and not in PostgreSQL's log."""
+"""The values that API clients send are parameters of SQL statements, and do not appear in the log of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 from defaults import VENV
 from e2e.machine import Machine
 
-# As the server's processes ask, with prepared statements: one is slow, one fails.
+# Prepared statements, as the processes of the server use them: one is slow, one fails.
 ASK = """
 import asyncio, json, sys
 import asyncpg

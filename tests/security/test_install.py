@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed as root: only what the lists name, no code of it, and with the credentials of a mirror unseen."""
+"""Installation as root: only listed packages, no code of them is run, and the credentials of the index stay secret."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_root_alone_can_write_what_is_installed(machine: Machine) -> None:
 
 
 def install(machine: Machine, mirror: Mirror, entry: str) -> tuple[int, str]:
-    """Run the roles' own installation with a list of the test's."""
+    """Run the installation of the roles with a lock file of the test."""
     machine.sh("rm -rf /opt/tried; mkdir -p /opt/tried/pinned; rm -f " + TRAP)
     for name, text in {
         "install.sh": (FILES / "install.sh").read_text(),
@@ -51,7 +51,7 @@ def install(machine: Machine, mirror: Mirror, entry: str) -> tuple[int, str]:
         "environment": f"export UV_DEFAULT_INDEX='{mirror.url}'\n",
     }.items():
         machine.sh(f"umask 077; cat > /opt/tried/pinned/{name}", input=text)
-    # The uv of the deployment: it is the same one.
+    # The deployment has the same uv.
     machine.sh("cp -a /opt/prefect/uv /opt/tried/uv")
     command = ". /opt/tried/pinned/environment; sh /opt/tried/pinned/install.sh tried.txt /opt/tried/venv/complete"
     done = subprocess.run(machine.ssh(command), text=True, capture_output=True, check=False)
@@ -63,7 +63,7 @@ def trapped(machine: Machine) -> bool:
 
 
 def test_a_package_runs_no_code_while_it_is_installed(machine: Machine, mirror: Mirror) -> None:
-    """Python runs the .pth files of an environment whenever it starts there."""
+    """Python executes the .pth files of an environment at every start."""
     spring = f"import pathlib; pathlib.Path('{TRAP}').touch()\n"
     mirror.own["trap"] = wheel("trap", {"trap.pth": spring, "trap/__init__.py": "x = 1\n"})
     code, output = install(machine, mirror, locked("trap", mirror.own["trap"][1]))
@@ -98,7 +98,7 @@ def test_a_package_without_a_hash_is_refused(machine: Machine, mirror: Mirror) -
 
 
 def holders(machine: Machine, values: dict[str, str]) -> list[str]:
-    """Files of the machine that hold one of the values."""
+    """Return the files on the test host that contain one of the values."""
     found = subprocess.run(
         machine.ssh(EVERYWHERE), input="\n".join(needles(values)), text=True, capture_output=True, check=False
     )
@@ -107,7 +107,7 @@ def holders(machine: Machine, values: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mirrored(machine: Machine) -> dict[str, Any]:
-    """Another instance's programs from a mirror: a run that is killed, one without the password, and one to the end."""
+    """Install the programs of another instance: with wrong credentials, in a run that is killed, and completely."""
     password = plant()
     seen: dict[str, Any] = {"secrets": {"mirror": password}}
     with Mirror(machine.ip.rpartition(".")[0] + ".1", "mir ror", password) as mirror, Sampler() as sampler:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine whose only address, beside loopback's, is an IPv6 one.
+"""A host whose only address, besides those of loopback, is an IPv6 address.
 
-Packages and Prefect come through IPv4, because the machines of the tests have no other way out. Everything of the
-deployment has IPv6 addresses from the first moment, and then IPv4 is taken away.
+Packages and Prefect are downloaded over IPv4, because test hosts have no other way to the outside. The deployment uses
+IPv6 addresses from the start. After the first run, the IPv4 address is removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Moved(NamedTuple):
 
 
 def network_of(machine: Machine) -> tuple[str, str]:
-    """The bridge of the machine, and a network of unique local addresses that no other bridge has."""
+    """Return the bridge of the test host, and a network of unique local addresses for this bridge."""
     (route,) = json.loads(run(["ip", "-j", "route", "get", machine.ip]))
     bridge = str(route["dev"])
     digits = bridge.removeprefix("spm").rjust(8, "0")
@@ -47,7 +47,7 @@ def network_of(machine: Machine) -> tuple[str, str]:
 
 
 def reach_by(machine: Machine, address: str) -> None:
-    """Ansible and ssh reach the machine by this address, which its known host key is for, too."""
+    """Make Ansible and ssh use this address, with the known host key of the test host."""
     path = machine.home / "ssh_config"
     alias = f"Host {machine.name} {address}\n  HostName {address}\n  HostKeyAlias {machine.name}\n"
     path.write_text(alias + Path(machine.ssh_config).read_text())
@@ -65,11 +65,11 @@ def moved(make_machine: MakeMachine) -> Moved:
     bridge, network = network_of(machine)
     address = f"{network}2"
     run(["ip", "-6", "addr", "replace", f"{network}1/64", "dev", bridge, "nodad"])
-    # Nobody on the machine may change its network.
+    # Processes on the test host have no permission to change its network.
     inside = ["ip", "-n", f"{bridge}-{machine.name}"]
     run([*inside, "-6", "addr", "replace", f"{address}/64", "dev", "eth0", "nodad"])
     reach_by(machine, address)
-    machine.override("planted", SECRETS)  # the same in the next session, where the machine is kept
+    machine.override("planted", SECRETS)  # the same secrets in the next session, if the test host is kept
     first = machine.playbook("site")
     run([*inside, "-4", "addr", "flush", "dev", "eth0"])
     machine.sh(f"sed -i 's/^[0-9.]* {machine.name} /{address} {machine.name} /' /etc/hosts")
@@ -98,7 +98,7 @@ def test_services_listen_on_the_ipv6_address(moved: Moved) -> None:
         of_port = {address for address in listening if address.endswith(f":{port}")}
         assert of_port
         assert of_port <= {f"[{moved.address}]:{port}", f"127.0.0.1:{port}"}
-        # The processes that use Redis are on this machine; the administrator of PostgreSQL may come through loopback.
+        # All clients of Redis are on this host. The administrator of PostgreSQL may connect through loopback.
         assert f"[{moved.address}]:{port}" in of_port or port == REDIS_PORT
 
 

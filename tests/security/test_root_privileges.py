@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nobody but root decides what root reads, executes, follows or owns: on a machine of each process manager."""
+"""Only root controls what root reads, executes, follows or owns. The tests run with each process manager."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ DIRECTORIES = {
     "prefect_gateway_socket": "/run/prefect/gateway/admin.sock",
     "prefect_system_ca": "/etc/ssl/certs/ca-certificates.crt",
 }
-# What root makes for an account, in a directory of its own. Root writes nothing into the first three.
+# Directories that root creates for an account. Root writes nothing into the first three.
 GIVEN_AWAY = [
     "/var/lib/prefect/server",
-    # Prefect makes it itself: root only tells it where.
+    # Prefect creates this directory; root only configures its path.
     "/var/lib/prefect/server/ui",
     "/var/lib/prefect/worker",
     "/var/lib/prefect/redis",
-    # Its clients, root among them, send nothing secret there.
+    # Clients of this socket, such as root, send no secret through it.
     "/run/prefect/postgres",
 ]
 
 
 def paths_of_tasks() -> list[str]:
-    """Paths that tasks, and what they render for a machine, name with the variables of directories."""
+    """Return the paths in tasks and templates for hosts that contain a variable of a directory."""
     texts = [
         path.read_text()
         for pattern in ("*/tasks/*.yml", "*/templates/*.yml.j2", "*/vars/main.yml")
@@ -71,7 +71,7 @@ def paths_of_tasks() -> list[str]:
 
 @pytest.fixture(scope="module", params=["systemd", "supervisord"])
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """The shared machine, whose PID 1 is systemd, and one like a container."""
+    """The shared test host with systemd, and one without an init system, like a container."""
     if request.param == "systemd":
         converged: Converged = request.getfixturevalue("converged")
         machine = converged.machine
@@ -101,21 +101,21 @@ def test_root_reads_and_executes_what_root_alone_can_change(machine: Machine) ->
 
 
 def test_no_shell_reads_an_environment_file() -> None:
-    """Neither as root nor otherwise: what stands in it is data."""
+    """This applies to all accounts: the content of an environment file is data."""
     sources = [*(ROOT / "roles").rglob("*"), *(ROOT / "plugins").rglob("*.py"), *(ROOT / "playbooks").rglob("*")]
     sourced = re.compile(r"""set -a|^\s*(?:\.|source) ["']?[$/{]""", re.M)
     found = [str(path) for path in sources if path.is_file() and sourced.search(path.read_text(errors="replace"))]
     assert found == []
 
 
-# By process: the unit of Debian's package that it stands in for.
+# Process: the unit of the Debian package that it replaces.
 PACKAGED = {"redis": "redis-server", "gateway": "haproxy", "pgbouncer": "pgbouncer"}
 CONFINES = re.compile(
     r"^(NoNewPrivileges|LockPersonality|MemoryDenyWriteExecute|CapabilityBoundingSet|RemoveIPC|UMask|NoExecPaths"
     r"|Protect\w+|Private\w+|Restrict\w+|SystemCallArchitectures)=(.*)$",
     re.M,
 )
-# What a stricter value of the same directive is.
+# The stricter value of a directive.
 STRICTER = {("ProtectSystem", "true"): "full", ("ProtectSystem", "full"): "strict", ("UMask", "007"): "0077"}
 
 
@@ -139,8 +139,8 @@ def test_units_are_confined_as_the_packages_own_and_more(converged: Converged, n
     numbers = {"CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10}
     bound = sum(1 << numbers[each] for each in bounds.get(name, "").split())
     assert re.search(rf"^CapBnd:\s*0*{bound or 0:x}$", told, re.M), told
-    # In its view of the machine, nothing but its own directories can be written, and /tmp is its own.
-    # Looked at through /proc, because Redis' view does not even let a shell be executed.
+    # The process can write only to its own directories, and has its own /tmp. The test looks through /proc, because the
+    # mount namespace of Redis permits no shell.
     inside = f"/proc/{pid}/root"
     places = " ".join(f"{inside}{place}/x" for place in ("/etc", "/var/lib", "/opt", "/srv"))
     refused = machine.sh(f"touch {places} 2>&1; true")
@@ -150,7 +150,7 @@ def test_units_are_confined_as_the_packages_own_and_more(converged: Converged, n
 
 
 def test_the_server_outlives_its_runs_when_memory_runs_out(machine: Machine) -> None:
-    """As the kernel sees it: what it would kill first is a flow run, and what holds data last."""
+    """The scores of the kernel: it kills flow runs first, and processes with data last."""
     flows = Flows(machine)
     run = flows.submit(1, seconds=60)
     flows.wait(run, {"RUNNING"}, 120)
@@ -166,7 +166,7 @@ def test_the_server_outlives_its_runs_when_memory_runs_out(machine: Machine) -> 
     runs = {adjusted[int(pid)] for pid in engine}
     of = {name: adjusted[pid] for name, pid in pids.items()}
     sessions = {adjusted[int(pid)] for pid in machine.sh(f"pgrep -P {pids['postgres']}").split()}
-    # Where root may not lower a score, as in some containers, they stay below those of runs all the same.
+    # In some containers, root may not lower a score. Even there, the scores are below those of runs.
     may_lower = machine.sh("sh -c 'echo -1 >/proc/self/oom_score_adj' && echo yes", check=False).strip() == "yes"
     order = [of["postgres"], max(sessions), of["gateway"], of["services"], of["worker-default-1"], min(runs)]
     assert order == sorted(order)
@@ -179,12 +179,12 @@ def test_the_server_outlives_its_runs_when_memory_runs_out(machine: Machine) -> 
 
 @pytest.fixture(scope="module")
 def attacked(machine: Machine) -> Iterator[dict[str, Any]]:
-    """What a flow run and a program with the server's account could do, and what was root's before."""
+    """Attack from a flow run and with the account of the server. Yield what succeeded, and the state before."""
     machine.sh(f"rm -rf {escape.CANARIES} {escape.PRECIOUS}; mkdir -p {escape.PRECIOUS}; chmod 700 {escape.PRECIOUS}")
     machine.sh(f"mkdir -m 1777 {escape.CANARIES}; echo root >{escape.PRECIOUS}/file; mkdir -p /srv/escape")
     machine.sh("cat >/srv/escape/escapes.py", input=FLOW)
     before = {"pids": machine.pids(), "precious": precious(machine)}
-    # As the server's account, which somebody may have come to be by a hole in Prefect or by way of Redis.
+    # The account of the server, as if an attacker had taken it over through Prefect or Redis.
     attack = "setpriv --reuid=prefect --regid=prefect --clear-groups python3 -I -"
     server = machine.sh(attack, input=(HERE / "escape.py").read_text())
     flow = machine.api("POST", "/flows/", {"name": "escapes"})["id"]
@@ -200,7 +200,7 @@ def attacked(machine: Machine) -> Iterator[dict[str, Any]]:
     run = machine.api("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}})["id"]
     flow_run = wait_for(lambda: machine.sh(f"cat {escape.CANARIES}/done", check=False), 120)
     yield {**before, "server": server, "flow_run": flow_run, "run": run}
-    # What they have put into their own way keeps only themselves from working; nobody else is to have to do with it.
+    # The attackers have blocked their own directories. Other tests need them, so everything planted is removed.
     machine.sh("rm -rf /var/lib/prefect/server/* /var/lib/prefect/worker/*")
     traps = " -o ".join(f"-name {name}" for name in escape.TRAPS)
     machine.sh(f"find / -xdev \\( {traps} \\) \\( -user prefect -o -user prefect-worker \\) -delete", check=False)
@@ -213,7 +213,7 @@ def precious(machine: Machine) -> str:
 
 
 def accounts_that_executed(machine: Machine) -> dict[str, set[str]]:
-    """Who has executed what was planted, by the name of the trap."""
+    """Return the accounts that have executed planted files, by the name of the trap."""
     found: dict[str, set[str]] = {}
     for trap, uid in re.findall(r"^(.+)-(\d+)$", machine.sh(f"ls {escape.CANARIES}"), re.M):
         found.setdefault(trap, set()).add(uid)
@@ -232,7 +232,7 @@ def start_again(machine: Machine) -> None:
 
 
 def test_the_attack_can_succeed(machine: Machine, attacked: dict[str, Any]) -> None:
-    """It has reached the worker, and the traps catch whoever executes them."""
+    """The attack has reached the worker, and an account that executes a trap is recorded."""
     assert "/var/lib/prefect/worker/.env" in attacked["flow_run"]
     assert "/var/lib/prefect/server/ui" in attacked["server"]
     machine.sh("cd /var/lib/prefect/worker && PYTHONPATH=. python3 -c pass; sh ./.profile")
@@ -249,7 +249,7 @@ def test_files_of_roots_were_out_of_reach(attacked: dict[str, Any]) -> None:
 
 
 def denies_ports(machine: Machine) -> bool:
-    """Whether systemd starts the workers, and its kernel has the programs for control groups that this needs."""
+    """Return whether systemd can deny ports: it starts the workers, and the kernel has the required BPF programs."""
     if machine.sh("cat /proc/1/comm").strip() != "systemd":
         return False
     listen = "import socket; socket.create_server(('127.0.0.3', 5999))"
@@ -261,7 +261,7 @@ def denies_ports(machine: Machine) -> bool:
 def test_a_run_takes_no_port_of_the_server_where_systemd_can_deny_it(
     machine: Machine, attacked: dict[str, Any]
 ) -> None:
-    """Clients would send their passwords to who listens in place of a server."""
+    """Otherwise a run could listen in place of a server, and clients would send it their passwords."""
     everyone = {str(port) for port in escape.SERVER_PORTS}
     taken = {who: set(json.loads(attacked[who])["ports"]) for who in ("flow_run", "server")}
     assert taken["server"] == everyone, "the ports can be taken"
@@ -280,7 +280,7 @@ def test_root_executes_nothing_and_gives_nothing_away(
 
 
 def test_nor_when_everything_is_started_again(machine: Machine, attacked: dict[str, Any]) -> None:
-    # What the server's account has put into its own way keeps only itself from starting.
+    # Its own links prevent the account of the server from starting, but no other account.
     machine.sh(f"find /var/lib/prefect/server -type l -lname {escape.PRECIOUS} -delete")
     start_again(machine)
     machine.playbook("verify")
@@ -292,7 +292,7 @@ def unharmed(machine: Machine, attacked: dict[str, Any]) -> None:
     server = machine.sh("id -u prefect").strip()
     executed = accounts_that_executed(machine)
     assert "0" not in set().union(*executed.values()), executed
-    # Accounts cannot make each other execute something either: both have attacked, each executes what it has itself.
+    # Both accounts have attacked. Each has executed only its own files, and not those of the other one.
     assert set().union(*executed.values()) <= {worker, server}, executed
     assert precious(machine) == attacked["precious"]
     assert weaknesses(machine)["problems"] == []

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What clients of the API, other accounts and flow runs get to see of the deployment's secrets: nothing.
+"""API clients, other accounts and flow runs can read no secret of the deployment.
 
-Every secret of the inventory has a word of its own in it, see planted.py.
+Every secret of the inventory contains a unique word, see planted.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PORTS = {"gateway": GATEWAY_PORT, **API_PORTS}
 READING_POSTS = ("/filter", "/count", "/paginate", "/history", "/lateness", "/count-by")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 JSON = {"Content-Type": "application/json"}
-# The worker and its runs have the API's login, and may: they are clients of it.
+# The worker and its runs have the API credentials legitimately, because they are API clients.
 OF_THE_SERVER = {name: value for name, value in SECRETS.items() if name != "prefect_api_auth_string"}
 
 
@@ -69,7 +69,7 @@ def listed(machine: Machine, what: str) -> list[dict[str, Any]]:
 
 
 def objects(machine: Machine) -> dict[str, str]:
-    """Something real for each parameter that can be in the path of a route."""
+    """Return an existing object for each parameter in the paths of routes."""
     first = {
         what: (listed(machine, what) or [{"id": NOBODY, "name": "none"}])[0]
         for what in ("flows", "flow_runs", "deployments", "work_pools", "block_types", "block_documents", "work_queues")
@@ -92,14 +92,14 @@ def objects(machine: Machine) -> dict[str, str]:
 
 
 def reading_routes(machine: Machine) -> list[tuple[str, str]]:
-    """All that only read, with real objects in their paths."""
+    """Return all read-only routes, with existing objects in their paths."""
     known = objects(machine)
     port = API_PORTS["api-1"]
     text = ask(machine, "GET", "/openapi.json", port, machine.login).text
     paths = json.loads(text[text.index("{") :])["paths"]
     found = []
     for path, methods in paths.items():
-        # "id" is that of what stands before it.
+        # The type of "id" follows from the preceding part of the path.
         of_its_kind = known.get(path.partition("/{id}")[0].rpartition("/")[2].rstrip("s") + "_id", known["id"])
         filled = path
         for parameter in re.findall(r"{(\w+)}", path):
@@ -129,7 +129,7 @@ def test_no_route_shows_a_secret_to_a_client(converged: Converged, routes: list[
     machine = converged.machine
     answers = [ask(machine, method, path, PORTS[name], machine.login) for method, path in routes]
     assert {answer.route: leaked(answer.text) for answer in answers if leaked(answer.text)} == {}
-    # Otherwise nothing would have been looked at.
+    # Enough requests have to succeed, or the test would have no answers to search.
     good = [answer for answer in answers if answer.status == 200]
     assert len(good) > len(answers) * 0.5, sorted((answer.status, answer.route) for answer in answers)
     settings = next(answer for answer in good if answer.route == "GET /api/admin/settings")
@@ -142,7 +142,7 @@ def test_no_route_shows_a_secret_without_login(converged: Converged, routes: lis
     answers = [ask(machine, method, path, PORTS[name]) for method, path in routes]
     assert {answer.route: leaked(answer.text) for answer in answers if leaked(answer.text)} == {}
     open_ones = {answer.route for answer in answers if answer.status == 200 and answer.route.startswith("GET /api/")}
-    # The login decides about the rest.
+    # All other routes require credentials.
     assert open_ones <= {"GET /api/health", "GET /api/ready", "GET /api/openapi.json", "GET /api/docs"}
 
 
@@ -158,12 +158,12 @@ def stopped(machine: Machine, name: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["redis", "postgres", "pgbouncer"])
 def test_no_failure_shows_a_secret(converged: Converged, routes: list[tuple[str, str]], name: str) -> None:
-    """Errors describe connections, some with what they log in with."""
+    """Errors may describe connections with their credentials."""
     machine = converged.machine
     few = [route for route in routes if re.search("/filter$|/count$|/admin/|/ready$|/concurrency", route[1])]
     writes = [("POST", "/api/events"), ("POST", "/api/v2/concurrency_limits/increment"), ("POST", "/api/flows/")]
     with stopped(machine, name):
-        # Meanwhile, a connection may be closed without an answer. Then it is asked again.
+        # While a component is stopped, a connection may be closed without an answer. The request is then retried.
         answers = [
             wait_for(partial(ask, machine, method, path, port, machine.login), 120)
             for method, path in [*few[::4], *writes]
@@ -175,11 +175,11 @@ def test_no_failure_shows_a_secret(converged: Converged, routes: list[tuple[str,
     assert not leaked(journal)
 
 
-# --- other accounts of the machine, among them the one that flow runs have ---
+# --- Other accounts on the host, such as that of flow runs ---
 
 
 def as_account(machine: Machine, account: str, command: str) -> str:
-    """What a command prints for an account; it gets what to search for by stdin, so that no argument has it."""
+    """Return the output of a command that runs as an account. It gets the words on stdin, not as an argument."""
     whole = f"setpriv --reuid={account} --regid=$(id -g {account}) --clear-groups sh -c {shlex.quote(command)}"
     secrets = OF_THE_SERVER if account == "prefect-worker" else SECRETS
     done = subprocess.run(
@@ -196,7 +196,7 @@ def test_other_accounts_see_no_secret(converged: Converged, account: str) -> Non
     assert as_account(machine, account, f"{processes} 2>/dev/null; rm /dev/shm/needles-$$") == ""
     everywhere = "grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev / 2>/dev/null"
     assert as_account(machine, account, everywhere) == ""
-    # That the search finds what it looks for.
+    # The same search finds the words as root.
     assert machine.sh("grep -lF planted /etc/prefect/*.env")
 
 
@@ -204,7 +204,7 @@ def test_other_accounts_see_no_secret(converged: Converged, account: str) -> Non
 
 
 def redis(machine: Machine, account: str, command: str, password: str = "", user: str = "prefect") -> str:
-    """What Redis answers to a program of an account."""
+    """Return the answer of Redis to a program of an account."""
     login = f"REDISCLI_AUTH=$(cat) redis-cli --user {user}" if password else "redis-cli"
     whole = f"setpriv --reuid={account} --regid=$(id -g {account}) --clear-groups sh -c "
     return machine.sh(whole + shlex.quote(f"{login} --no-auth-warning {command} 2>&1"), input=password).strip()
@@ -214,7 +214,7 @@ def test_redis_lets_in_nobody_but_the_server(converged: Converged) -> None:
     machine = converged.machine
     known = machine.sh("cat /etc/prefect/worker.env")
     assert "NOAUTH" in redis(machine, "prefect-worker", "ping")
-    # With all that a run can know: words of its environment.
+    # All words in the environment of a run, as passwords.
     words = {value for value in re.findall(r'="(.*)"', known) if value} | {
         "prefect",
         SECRETS["prefect_api_auth_string"],
@@ -223,13 +223,13 @@ def test_redis_lets_in_nobody_but_the_server(converged: Converged) -> None:
         for user in ("prefect", "default"):
             answer = redis(machine, "prefect-worker", "set prefect:stream x", password=word, user=user)
             assert "NOAUTH" in answer or "WRONGPASS" in answer, answer
-    # Of all accounts only Redis' own reads its file, which root alone writes, and there stands a hash.
+    # Only the account of Redis can read its file, only root can write it, and it contains a hash.
     assert machine.sh("stat -c '%U %G %a' /etc/prefect/redis.conf").strip() == "root redis 640"
     assert not leaked(machine.sh("cat /etc/prefect/redis.conf"))
 
 
 def test_redis_is_reached_from_its_machine_only(converged: Converged) -> None:
-    """All that uses it is there."""
+    """All clients of Redis are on the same host."""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((converged.machine.ip, REDIS_PORT), timeout=10)
 
@@ -247,7 +247,7 @@ def test_the_server_may_not_do_more_than_it_needs(converged: Converged) -> None:
         "monitor",
     ):
         answer = redis(machine, "prefect", command, password)
-        # Redis 7 refuses DEBUG to everybody, before it looks at who asks.
+        # Redis 7 rejects DEBUG for all users before it checks permissions.
         assert "NOPERM" in answer or answer.startswith("ERR DEBUG command not allowed"), command
     assert "NOPERM" in redis(machine, "prefect", "set elsewhere x", password)
     assert "NOPERM" in redis(machine, "prefect", "publish elsewhere x", password)
@@ -260,12 +260,12 @@ def verified(machine: Machine) -> bool:
 
 
 def test_the_server_needs_no_more_than_it_may(converged: Converged) -> None:
-    """After runs, restarts and outages: Redis has refused nothing of Prefect's."""
+    """After runs, restarts and outages, Redis has rejected no command of Prefect."""
     machine, password = converged.machine, SECRETS["prefect_redis_password"]
-    # Redis counts them since it was started: for a run, and for all that goes on without one.
+    # A restart resets the counters of Redis. The verification then covers a flow run and all periodic services.
     with stopped(machine, "redis"):
         pass
-    # On a busy machine, periodic services are late for a minute or two after the outage.
+    # On a busy host, periodic services are late for a minute or two after the outage.
     wait_for(lambda: verified(machine), 240, 5)
     counted = redis(machine, "prefect", "info commandstats", password) + redis(
         machine, "prefect", "info errorstats", password
@@ -275,12 +275,12 @@ def test_the_server_needs_no_more_than_it_may(converged: Converged) -> None:
     assert "errorstat_NOPERM" not in counted, re.findall(r"cmdstat_.*rejected_calls=[1-9].*", counted)
 
 
-# --- pages in a browser ---
+# --- Pages in a browser ---
 
 
 @pytest.mark.parametrize("name", PORTS)
 def test_pages_of_other_origins_change_nothing(converged: Converged, name: str) -> None:
-    """What a browser sends for them, with the login that it may have remembered."""
+    """The requests that a browser sends for such pages, with saved credentials."""
     machine, port = converged.machine, PORTS[name]
     before = machine.api("POST", "/flows/count", {})
     own = f"{machine.ip}:{port}"
@@ -292,7 +292,7 @@ def test_pages_of_other_origins_change_nothing(converged: Converged, name: str) 
     ):
         answer = ask(machine, "POST", "/api/flows/", port, machine.login, {"name": "of-a-page"}, Host=own, **headers)
         assert answer.status == 403, (headers, answer)
-    # DNS rebinding: the page's own name leads here.
+    # DNS rebinding: the name of the page resolves to this address.
     rebound = {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"}
     for method, path in (("POST", "/api/flows/"), ("GET", "/api/admin/version"), ("GET", "/")):
         answer = ask(machine, method, path, port, machine.login, {"name": "of-a-page"}, **rebound)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two hosts with TLS between them: what is let in, what an observer of the network sees, what a renewal restarts."""
+"""Two hosts with TLS: which connections are accepted, what the network discloses, and what a renewal restarts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from defaults import API_PORT, DATABASE_PORT, GATEWAY_PORT, PGBOUNCER_PORT, REDI
 from e2e.conftest import MakeMachine
 from e2e.machine import MACHINE, Machine, Played, run
 
-# Every component is asked by somebody on the other host.
+# Each component has a client on the other host.
 GROUPS = {
     "postgres": ["db"],
     "redis": ["db"],
@@ -38,10 +38,10 @@ PORTS = {
     "redis": ("db", REDIS_PORT),
     "pgbouncer": ("app", PGBOUNCER_PORT),
     "gateway": ("app", GATEWAY_PORT),
-    "api-1": ("app", API_PORT),  # dealt out in the order of the group
+    "api-1": ("app", API_PORT),  # API processes are distributed in the order of the group
     "api-2": ("db", API_PORT + 1),
 }
-# What happens to somebody who knocks at a port, in clear, and trusting the authority or the system only.
+# Connects to a port unencrypted, with trust in the deployment's CA only, and with the CA certificates of the system.
 KNOCK = """
 import asyncio, json, ssl, sys
 import asyncpg
@@ -81,7 +81,7 @@ main(**json.load(sys.stdin))
 
 
 class Capture:
-    """What crosses the network card of a machine, as it is."""
+    """Records all frames on the network interface of a test host."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -111,7 +111,7 @@ class Capture:
 
 
 class Pair:
-    """The deployment. `app` has the inventory of both."""
+    """A deployment on two hosts. `app` has the inventory of both."""
 
     def __init__(self, make: MakeMachine) -> None:
         self.hosts = {name: make(f"tls-{name}", "--share-cache") for name in ("db", "app")}
@@ -150,7 +150,7 @@ class Pair:
         return answers
 
     def serial(self, component: str) -> str:
-        """Of the certificate that a port shows."""
+        """Return the serial number of the certificate that a port presents."""
         host, port = PORTS[component]
         kind = "-starttls postgres" if component in ("postgres", "pgbouncer") else ""
         command = (
@@ -160,7 +160,7 @@ class Pair:
 
 
 def recaps(played: Played) -> dict[str, int]:
-    """How many tasks have changed something, by host."""
+    """Return the number of changed tasks by host."""
     return {name: int(count) for name, count in re.findall(r"^(\S+) +: ok=.*changed=(\d+)", played.output, re.M)}
 
 
@@ -174,7 +174,7 @@ def test_the_deployment_works_and_a_second_run_changes_nothing(pair: Pair) -> No
     assert set(recaps(pair.app.playbook("site")).values()) == {0}
 
 
-# PostgreSQL lets in only the hosts of PgBouncer and of the background services.
+# PostgreSQL accepts connections only from the hosts of PgBouncer and of the background services.
 KNOCKS = [
     (component, source) for component in PORTS for source in ("db", "app") if (component, source) != ("postgres", "db")
 ]
@@ -199,7 +199,7 @@ def test_every_session_of_postgresql_is_encrypted(pair: Pair) -> None:
 
 
 def device_of(machine: Machine) -> str:
-    """The end on this host of a machine's network card."""
+    """Return the interface on this host that is connected to the test host."""
     last, bridge = machine.ip.rpartition(".")[2], bridge_of(machine)
     links = json.loads(run(["ip", "-j", "link"]))
     return next(str(link["ifname"]) for link in links if link["ifname"] == f"{bridge}.{last}")
@@ -214,10 +214,10 @@ def bridge_of(machine: Machine) -> str:
 def test_an_observer_of_the_network_sees_no_password_and_no_query(pair: Pair) -> None:
     app, db = pair.app, pair.hosts["db"]
     with Capture(device_of(app)) as capture:
-        # What is sent in clear is seen.
+        # Unencrypted data is visible in the capture.
         send = f"socket.create_connection(('{db.ip}', 22)).send(b'seen-in-clear')"
         app.sh(f'python3 -c "import socket; {send}"')
-        # Redis is connected to anew, and queries go from the API through PgBouncer to PostgreSQL.
+        # The restarts cause new connections to Redis, and queries from the API through PgBouncer to PostgreSQL.
         app.sh("systemctl restart prefect-services prefect-pgbouncer")
         app.playbook("verify", prefect_verify_probe_timeout=120)
     assert b"seen-in-clear" in capture.seen
@@ -235,7 +235,7 @@ def test_a_renewal_restarts_what_cannot_read_its_certificate_anew_and_nothing_el
     renewed = {component: pair.serial(component) for component in PORTS}
     assert [component for component in PORTS if serials[component] == renewed[component]] == []
     restarted = {name: machine.restarted(pids[name]) for name, machine in pair.hosts.items()}
-    # The background services may restart themselves when Redis was away: their liveness check says so.
+    # Their liveness check may restart the background services after the restart of Redis.
     assert restarted["db"] == {"redis", "api-2"}
     assert restarted["app"] - {"services"} == {"api-1"}
     assert set(recaps(pair.app.playbook("site")).values()) == {0}
@@ -260,13 +260,13 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_touche
 
 @pytest.fixture(scope="module")
 def alone(make_machine: MakeMachine) -> Machine:
-    """One host with everything: its parts meet on the loopback interface."""
+    """One host with all components, which communicate over the loopback interface."""
     machine = make_machine("tls-alone", "--share-cache")
     machine.override("planted", {**PLANTED, "prefect_api_auth_string": "admin:planted-in-the-login"})
     return machine
 
 
-# Listens where Redis does, in place of it, and keeps what its clients send.
+# Listens in place of Redis, and records what clients send.
 IMPOSTOR = """
 import selectors, socket, sys, time
 

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Print as JSON what root reads or executes for a deployment although others can change it. Runs on the machine.
+"""Print, as JSON, the paths that root reads or executes although other accounts can change them. Runs on the test host.
 
-The one argument is a JSON list of paths that tasks of the playbooks name. The rest is found here: from the units that
-systemd has loaded, the programs that supervisord has read, what these describe and name, the watchdog's checks, timers
-and crontabs. Directories that are root's as a whole are looked at to the last file.
+The only argument is a JSON list of paths in the tasks of the playbooks. The program itself finds the other paths: in
+the loaded units of systemd, in the programs of supervisord, in their descriptions, in the checks of the watchdog, in
+timers and in crontabs. In directories that belong to root as a whole, it checks every file.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def output(*command: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """What looks like a path in a command or a configuration."""
+    """Return the words in a command or a configuration that look like paths."""
     return [word for word in re.findall(r"[^\s\"'=,;\[\]{}()]+", text) if word.startswith("/")]
 
 
 def units() -> list[str]:
-    """What root reads to start the units of the instance, and all that the programs which stay root's are told."""
+    """Return the paths that systemd reads as root to start the units, and all arguments of units that run as root."""
     if not Path("/run/systemd/system").exists():
         return []
     names = re.findall(
@@ -55,7 +55,7 @@ def units() -> list[str]:
 
 
 def programs() -> list[str]:
-    """The same of supervisord."""
+    """Return the same paths for supervisord."""
     found = []
     for path in glob.glob("/etc/prefect/supervisor.d/*"):
         text = Path(path).read_text()
@@ -79,7 +79,7 @@ def checks() -> list[str]:
 
 
 def clocks() -> list[str]:
-    """Crontabs and timers that have to do with the instance; there are none today."""
+    """Return the paths in crontabs and timers of the instance. The collection creates none."""
     files = [*glob.glob("/etc/cron*/*"), "/etc/crontab", *glob.glob("/var/spool/cron/crontabs/*")]
     files += glob.glob("/etc/systemd/system/*.timer")
     texts = {path: Path(path).read_text(errors="replace") for path in files if Path(path).is_file()}
@@ -91,7 +91,7 @@ def below(directory: str) -> list[str]:
 
 
 def problem(path: str, others_entry: bool) -> str | None:
-    """Who else can change this entry of its directory."""
+    """Return which other account can change this directory entry."""
     found = os.lstat(path)
     if stat.S_ISSOCK(found.st_mode) or stat.S_ISLNK(found.st_mode):
         return None if found.st_uid == 0 or others_entry else f"{path}: owner {found.st_uid}"
@@ -103,7 +103,7 @@ def problem(path: str, others_entry: bool) -> str | None:
 
 
 def chain(path: str) -> list[str]:
-    """A path, the directories above it up to the root, and the same of what links on the way lead to."""
+    """Return a path, all its parent directories, and the same for the targets of links on the way."""
     found, pending = [], [path]
     while pending:
         at = os.path.normpath(pending.pop())
@@ -120,10 +120,10 @@ def main(named: list[str], given_away: list[str]) -> None:
     paths = {path for listed in sources.values() for path in listed if os.path.lexists(path)}
     for tree in TREES:
         paths.update([tree, *below(tree)] if os.path.isdir(tree) else [])
-    # The processes have devices and pseudo files among their arguments, too.
+    # The arguments of processes also contain devices and pseudo files.
     paths = {path for path in paths if not path.startswith(("/dev/", "/proc/", "/sys/"))}
     looked_at = {each for path in paths for each in chain(path)}
-    # A directory that root makes for an account is the account's, and where it stands is root's.
+    # A directory that root creates for an account belongs to the account, but its parent directory belongs to root.
     problems = [problem(path, others_entry=path in given_away) for path in sorted(looked_at)]
     print(
         json.dumps(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of a Kubernetes API server as it takes to list pods and to run programs in them; it makes the answers up."""
+"""The part of a Kubernetes API server that lists pods and runs programs in them. The tests define its answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 OUTPUT, ERRORS, STATUS = b"\1", b"\2", b"\3"
-# Gets the name of the pod, the container and the command; returns what is sent, or the status and text of a refusal.
+# Arguments: the pod, the container and the command. Result: the data to send, or the status and text of an error.
 Program = Callable[[str, str, list[str]], "bytes | tuple[int, str]"]
 
 
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         self.end_headers()
-        # As the real one does: empty messages first.
+        # Empty messages come first, as from a real API server.
         self.wfile.write(b"".join(map(frame, (OUTPUT, ERRORS, STATUS))) + told)
         self.close_connection = True
 
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 def api_server(
     directory: Path, pods: list[dict[str, Any]], program: Program
 ) -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:
-    """The path of a kubeconfig for it, and the commands that it was asked to run."""
+    """Start the server. Yield the path of a kubeconfig for it, and the list of commands that it was asked to run."""
     asked: list[tuple[str, list[str]]] = []
     handler = type("Handler", (_Handler,), {"pods": pods, "program": staticmethod(program), "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

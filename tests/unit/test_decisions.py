@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pages in docs/decisions: each has its parts, is short, is listed, and links to what is there."""
+"""The pages in docs/decisions: each has its sections, is short, is in the index, and has valid links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markdown pages: their links lead somewhere. The guides in docs/: none of the modules for the API is forgotten."""
+"""Markdown pages have valid links. The migration guide names every module for the API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def without_code(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Anchors of the headings, as GitHub makes them."""
+    """Return the anchors of the headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", without_code(page.read_text()), re.MULTILINE)
     plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kinds of objects: what is derived from their registry is what the files say, and everything there is of each."""
+"""Kinds of objects: the files that are derived from their registry are current, and each kind is complete."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ every_kind = pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.noun)
 
 
 def options_of(module: str) -> dict[str, dict[str, Any]]:
-    """As its DOCUMENTATION says."""
+    """Return the options in the DOCUMENTATION of a module."""
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
     texts = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}  # type: ignore[attr-defined]
     return dict(yaml.safe_load(ast.literal_eval(texts["DOCUMENTATION"]))["options"])
 
 
 def spec_of(documented: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a documented option that an argument spec has, too."""
+    """Return the fields of a documented option that an argument spec also has."""
     names = ("type", "elements", "required", "default", "choices")
     spec = {name: documented[name] for name in names if documented.get(name) is not None}
     inner = documented.get("suboptions") or {}
@@ -45,7 +45,7 @@ def spec_of(documented: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """An option of an argument spec without what documentation does not have."""
+    """Return an option of an argument spec, without the fields that documentation does not have."""
     rest = {name: value for name, value in spec.items() if name not in ("no_log", "options")}
     inner = spec.get("options") or {}
     return {**rest, **({"options": {name: comparable(one) for name, one in inner.items()}} if inner else {})}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make new-kind` in a copy of this checkout: what it writes is a module at once, and known wherever kinds are."""
+"""`make new-kind` in a copy of this checkout: its modules work at once, and all lists of kinds contain the kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import yaml
 from defaults import ROOT
 
-# Longer than the names of real ones, so that lines with it are.
+# This name is longer than real ones, and so are the lines that contain it.
 NOUN = "long_named_example_object"
 PLURAL = f"{NOUN}s"
 BIN = Path(sys.executable).parent
@@ -51,7 +51,7 @@ print(json.dumps({{
 
 
 def run(tree: Path, *command: str | Path, fails: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a command on the copy, with nothing of this checkout but its programs."""
+    """Run a command in the copy. Only its programs come from this checkout."""
     collections = tree / ".collections"
     environment = {
         **os.environ,
@@ -94,7 +94,7 @@ def tree(untouched: Path, before: dict[str, bytes]) -> Path:
 
 @pytest.fixture(scope="module")
 def known(tree: Path) -> dict[str, Any]:
-    """What the copy's own code says, which also shows that it can be imported."""
+    """Return the values in the code of the copy. This also verifies that the code can be imported."""
     return dict(json.loads(run(tree, sys.executable, "-c", ASK).stdout))
 
 
@@ -147,7 +147,7 @@ def test_its_modules_are_in_the_action_group(tree: Path) -> None:
 
 
 def test_tests_of_all_kinds_hold_for_it(tree: Path) -> None:
-    """Of what needs no server, those of tests/unit/test_kinds.py; its sample is read by the contract tests."""
+    """tests/unit/test_kinds.py needs no server. The contract tests need one, so the test only collects them."""
     told = run(tree, BIN / "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/test_kinds.py", "-k", NOUN).stdout
     assert " passed" in told
     cases = run(tree, BIN / "pytest", "-q", "--collect-only", "tests/integration/api/test_every_kind.py").stdout

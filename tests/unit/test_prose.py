@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The texts that the linter for prose extracts from YAML and Python files, with their line numbers."""
+"""The texts that the prose linter extracts from YAML and Python files, with their line numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files around the code (hooks, workflows, owners, templates) name what exists, and pin what they use."""
+"""Files of the repository (hooks, workflows, owners, templates) refer only to existing names, and pin versions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def scripts(path: Path) -> str:
 
 
 def make_targets(text: str) -> list[str]:
-    """The targets that commands call. Of make core-${{ matrix.core }}, it is core-."""
+    """Return the targets of make commands. For core-${{ matrix.core }}, this is core-."""
     return [re.sub(r"\$\{\{.*", "", words) for words in re.findall(r"^make +(.*)$", text, re.MULTILINE)]
 
 
@@ -48,7 +48,7 @@ def make_targets(text: str) -> list[str]:
 
 def hooks() -> list[dict[str, Any]]:
     (repository,) = load(ROOT / ".pre-commit-config.yaml")["repos"]
-    assert repository["repo"] == "local"  # the lock file has the versions, and no second place has them
+    assert repository["repo"] == "local"  # only the lock file contains versions
     return list(repository["hooks"])
 
 
@@ -94,7 +94,7 @@ def test_an_action_has_the_same_version_everywhere() -> None:
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_what_a_workflow_calls_exists(workflow: Path) -> None:
     text = scripts(workflow)
-    known = {*TARGETS, "core-", ""}  # "" is a whole target from a matrix
+    known = {*TARGETS, "core-", ""}  # "" is a target that comes from a matrix
     assert [words for words in make_targets(text) if words.partition(" ")[0] not in known] == []
     paths = re.findall(r"(?<![\w/.])(\.ci/\S+|scripts/\S+)", text)
     assert [path for path in paths if not (ROOT / path).is_file()] == []
@@ -109,7 +109,7 @@ def test_a_workflow_has_limits(workflow: Path) -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_expression_stands_in_a_script(workflow: Path) -> None:
-    """Its value would be parsed by the shell. Values of a matrix are our own."""
+    """The shell would parse the value of the expression. The values of a matrix are part of this repository."""
     assert [
         text for text in re.findall(r"\$\{\{(.*?)\}\}", scripts(workflow)) if not text.strip().startswith("matrix.")
     ] == []

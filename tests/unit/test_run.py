@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The test driver: what fails must be counted as failed."""
+"""The test driver counts every failure as failed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_molecule_steps_are_counted_and_a_missing_playbook_fails(
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    # After a failure, Molecule looks for the playbooks of cleanup and destroy, too.
+    # After a failure, Molecule also searches for the playbooks of cleanup and destroy.
     assert run.count_molecule(tmp_path, done.stdout) == run.Count(*counted), done.stdout
     assert (done.returncode == 0) == (truth == "true")
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/structure.md shows what the files import and include, all of it, and so little at a time that it is readable."""
+"""docs/structure.md shows all imports and includes of the files, in diagrams that are small enough to read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from structure import (
     with_pictures,
 )
 
-READABLE = 40  # boxes of a picture
+READABLE = 40  # maximum number of boxes in a diagram
 
 
 def test_the_pictures_are_those_of_the_files() -> None:
@@ -54,7 +54,7 @@ def test_nothing_is_left_out() -> None:
 
 
 def test_every_package_of_plugins_is_drawn() -> None:
-    """Those of documentation have no code; callbacks and the like would need a picture."""
+    """doc_fragments contain no code. New types of plugins, such as callbacks, would need a diagram."""
     drawn = {"action", "doc_fragments", "filter", "lookup", "module_utils", "modules", "plugin_utils"}
     assert {path.name for path in PLUGINS.iterdir() if path.is_dir()} - {"__pycache__"} == drawn
 
@@ -77,4 +77,4 @@ def test_the_page_is_listed() -> None:
 def test_no_files_import_each_other_in_a_circle() -> None:
     paths = [path for package in ("module_utils", "plugin_utils") for path in (PLUGINS / package).rglob("*.py")]
     graph = {".".join(path.relative_to(PLUGINS).with_suffix("").parts): imports_of(path) for path in paths}
-    assert list(graphlib.TopologicalSorter(graph).static_order())  # which raises CycleError
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError

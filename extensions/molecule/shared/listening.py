@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Print the TCP ports that a process, or one that it has started, listens on. The argument is its pid."""
+"""Print the TCP ports on which a process or one of its descendants listens. The argument is the pid."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def family(pid: str) -> list[str]:
 
 
 def sockets(pid: str) -> set[str]:
-    """The inodes of its sockets."""
+    """Return the inodes of the sockets of a process."""
     links = [os.readlink(path) for path in glob.glob(f"/proc/{pid}/fd/*") if os.path.islink(path)]
     return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
 
 
 def listening() -> dict[str, int]:
-    """Port by inode."""
+    """Return the port of each listening socket, by the inode of the socket."""
     found = {}
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
         with open(path) as table:

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write an OCI layout, and a tar file of it, with every image that the test cluster runs.
+"""Write an OCI layout with every image of the test cluster, and a tar file of it.
 
 usage: pack.py OUTPUT_DIRECTORY ROOT_FILE_SYSTEM PROGRAMS_DIRECTORY
 
-One large layer, the root file system, is shared by the images of Prefect, PostgreSQL, PgBouncer and Redis: each has the
-official name and behaves as the official one does where the manifests can tell, but differs from the others only in its
+The images of Prefect, PostgreSQL, PgBouncer and Redis share one large layer, the root file system. Each has the
+official name and behaves like the official image as far as the manifests can tell. The images differ only in their
 configuration.
 """
 
@@ -69,7 +69,7 @@ class Layout:
         return self.put_file(target)
 
     def program_layer(self, program: Path) -> Layer:
-        """A layer with nothing but one static program, at the root."""
+        """Return a layer with a single static program in its root directory."""
         target = self.directory / "layer.tmp"
         passwd = b"root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534::/:/sbin/nologin\n"
         with tarfile.open(target, "w") as archive:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# stands in for /opt/prefect/entrypoint.sh of prefecthq/prefect
+# Stands in for /opt/prefect/entrypoint.sh of prefecthq/prefect.
 set -e
 if [ -n "$EXTRA_PIP_PACKAGES" ]; then
   echo "EXTRA_PIP_PACKAGES=$EXTRA_PIP_PACKAGES: no package index is reachable from the test cluster" >&2

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A read-only registry over an OCI layout: pulls, also of images that do not exist, end as they do elsewhere.
+"""A read-only registry for an OCI layout. Every pull, even of a missing image, ends as with a real registry.
 
 usage: registry.py LAYOUT ADDRESS PORT
 """

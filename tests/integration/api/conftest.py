@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every test of this directory runs against the oldest and the newest supported Prefect."""
+"""Every test in this directory runs with the oldest and the newest supported version of Prefect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.register_assert_rewrite(f"{__package__}.support")
 
 from .support import LOCKS, Api, PostgreSQL, Proxy, Server
 
-# The roles' lists of packages tell what is supported. A run can choose: "oldest", "newest" or version numbers.
+# The supported versions have a lock file. PREFECT_TEST_VERSIONS selects versions: "oldest", "newest" or numbers.
 SUPPORTED = sorted(LOCKS, key=lambda version: [int(part) for part in version.split(".")])
 NAMED = {"oldest": SUPPORTED[0], "newest": SUPPORTED[-1]}
 VERSIONS = [NAMED.get(word, word) for word in os.environ.get("PREFECT_TEST_VERSIONS", "oldest newest").split()]
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of what an older Prefect does not have."""
+    """Deselect the tests of features that an older Prefect does not have."""
     others = []
     for item in items:
         marker = item.get_closest_marker("since")
@@ -65,7 +65,7 @@ def api(server: Server, proxy: Proxy) -> Api:
 
 @pytest.fixture
 def empty(version: str, tmp_path: Path) -> Iterator[Api]:
-    """A server of its own."""
+    """A separate, empty server."""
     (tmp_path / "empty").mkdir()
     running = Server(version, tmp_path / "empty")
     entrance = Proxy(running)
@@ -76,7 +76,7 @@ def empty(version: str, tmp_path: Path) -> Iterator[Api]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A name that no other test uses, with characters that break careless clients."""
+    """A name that no other test uses, with characters that many clients do not encode correctly."""
     return f"{request.node.originalname} #1? ü'\""
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A proxy that passes everything on, websockets too, and writes down what a real worker and a real run ask for."""
+"""A proxy that forwards everything, including websockets, and records the requests of real workers and real runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from .support import free_port
 
-TEXT = 1  # opcode of a websocket's frame
+TEXT = 1  # opcode of a websocket frame
 
 
 class Recorded(NamedTuple):
-    """One request, or one message of a websocket: then the method is SEND, and GET has opened it."""
+    """A request, or a message on a websocket with the method SEND. The request that opened the websocket is a GET."""
 
     time: float
-    connection: int  # the client's port
+    connection: int  # port of the client
     method: str
     path: str
     body: Any
@@ -33,7 +33,7 @@ class Recorded(NamedTuple):
 
 
 class Recorder:
-    """Between one client and a server on this machine."""
+    """A proxy between one client and a server on this host."""
 
     def __init__(self, port: int) -> None:
         self.recorded: list[Recorded] = []
@@ -75,9 +75,9 @@ class Recorder:
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
 
             def _join(self) -> None:
-                """Connect both ends of a websocket, and listen to what the client says."""
+                """Connect both ends of a websocket, and record what the client sends."""
                 with socket.create_connection(("127.0.0.1", port)) as server:
-                    # Without its extensions, of which compression is one.
+                    # The websocket gets no extensions, such as compression.
                     kept = [line for line in str(self.headers).splitlines() if "extensions" not in line.lower()]
                     head = "\r\n".join([self.requestline, *(line for line in kept if line), "", ""])
                     server.sendall(head.encode())
@@ -95,7 +95,7 @@ class Recorder:
                     back.join()
 
             def log_message(self, *args: Any) -> None:
-                """The log is what was recorded."""
+                """Log nothing: `recorded` contains every request."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self._server.daemon_threads = True
@@ -115,7 +115,7 @@ def _pour(source: socket.socket, target: socket.socket) -> None:
 
 
 def frames(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
-    """Opcode and content of each frame that a client sends, and the frame itself."""
+    """Yield opcode, content and raw bytes of each frame that a client sends."""
     while len(head := stream.read(2)) == 2:
         length = head[1] & 0x7F
         more = stream.read({126: 2, 127: 8}.get(length, 0))

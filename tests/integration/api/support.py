@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Prefect server, a proxy in front of it that logs requests and injects faults, and ways to run modules."""
+"""A real Prefect server, a proxy that logs requests and injects faults, and functions that run modules."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfhosted-prefect"
-# The versions that the collection ships, and the oldest one that it supports.
+# The versions with a lock file in the collection, and the oldest supported version.
 LOCKS = {
     path.stem.partition("-")[2]: path
     for directory in ("roles/prefect_host/files", "tests/integration")
     for path in (ROOT / directory).glob("prefect-*.txt")
 }
 MODULES = "ansible_collections.selfhosted.prefect.plugins.modules."
-# How Ansible runs a module on this machine, with the interpreter of the tests.
+# Options with which Ansible runs a module on this host, with the interpreter of the tests.
 HERE = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
 READING_POSTS = ("/filter", "/count", "/paginate")
 
 
 def installed_prefect(version: str) -> Path:
-    """The environment with the very packages that the roles deploy, made once per machine."""
+    """Return the environment with the same packages that the roles deploy. It is created once per host."""
     lock = LOCKS[version]
     venv = CACHE / f"prefect-{version}"
     stamp = venv / "complete"
@@ -64,8 +64,8 @@ def installed_prefect(version: str) -> Path:
 
 
 def free_port() -> int:
-    """A port outside the range from which the kernel takes the ports of clients."""
-    # Anywhere in it: other tests look for one at the same time, and a server takes seconds to bind it.
+    """Return a free port outside the range of ephemeral ports."""
+    # A random port, because other tests search at the same time, and a server binds its port only after seconds.
     for port in random.sample(range(20000, 32000), 1000):
         with socket.socket() as probe:
             try:
@@ -87,10 +87,10 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 class PostgreSQL:
-    """A cluster of its own on a free port; nothing of it is left after stop()."""
+    """A separate PostgreSQL cluster on a free port. stop() removes it completely."""
 
     def __init__(self) -> None:
-        # Its programs refuse to run as root.
+        # The programs of PostgreSQL do not run as root.
         account = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         self.home = Path(tempfile.mkdtemp(prefix="selfhosted-prefect-postgres-"))
         if account:
@@ -115,13 +115,13 @@ class PostgreSQL:
         return "ready to accept connections" in self.log.read_text()
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)  # without waiting for clients
+        self.process.send_signal(signal.SIGINT)  # a fast shutdown, which does not wait for clients
         self.process.wait(60)
         shutil.rmtree(self.home)
 
 
 class Server:
-    """A Prefect server of its own, on SQLite if the settings name no other database."""
+    """A separate Prefect server, on SQLite unless the settings name another database."""
 
     def __init__(self, version: str, home: Path, **settings: str) -> None:
         self.version, self.home = version, home
@@ -133,9 +133,9 @@ class Server:
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_ENABLED": "false",
-            # The tests say themselves when a run is late.
+            # The tests themselves mark runs as late.
             "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
-            # No test needs these, and SQLite lets one writer in at a time.
+            # No test needs these services, and SQLite has only one writer at a time.
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
             "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
@@ -147,7 +147,7 @@ class Server:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         try:
-            wait_for(self._answers, 300)  # five seconds on a machine that does nothing else
+            wait_for(self._answers, 300)  # five seconds on an idle host
         except BaseException:
             self.stop()
             raise
@@ -170,7 +170,7 @@ class Server:
 
 
 def absent(items: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """The document that takes away what this one makes."""
+    """Return the document that removes the objects of this document."""
     keys = ("name", "tag", "flow", "block_type", "slug", "version")
     return {
         kind: [{**{name: item[name] for name in keys if name in item}, "state": "absent"} for item in wanted]
@@ -190,28 +190,28 @@ class Request(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What the proxy does instead of passing a request on; with acts=True it does so after the server has acted."""
+    """A fault that the proxy injects instead of forwarding a request; with `acts`, after the server has handled it."""
 
     method: str
-    path: str  # a part of it
-    status: int = 0  # 0: hang up without an answer
+    path: str  # a part of the path
+    status: int = 0  # 0: close the connection without an answer
     headers: tuple[tuple[str, str], ...] = ()
     acts: bool = False
-    delay: float = 0  # seconds before that
+    delay: float = 0  # seconds to wait before
 
 
 class Proxy:
-    """Passes requests on to the server, remembers them, and misbehaves as told."""
+    """A proxy that forwards requests to the server, records them, and injects faults."""
 
     def __init__(
         self, server: Server, tls: ssl.SSLContext | None = None, required: tuple[str, str] | None = None
     ) -> None:
         self.requests: list[Request] = []
-        self.faults: list[Fault] = []  # each once
-        self.trouble: Fault | None = None  # for every request, the first time that it is sent
+        self.faults: list[Fault] = []  # each is injected once
+        self.trouble: Fault | None = None  # injected for every request when it is first sent
         self.sent: set[tuple[str, str, bytes]] = set()
         self.headers: list[dict[str, str]] = []
-        self.rewrite: Callable[[Any], Any] = lambda body: body  # of what the server gets to see
+        self.rewrite: Callable[[Any], Any] = lambda body: body  # applied to the body before the server receives it
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -227,7 +227,7 @@ class Proxy:
                 target = urlsplit(self.path)
                 path = target.path + (f"?{target.query}" if target.query else "")
                 request = Request(self.command, path, json.loads(body) if body else None)
-                sent = (self.command, target.path, body)  # every token for CSRF is asked for with a query of its own
+                sent = (self.command, target.path, body)  # without the query, which differs for every CSRF token
                 known = sent in proxy.sent
                 proxy.sent.add(sent)
                 proxy.requests.append(request)
@@ -246,7 +246,7 @@ class Proxy:
                 response = connection.getresponse()
                 answer = response.read()
                 connection.close()
-                if response.status == 503:  # SQLite was locked, nothing was done, and the client asks again
+                if response.status == 503:  # SQLite was locked, nothing was done, and the client retries
                     proxy.requests.remove(request)
                 if fault is not None:
                     return self._misbehave(fault)
@@ -274,7 +274,7 @@ class Proxy:
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
 
             def log_message(self, *args: Any) -> None:
-                """The log is proxy.requests."""
+                """Log nothing: proxy.requests contains every request."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self._server.daemon_threads = True
@@ -308,7 +308,7 @@ class Proxy:
 
 
 def private_tls(directory: Path) -> ssl.SSLContext:
-    """For a server on 127.0.0.1; ca.pem is its authority, client.pem and client.key are for a client."""
+    """Return a TLS context for 127.0.0.1. Its CA certificate is ca.pem; client.pem and client.key are for a client."""
 
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
@@ -334,15 +334,15 @@ class ModuleFailure(Exception):
 
 
 def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
-    """Run a module's main() in this process, with the options as Ansible hands them over; return what it prints."""
+    """Run the main() of a module in this process, with the options as Ansible passes them, and return its output."""
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}}
     output = io.StringIO()
     patches = [mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())]
-    # Ansible collects warnings for the whole process.
+    # Ansible collects warnings per process.
     patches.append(mock.patch.object(warnings, "_global_warnings", type(warnings._global_warnings)()))
     if hasattr(basic, "_ANSIBLE_PROFILE"):  # since ansible-core 2.19
         patches.append(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))  # type: ignore[arg-type]
-        # This process has loaded Ansible's own plugins, too, where a warning is shown at once and not returned.
+        # In this process, Ansible has loaded its own plugins. They would print a warning instead of returning it.
         patches.append(mock.patch("ansible.module_utils._internal.is_controller", False))
     with contextlib.ExitStack() as stack:
         for patch in patches:
@@ -357,12 +357,12 @@ def run_module(name: str, options: dict[str, Any], check: bool = False) -> dict[
 
 
 def warnings_of(result: dict[str, Any]) -> list[str]:
-    """Texts, which they are until ansible-core 2.18."""
+    """Return the warnings as texts. ansible-core 2.19 and newer return objects."""
     return [one if isinstance(one, str) else one["event"]["msg"] for one in result.get("warnings", ())]
 
 
 class Api:
-    """The modules on a server: runs them, and looks at the server beside them."""
+    """Runs the modules on a server, and sends direct requests to it."""
 
     def __init__(self, server: Server, proxy: Proxy, **options: Any) -> None:
         self.server, self.proxy = server, proxy
@@ -375,7 +375,7 @@ class Api:
         return run_module(module, {**self.options, **options}, check=True)
 
     def ensure(self, module: str, /, **options: Any) -> dict[str, Any]:
-        """Check mode, the real run and a second run: the first predicts, the last finds nothing to do."""
+        """Run in check mode, for real, and again. Check mode predicts the real run; the last run changes nothing."""
         self.proxy.forget()
         predicted = self.check(module, **options)
         assert self.proxy.writes == []
@@ -393,7 +393,7 @@ class Api:
         return {**done, "writes": writes, "bodies": bodies}
 
     def raw(self, method: str, path: str, body: Any = None) -> Any:
-        """A request past the modules and past the log."""
+        """Send a request that bypasses the modules and the log of the proxy."""
 
         def answer() -> tuple[int, bytes] | None:
             connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
@@ -401,7 +401,7 @@ class Api:
             response = connection.getresponse()
             content = response.read()
             connection.close()
-            return None if response.status == 503 else (response.status, content)  # SQLite was locked: try again
+            return None if response.status == 503 else (response.status, content)  # SQLite was locked: retry
 
         status, content = wait_for(answer)
         assert status < 300, (status, content)
@@ -409,7 +409,7 @@ class Api:
 
 
 def wanted_part(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Without what the server fills in."""
+    """Return the fields that the server does not set itself."""
     runtime = (
         *("id", "created", "updated", "status", "active_slots", "last_polled", "flow_id", "is_protected", "checksum"),
         "block_schema",

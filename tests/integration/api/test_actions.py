@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions on what runs: releasing slots, setting states of many runs, forgetting workers, pausing."""
+"""Actions: release slots, set the states of many flow runs, remove inactive workers, pause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLDER = "11111111-1111-4111-8111-111111111111"
 
 
 def twice(api: Api, module: str, **options: Any) -> dict[str, Any]:
-    """Check mode, the real run and a second run: the first predicts, the last finds nothing to do."""
+    """Run in check mode, for real, and again. Check mode has to predict the real run; the last run changes nothing."""
     api.proxy.forget()
     predicted = api.check(module, **options)
     assert api.proxy.writes == []
@@ -92,7 +92,7 @@ def pool(api: Api, name: str) -> str:
 
 
 def runs(api: Api, flow: str, count: int, state: str | None = None, **options: Any) -> list[dict[str, Any]]:
-    """Runs of the test's deployment, in a state of a type."""
+    """Create runs of the test's deployment, in a state of the given type."""
     made = api.run("flow_run", deployment=f"{flow}/d", count=count, wait=False, **options)["flow_runs"]
     for run in made if state else ():
         api.raw("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": state}, "force": True})

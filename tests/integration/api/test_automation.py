@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Automations: names instead of ids, any trigger, the server's normal form, and no second one of a name."""
+"""Automations: names instead of ids, all triggers, the server's normal form, and no duplicate names."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_require_changed_elsewhere_is_drift(api: Api, name: str) -> None:
 
 
 def around(api: Api) -> dict[str, str]:
-    """One of everything that an action can refer to."""
+    """Create one object of each kind to which an action can refer."""
     api.run("work_pool", name="around pool #1", type="process", queues=[{"name": "a queue"}])
     api.run("deployment", flow="around flow", name="d ü", work_pool="around pool #1")
     api.run("automation", name="around automation", trigger=EVENT, actions=NOTHING)
@@ -352,7 +352,7 @@ def test_a_document_reads_a_page_per_request(api: Api, name: str, monkeypatch: p
     paths = [request.path for request in api.proxy.requests]
     lists = paths.count("/api/automations/filter")
     assert lists == len(list(Client(api.proxy.url).pages("automations", "filter"))) // 20 + 1
-    # One list of each kind that the actions of automations refer to.
+    # One list for each kind to which the actions of automations refer.
     assert len(paths) - lists <= 5, paths
     for item in document["automations"]:
         item["state"] = "absent"

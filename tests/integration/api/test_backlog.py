@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts of what waits and runs, per pool and queue."""
+"""The number of waiting and active runs, per pool and queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from .support import Api, ModuleFailure
 
 COUNTS = ("due", "late", "pending", "running")
-# State, its name, minutes from now until the run is due, and the counts that it belongs to.
+# State type, state name, minutes until the run is due, and the counts that include the run.
 RUNS = [
     ("SCHEDULED", "Scheduled", -1, ["due"]),
     ("SCHEDULED", "Late", -2, ["due", "late"]),
@@ -26,7 +26,7 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, dict[str, int]]:
-    """What each queue has in it, once there is the backlog."""
+    """Return the expected counts of each queue of the fixture `backlog`."""
     once = {count: sum(count in counts for *_run, counts in RUNS) for count in COUNTS}
     return {"default": once, "slow": {count: 2 * number for count, number in once.items()}}
 
@@ -66,7 +66,7 @@ def test_pools_and_queues_are_counted(api: Api, backlog: str, expected: dict[str
 
 
 def test_it_asks_for_numbers_only(api: Api, backlog: str) -> None:
-    """However many runs there are, and never for the server's slow status."""
+    """The number of requests does not depend on the number of runs. None of them asks for the server's slow status."""
     api.run("backlog_info", work_pool=backlog)
     assert [request.path for request in api.proxy.requests[1:]] == ["/api/flow_runs/count"] * 4
     assert "work_queues" not in api.run("backlog_info", work_pool=backlog)["work_pools"][0]

@@ -25,13 +25,13 @@ FIELDS: dict[str, Any] = {
 
 
 def with_default(port: int) -> dict[str, Any]:
-    """Other fields."""
+    """Return the fields of another schema."""
     return {**FIELDS, "properties": {**FIELDS["properties"], "port": {"type": "integer", "default": port}}}
 
 
 @pytest.fixture
 def slug(request: pytest.FixtureRequest, api: Api) -> str:
-    """A block type of the test's own."""
+    """A block type for this test."""
     result = request.node.originalname.replace("_", "-")
     api.run("block_type", slug=result, name=result)
     api.proxy.forget()
@@ -105,7 +105,7 @@ def test_types_that_cannot_be_are_refused(api: Api, options: dict[str, Any], pro
 
 
 def test_two_types_may_have_the_same_name(api: Api, slug: str) -> None:
-    """The server answers the creation of the second one with the first one."""
+    """Without the module, the server answers the creation of the second one with the first one."""
     second = api.ensure("block_type", slug=f"{slug}-2", name=slug, description="second")["block_type"]
     assert (second["slug"], second["description"]) == (f"{slug}-2", "second")
     assert api.run("block_type_info", slug=slug)["block_type"]["description"] is None
@@ -207,7 +207,7 @@ def test_a_schema_of_no_type_is_told(api: Api) -> None:
 
 
 def test_two_types_may_have_the_same_fields(api: Api, slug: str) -> None:
-    """Left to itself, the server takes the schema of the one for that of the other."""
+    """Without the module, the server confuses the schemas of the two types."""
     api.run("block_type", slug=f"{slug}-2", name=f"{slug}-2")
     first = api.ensure("block_schema", block_type=slug, fields=FIELDS)["block_schema"]
     second = api.ensure("block_schema", block_type=f"{slug}-2", fields=FIELDS)["block_schema"]
@@ -216,7 +216,7 @@ def test_two_types_may_have_the_same_fields(api: Api, slug: str) -> None:
 
 
 def test_references_between_schemas_by_type(api: Api, slug: str) -> None:
-    """The server wants checksums and gives back definitions that nobody stated."""
+    """The server requires checksums, and returns definitions that the task does not contain."""
     child = f"{slug}-child"
     api.run("block_type", slug=child, name=child)
     properties = {"child": {"$ref": "#/definitions/Child"}, "own": {"$ref": "#/definitions/Own"}}
@@ -238,7 +238,7 @@ def test_references_between_schemas_by_type(api: Api, slug: str) -> None:
 
 
 def test_the_schemas_that_prefect_brings_are_found_unchanged(api: Api) -> None:
-    """Whatever the server makes of a schema: what we read is what is there."""
+    """The server normalizes schemas. A schema that the _info module returns is accepted without a change."""
     items = [
         {option: one[option] for option in ("block_type", "version", "fields", "capabilities")}
         for one in api.run("block_schema_info")["block_schemas"]

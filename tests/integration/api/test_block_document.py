@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blocks: references by name, drift in all of it, and secrets that are compared but never shown."""
+"""Blocks: references by name, drift in all data, and secrets that are compared but never shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIELDS: dict[str, Any] = {
 
 @pytest.fixture
 def slug(api: Api) -> str:
-    """A block type with all that a schema can say."""
+    """A block type with every feature of a schema."""
     api.run("block_type", slug="thing", name="Thing")
     api.run("block_schema", block_type="thing", version="1", fields=FIELDS)
     api.proxy.forget()
@@ -212,7 +212,7 @@ def test_a_type_without_a_schema_is_told(api: Api) -> None:
 
 
 def test_a_key_unlike_all_others_passes(api: Api, slug: str, name: str) -> None:
-    """A block's class may take more than its schema says."""
+    """The class of a block may accept more keys than its schema."""
     assert api.ensure("block_document", block_type=slug, name=name, data={"host": "h", "zzz": 1})["changed"]
 
 
@@ -283,7 +283,7 @@ def test_a_secret_changed_elsewhere_is_drift(api: Api, name: str) -> None:
 
 
 def hide(body: Any) -> Any:
-    """What a gateway does that does not let secrets out."""
+    """Change a request like a gateway that never returns secrets."""
     return {**body, "include_secrets": False} if isinstance(body, dict) and "include_secrets" in body else body
 
 
@@ -322,7 +322,7 @@ def test_secrets_that_the_server_hides(api: Api, slug: str, name: str) -> None:
 
 
 def test_only_secrets_are_masked(api: Api, slug: str, name: str) -> None:
-    """Ansible would mask every value of the option, down to digits in dates."""
+    """With no_log, Ansible would mask every value of the option in the whole output, even digits in dates."""
     data = {"host": "visible.example.com", "port": 2, "password": PLANTED, "options": {"a": "present"}}
     for result in (
         api.run("block_document", block_type=slug, name=name, data=data),
@@ -366,7 +366,7 @@ def test_a_login_stays_masked_though_a_block_holds_it_in_clear(api: Api, slug: s
 
 
 def test_secrets_are_found_nowhere_in_what_ansible_prints(api: Api, slug: str, name: str, tmp_path: Path) -> None:
-    """Not in -vvvv output, not in the diff, not in errors, not in warnings, not in the fact cache."""
+    """No secret is in -vvvv output, in the diff, in errors, in warnings or in the fact cache."""
     block = {"block_type": slug, "name": name, "data": {"host": "shown.example.com", "password": PLANTED}}
     changed = {**block, "data": {"password": f"{PLANTED}-new", "headers": {"k": f"{PLANTED}-k"}}}
     bad = {**block, "data": {"password": PLANTED, "other": {"$ref": "thing/none"}}}

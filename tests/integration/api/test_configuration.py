@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A whole document in few requests, its parts in the right order, its plan in a form that people can read."""
+"""A document is applied with few requests and in the correct order, and its diff is readable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEM = "13-"
 
 
 def numbered(count: int, **template: Any) -> list[dict[str, Any]]:
-    """Items with {n} in their texts replaced by their number."""
+    """Return items in whose texts {n} is replaced by their number."""
 
     def filled(value: Any, number: int) -> Any:
         if isinstance(value, dict):
@@ -33,7 +33,7 @@ def numbered(count: int, **template: Any) -> list[dict[str, Any]]:
 
 
 def document(stem: str, count: int) -> dict[str, list[dict[str, Any]]]:
-    """Objects of every kind that refer to others in every way they can."""
+    """Return objects of every kind that refer to others in every possible way."""
     storage = f"local-file-system/{stem}0"
     return {
         "variables": numbered(count, name=stem + "{n}", value=["{n}"]),
@@ -84,7 +84,7 @@ def test_references_cost_no_request_per_object(api: Api) -> None:
     api.run("configuration", **wanted)
     made = Counter(f"{request.method} {request.path}" for request in api.proxy.requests)
     reads = {path: number for path, number in made.items() if path.startswith("GET") or path.endswith("filter")}
-    # A new automation is looked for once more, for its twins.
+    # For each new automation, the module searches again for duplicates.
     assert reads.pop("POST /api/automations/filter") <= 2 * count + 5
     several = {path: number for path, number in reads.items() if number > 8}
     assert several == {}, "asked for again and again"
@@ -153,7 +153,7 @@ def raw_schedules(api: Api, flow: str) -> list[dict[str, Any]]:
 
 
 def test_every_failure_of_writes_at_the_same_time_is_reported(api: Api, name: str) -> None:
-    """The pool is there while the document is planned, and gone when it is written."""
+    """The pool exists while the changes are planned, and is deleted before they are written."""
     bad = [{"flow": name, "name": f"bad {n}"} for n in range(6)]
     good = [{"flow": name, "name": f"good {n}"} for n in range(6)]
     mixed = [item for pair in zip(bad, good, strict=True) for item in pair]
@@ -173,13 +173,13 @@ def test_every_failure_of_writes_at_the_same_time_is_reported(api: Api, name: st
 
 
 def test_a_write_that_others_have_disturbed_is_repeated_alone(api: Api) -> None:
-    """As happens to the first secrets of a server, for which two requests at a time want to make its key."""
+    """This happens with the first secrets of a server: two concurrent requests try to create its key."""
     variables = [{"name": f"disturbed_{n}", "value": 1} for n in range(4)]
     api.run("configuration", variables=variables)
     changed = [{**one, "value": 2} for one in variables]
     conflict = Fault("PATCH", "/variables/", 409)
     api.proxy.faults.append(conflict)
-    with pytest.raises(ModuleFailure, match="HTTP 409"):  # it was alone already
+    with pytest.raises(ModuleFailure, match="HTTP 409"):  # the request had no concurrent ones, so it is not retried
         api.run("configuration", variables=changed)
     api.proxy.faults += [conflict, conflict]
     newest = [{**one, "value": 3} for one in variables]
@@ -194,7 +194,7 @@ def about(name: str, *others: str) -> dict[str, Any]:
 
 
 def test_automations_about_each_other(api: Api, name: str) -> None:
-    """A circle of three, of which one is about itself, too, made at once; then one more in the circle, at once, too."""
+    """Three automations refer to each other, and one also to itself. A second run adds one to the circle."""
     first, second, third, fourth = (f"{name} {number}" for number in range(4))
     circle = [about(first, second, first), about(second, third), {**about(third, first), "enabled": False}]
     assert api.check("configuration", automations=circle)["summary"]["create"] == 3
@@ -218,7 +218,7 @@ def test_automations_about_each_other(api: Api, name: str) -> None:
 
 
 def test_what_only_the_server_can_refuse_is_refused_before_any_write(api: Api, name: str) -> None:
-    """Also in check mode. What the document itself is about to create may be referred to."""
+    """This also applies in check mode. References to objects that the same document creates are valid."""
     trigger = {"posture": "Reactive", "expect": ["x"]}
     good = {
         "block_documents": [{"block_type": "secret", "name": "rehearsed", "data": {"value": "x"}}],
@@ -283,12 +283,12 @@ def test_what_only_the_server_can_refuse_is_refused_before_any_write(api: Api, n
     assert api.run("configuration", **good)["summary"]["create"] == 7
     again = api.run("configuration", **good)
     assert not again["changed"], again["diff"]
-    del good["deployment_schedules"]  # goes with its deployment
+    del good["deployment_schedules"]  # is deleted with its deployment
     assert api.run("configuration", **absent(good))["summary"]["delete"] == 6
 
 
 def test_the_inventory_of_the_guide(api: Api, tmp_path: Path) -> None:
-    """For a server that somebody else runs: configure.yml, in check mode also with a mistake in the document."""
+    """The guide's inventory for an external server: configure.yml, in check mode, and with an error in the document."""
     guide = (ROOT / "docs" / "migrate-from-terraform.md").read_text()
     _before, _fence, rest = guide.partition("```yaml\n# inventory/hosts.yml\n")
     inventory = yaml.safe_load(rest.partition("```")[0])

@@ -26,7 +26,7 @@ POOL = "runs"
 
 @pytest.fixture(scope="module")
 def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A worker that serves the pool, and the directory of the flow."""
+    """Start a worker for the pool, and yield the directory of the flow."""
     code = tmp_path_factory.mktemp("flows")
     (code / "greet.py").write_text(FLOW)
     command = [f"{server.venv}/bin/prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "w1"]
@@ -96,7 +96,7 @@ def test_a_run_that_fails_fails_the_task_and_shows_its_log(api: Api, deployment:
     assert result["flow_run"]["state_type"] == "FAILED"
     assert any("asked to fail" in line for line in result["logs"])
     api.proxy.faults.append(Fault("POST", "/logs/filter", 500))
-    unexplained = failing()  # a log that cannot be read does not hide what it was to explain
+    unexplained = failing()  # the module fails with the state of the run, even if it cannot read the log
     assert unexplained["logs"] == []
     assert "cannot be read: POST" in warnings_of(unexplained)[0]
     kept = api.run("flow_run", deployment=deployment, parameters={"fail": True}, fail_on_state=False)
@@ -151,7 +151,7 @@ def limit_of(api: Api, name: str) -> Any:
 
 
 def test_a_shared_limit_survives_what_its_deployments_do(api: Api) -> None:
-    """Left to itself, the server changes or deletes the shared limit in each of these steps."""
+    """Without the module, the server would change or delete the shared limit in each of these steps."""
     api.run("global_concurrency_limit", name="shared", limit=9)
     item = {"flow": "sharing", "name": "d"}
     api.ensure("deployment", **item, global_concurrency_limit="shared", concurrency_limit=None)
@@ -228,7 +228,7 @@ def test_limits_that_belong_to_others_are_refused(api: Api, name: str) -> None:
 
 
 def test_in_check_mode_what_is_missing_is_a_warning(api: Api, name: str) -> None:
-    """An earlier task may be about to create it. What the server refuses by itself is refused."""
+    """An earlier task may create it. Values that the server would reject are rejected, too."""
     cron = [{"slug": "s", "cron": "0 3 * * *"}]
     predicted = api.check("deployment", flow=name, name="d", work_pool="yet to come", schedules=cron)
     assert predicted["changed"]

@@ -1,4 +1,4 @@
-"""What the documentation says is true: examples run, options cover the API, the action group is complete."""
+"""The documentation is correct: examples run, options cover the API, the action group is complete."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .support import HERE, ROOT, Api, Server
 
 NOT_API = (
     *("process_group", "process_group_info", "host_environment", "host_facts", "host_removal"),
-    *("host_runs", "host_command", "lock_file"),  # modules for machines
-    # and for clusters
+    *("host_runs", "host_command", "lock_file"),  # modules for hosts
+    # Modules for clusters.
     *("kubernetes_facts", "kubernetes_objects", "kubernetes_pod_info", "kubernetes_rollout", "kubernetes_runs"),
 )
 LOOKUPS = sorted(path.stem for path in (ROOT / "plugins" / "lookup").glob("*.py"))
@@ -39,7 +39,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py
 
 
 class Unsafe(str):
-    """A text that Ansible leaves alone."""
+    """A text that Ansible does not template."""
 
 
 yaml.SafeLoader.add_constructor("!unsafe", lambda loader, node: Unsafe(node.value))
@@ -55,7 +55,7 @@ def documentation(plugin: str, name: str, kind: str = "modules") -> Any:
 
 
 def play(tasks: list[dict[str, Any]], path: Path, *arguments: str, **defaults: Any) -> subprocess.CompletedProcess[str]:
-    """Run the tasks with ansible-playbook, the connection given by the action group's defaults."""
+    """Run the tasks with ansible-playbook. The defaults of the action group contain the connection."""
     book = [
         {
             "hosts": "localhost",
@@ -72,24 +72,24 @@ def play(tasks: list[dict[str, Any]], path: Path, *arguments: str, **defaults: A
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(api: Api, module: str, version: str, tmp_path: Path) -> None:
-    """As they are, but for the address of the server; with what an example takes for granted set up before."""
+    """Only the address of the server is replaced. The test creates the objects that an example requires."""
     tasks = documentation(module, "EXAMPLES")
     for task in tasks:
         for name, options in task.items():
             if name.startswith("selfhosted.prefect."):
                 assert options.pop("api_url", None), "an example shows the address"
     api.run("work_pool", name="fast", type="process")
-    api.run("block_type", slug="mail-gateway", state="absent")  # of another test: only then is there a schema to add
+    api.run("block_type", slug="mail-gateway", state="absent")  # from another test; without it, a schema is added
     if module in ("flow_run", "deployment_info"):
         api.run(
             "deployment", flow="nightly-report", name="production", work_pool="fast", path="/nowhere", entrypoint="a:b"
         )
-    if module == "flow_run":  # no worker here, so nothing to wait for
+    if module == "flow_run":  # no worker runs here, so the example must not wait
         tasks[0]["selfhosted.prefect.flow_run"]["wait"] = False
     if module == "worker_info":
         for worker in ("w1", "w2"):
             api.raw("POST", "/work_pools/fast/workers/heartbeat", {"name": worker})
-    # The proxy passes on no websockets.
+    # The proxy cannot forward websockets to the load generator.
     url = f"http://127.0.0.1:{api.server.port}/api" if module == "loadtest" else api.proxy.url
     done = play(tasks, tmp_path / "examples.yml", api_url=url)
     if module == "loadtest" and version.startswith("3.6."):
@@ -162,7 +162,7 @@ def test_every_option_says_what_null_does(kind: Any) -> None:
     assert silent == []
 
 
-# Fields of a new flow run that no option stands for, with the reason.
+# Fields of a new flow run without an option, and the reason.
 LEFT_OUT_OF_FLOW_RUNS = {
     "context": "set by flow runs that start other flow runs",
     "empirical_policy": "retries are the flow's own",
@@ -187,7 +187,7 @@ def schemas(server: Server) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.noun)
 def test_options_cover_the_api(schemas: dict[str, Any], kind: Any) -> None:
-    """A field that a newer Prefect adds is noticed here, and so is an option that an older one does not know."""
+    """The test fails if a newer Prefect adds a field, or if an older one does not have the field of an option."""
     known = {kind.api_name(option) for option in kind.fields}
     used: set[str] = set()
     sample = SAMPLES[kind.noun]
@@ -209,17 +209,17 @@ def test_options_cover_the_types_of_schedules(schemas: dict[str, Any]) -> None:
 
 
 def test_options_cover_the_states_of_flow_runs(schemas: dict[str, Any]) -> None:
-    """The state to set, and in place of the API's filter, what is useful of it."""
+    """Options cover the new state. Other options select runs, and cover only a part of the API's filter."""
     left_out = {"data": "results are written by flows", "state_details": "the server's own"}
     options = {"type": "state", "name": "state_name", "message": "state_message"}
     assert set(schemas["StateCreate"]["properties"]) == {*options, *left_out}
     assert set(options.values()) <= set(STATE_OPTIONS)
-    not_set = {"RUNNING", "PENDING", "PAUSED"}  # states that only a process that runs the flow can mean
+    not_set = {"RUNNING", "PENDING", "PAUSED"}  # only the process that executes a run sets these states
     assert set(schemas["StateType"]["enum"]) == {*STATE_OPTIONS["state"]["choices"], *not_set}
 
 
 def variants(schemas: dict[str, Any], field: str) -> dict[str, set[str]]:
-    """The parts of each type of trigger or action that an automation can have."""
+    """Return the fields of each type of trigger or action of an automation."""
     described = schemas["AutomationCreate"]["properties"][field]
     choices = [schemas[one["$ref"].rpartition("/")[2]] for one in described.get("items", described)["anyOf"]]
     kept_by_the_server = {"type", "id", "source"}
@@ -231,7 +231,7 @@ def test_options_cover_the_triggers_of_automations(schemas: dict[str, Any]) -> N
 
 
 def test_options_cover_the_actions_of_automations(schemas: dict[str, Any], version: str) -> None:
-    """Those that came after the oldest supported version are left out there."""
+    """The oldest supported version does not have all of them."""
     oldest = version == "3.6.0"
     newer = {"delete-flow-run"} if oldest else set()
     options = {
@@ -254,14 +254,14 @@ def test_storage_and_concurrency_suboptions_cover_the_api(schemas: dict[str, Any
     renamed = {"default_result_storage_block_id" if name.endswith("_block") else name for name in storage}
     assert set(schemas["WorkPoolStorageConfiguration"]["properties"]) == renamed
     concurrency = set(kinds["deployment"].options["concurrency_options"]["options"])
-    # grace_period_seconds came after the oldest supported version.
+    # The oldest supported version does not have grace_period_seconds.
     assert set(schemas["ConcurrencyOptions"]["properties"]) | {"grace_period_seconds"} == concurrency
 
 
 def test_a_call_that_finds_nothing_to_do_costs_little(api: Api) -> None:
-    """Less than 0.6 s of a processor more than ping, the best of three each.
+    """The module uses less than 0.6 s more CPU time than ping, comparing the best of three calls of each.
 
-    Wall time is the benchmark's (tests/benchmarks/host.py): here, other tests share the machine.
+    tests/benchmarks/host.py measures the wall time: here, other tests use the processors, too.
     """
     api.run("work_pool", name="speed", type="process")
     url = f"http://127.0.0.1:{api.server.port}/api"

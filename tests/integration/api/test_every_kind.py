@@ -1,6 +1,6 @@
-"""What every kind of resource has in common: identity, adoption, encoding, null, deletion, paging, errors.
+"""Behavior of all kinds of objects: identity, adoption, encoding, null, deletion, pagination, errors.
 
-What is special to one kind is in the module of its name.
+The module with the name of a kind contains the tests for this kind only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .test_lifecycle import DOCUMENT
 
 KIND = {kind.noun: kind for kind in ORDER}
 KINDS = list(KIND)
-# Whose natural keys may hold nearly any character.
+# Kinds whose natural keys can contain almost any character.
 FREE = [kind for kind in KINDS if SAMPLES[kind].free]
 
 
 def make(api: Api, kind: str, name: str) -> dict[str, Any]:
-    """The item of a kind, with what it needs around it already there."""
+    """Return an item of a kind, after creating the objects that it needs."""
     for other in SAMPLES[kind].needs:
         api.run(other, **SAMPLES[other].item(name))
     return SAMPLES[kind].item(name)
@@ -53,7 +53,7 @@ def test_found_by_natural_key_without_state(api: Api, kind: str, name: str) -> N
     assert not api.ensure(kind, **key, state="absent")["changed"]
 
 
-# An option to change; of a block schema nothing can be changed, by the server's rule.
+# An option to change. The server cannot change any field of a block schema.
 _CHANGES = {kind: SAMPLES[kind].change for kind in KINDS}
 CHANGES = {kind: change for kind, change in _CHANGES.items() if change}
 
@@ -160,7 +160,7 @@ def _quoted(name: str) -> str:
 
 
 CLEARED = {kind: SAMPLES[kind].cleared for kind in KINDS if SAMPLES[kind].cleared}
-IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # what a server accepts to clear, and then keeps
+IGNORED_BY = {"3.6.0": ("work_pool", "job_variables")}  # this version accepts the null, but keeps the value
 
 
 @pytest.mark.parametrize(("kind", "option"), [(kind, option) for kind in CLEARED for option in CLEARED[kind]])
@@ -208,13 +208,13 @@ def test_deleted_elsewhere_is_made_again_at_once(api: Api, name: str) -> None:
 
 def test_deleted_between_plan_and_delete_is_success(api: Api, name: str) -> None:
     api.run("global_concurrency_limit", name=name, limit=1)
-    # The answer to the first DELETE gets lost, so the second one finds nothing.
+    # The answer to the first DELETE is lost, so the retry finds no object.
     api.proxy.faults.append(Fault("DELETE", "/v2/concurrency_limits/", status=502, acts=True))
     assert api.run("global_concurrency_limit", name=name, state="absent")["changed"]
 
 
 def test_lists_are_read_to_the_end(api: Api) -> None:
-    # The server keeps both kinds of limits in one list.
+    # The server has both kinds of limits in one list.
     document: dict[str, list[dict[str, Any]]] = {
         "global_concurrency_limits": [{"name": f"08-{n}", "limit": n} for n in range(205)],
         "tag_concurrency_limits": [{"tag": f"08-{n}", "concurrency_limit": n} for n in range(5)],
@@ -315,7 +315,7 @@ def test_a_document_reports_every_failure_then_fails(api: Api, name: str) -> Non
 
 
 def test_two_runs_at_the_same_time_both_end_well(api: Api, name: str) -> None:
-    """Both see nothing, both create: the slower one finds its work done, or half done, and goes on."""
+    """Both runs find nothing and create everything. The slower one continues if objects already exist."""
     document = {**DOCUMENT, "flows": [*DOCUMENT["flows"], *({"name": f"{name} {n}"} for n in range(10))]}
     errors: list[BaseException] = []
     start = threading.Barrier(2)

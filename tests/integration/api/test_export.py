@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on a server as a file that makes the same on another one, with references instead of secrets."""
+"""The content of a server as a file that creates the same on another server, with references instead of secrets."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ APPLY = {kind.plural: f"{{{{ exported.{kind.plural} | default([]) }}}}" for kind
 
 
 def applied(api: Api, file: str, secrets: dict[str, str], directory: Path) -> tuple[bool, str]:
-    """Whether ansible-playbook changes something with the file as it is, and its output."""
+    """Apply the file without changes. Return whether ansible-playbook changes something, and its output."""
     (directory / "export.yml").write_text(file)
     tasks = [
         {"ansible.builtin.include_vars": {"file": str(directory / "export.yml"), "name": "exported"}},
@@ -93,7 +93,7 @@ def applied(api: Api, file: str, secrets: dict[str, str], directory: Path) -> tu
 
 
 def secrets_of(names: list[str], server: Api) -> dict[str, Any]:
-    """What somebody who knows the secrets keeps in the vault."""
+    """Return the secrets as the owner stores them in the vault."""
     known = {
         "vault_matrix__first__password": "planted-in-the-matrix",
         "vault_matrix__newest__password": f"{PLANTED}-password",
@@ -108,7 +108,7 @@ def secrets_of(names: list[str], server: Api) -> dict[str, Any]:
 
 
 def moved(source: Api, target: Api, directory: Path) -> None:
-    """Fill one server, export it, apply it to itself and to an empty one, and export that."""
+    """Fill a server, export it, apply the export to the same server and to an empty one, and export the latter."""
     source.run("configuration", **DOCUMENT)
     source.proxy.forget()
     exported = source.run("export")
@@ -154,7 +154,7 @@ def test_every_kind_there_and_back(full: Api, empty: Api, tmp_path: Path) -> Non
     nothing: dict[str, Any] = {kind.plural: [] for kind in KINDS}
     whole = {**nothing, "purge": {kind.plural: {"maximum": 100} for kind in PURGED}}
     moved(full, empty, tmp_path)
-    # Torn down, without a word of what was there, the first server is as empty as a new one.
+    # With empty lists and a purge, the first server becomes as empty as a new one.
     assert full.run("configuration", **whole)["changed"]
     assert full.run("export")["configuration"] == {}
     assert not full.run("configuration", **whole)["changed"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgreSQL that others run, prepared by an administrator who is no superuser, as those of managed ones are not."""
+"""An external PostgreSQL, prepared by an administrator without superuser privileges, as managed databases have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(database: PostgreSQL, name: str, query: str) -> list[tuple[object, ...]
 
 
 def test_an_administrator_need_not_be_a_superuser(database: PostgreSQL, tmp_path: Path) -> None:
-    # Everybody but the superuser needs the right password.
+    # All accounts except the superuser need the correct password.
     rules = "host all prefect 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
     (database.home / "data" / "pg_hba.conf").write_text(rules)
     read(database, "postgres", "SELECT pg_reload_conf()")
@@ -70,7 +70,7 @@ def test_an_administrator_need_not_be_a_superuser(database: PostgreSQL, tmp_path
     assert changed() == tasks
     assert changed() == []
     assert changed("--check") == []
-    # Another password is one change, which a check predicts.
+    # A new password is one change, which check mode predicts.
     rotated = {"prefect_database_password": "of-flows-now"}
     assert changed("--check", **rotated) == tasks[:1]
     assert changed(**rotated) == tasks[:1]

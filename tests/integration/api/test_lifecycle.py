@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of one object of every kind, with awkward names and values, wherever a server may be hard to work with."""
+"""The life cycle of one object of every kind, with awkward names and values, on servers that are hard to reach."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OBJECTS = sum(len(items) for items in DOCUMENT.values())
 
 
 class Place(NamedTuple):
-    server: str = "server"  # on SQLite; "guarded" is on PostgreSQL, with basic authentication and CSRF protection
+    server: str = "server"  # SQLite; "guarded": PostgreSQL, basic authentication and CSRF protection
     options: dict[str, Any] = {}
-    required: tuple[str, str] | None = None  # a header without which nobody gets through
+    required: tuple[str, str] | None = None  # a header without which the proxy rejects requests
     tls: bool = False
-    trouble: Fault | None = None  # for every request, the first time that it is sent
-    fault: Fault | None = None  # once in each step
+    trouble: Fault | None = None  # injected for every request when it is first sent
+    fault: Fault | None = None  # injected once in each step
 
 
 PLACES = {

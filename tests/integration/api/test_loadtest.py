@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Synthetic workers ask for what real ones ask for: a real worker and a real run are recorded, and compared."""
+"""Synthetic workers send the same requests as real ones: a real worker and a real run are recorded and compared."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client
 from .recording import Recorded, Recorder
 from .support import ModuleFailure, PostgreSQL, Server, run_module, wait_for
 
-pytestmark = pytest.mark.since("3.9.1")  # whose requests the load generator sends
-RUN_SECONDS = 3.0  # longer than log messages are collected, so that they are sent at the same moments
+pytestmark = pytest.mark.since("3.9.1")  # the load generator sends the requests of this version
+RUN_SECONDS = 3.0  # longer than the interval at which log messages are sent, so that both send them at the same moments
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# When these are asked for depends on the clock, or on a thread beside the others.
+# The number of these requests depends on the clock, or on a concurrent thread.
 IRREGULAR = ("get_scheduled_flow_runs", "worker.heartbeat.v1", "prefect.worker.stopped", "GET /csrf-token")
 BESIDE = ("/logs/", "/csrf-token", "/events/", "/admin/version", "/work_queues/", "/work_pools/")
 
 
 class Cycle(NamedTuple):
-    """All that a worker and one of its runs have asked for."""
+    """All requests of a worker and of one of its runs."""
 
     worker: list[Recorded]
     run: list[Recorded]
 
 
 def told(request: Recorded) -> str:
-    """A request without what is different in every run."""
+    """Return a request as text, without the parts that differ in every run."""
     path = UUID.sub("{}", request.path.removeprefix("/api").partition("?")[0]).replace(runner.NAME, "{}")
     body = request.body
     if request.path.endswith("/set_state"):
@@ -56,7 +56,7 @@ def told(request: Recorded) -> str:
 
 
 def regular(requests: Sequence[Recorded]) -> Counter[str]:
-    """How often each thing is asked for; of log messages, how many: how they are bundled depends on the clock."""
+    """Count each request. Log messages are counted one by one, because their batches depend on the clock."""
     counts = Counter(text for text in map(told, requests) if not any(part in text for part in IRREGULAR))
     assert counts.pop("POST /logs/")
     for request in requests:
@@ -66,7 +66,7 @@ def regular(requests: Sequence[Recorded]) -> Counter[str]:
 
 
 def in_order(requests: Sequence[Recorded]) -> list[str]:
-    """What comes one after the other: not what threads ask for beside it, as for the resources of an event."""
+    """Return the sequential requests, without those of concurrent threads, as for the resources of an event."""
     ordered = []
     begun = False
     for text in map(told, requests):
@@ -79,7 +79,7 @@ def in_order(requests: Sequence[Recorded]) -> list[str]:
 
 
 def shapes(requests: Sequence[Recorded]) -> dict[str, Any]:
-    """Which keys the bodies have, by the request; a short run sees no heartbeat, and a hello has a whole template."""
+    """Return the keys of the bodies, by request. A short run has no heartbeats, and the hello message is too large."""
     left_out = ("worker.hello", "worker.heartbeat", "worker.stopped")
     return {
         told(request): shape(request.body)
@@ -105,7 +105,7 @@ def postgresql(version: str) -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="module")
 def prefect(version: str, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """With PostgreSQL: SQLite lets requests fail that are then repeated."""
+    """A server on PostgreSQL: with SQLite, requests fail and are retried."""
     home = tmp_path_factory.mktemp("loadtest")
     running = Server(version, home, PREFECT_SERVER_DATABASE_CONNECTION_URL=postgresql.url)
     yield running
@@ -127,13 +127,13 @@ def wait_until_done(client: Client, run: str) -> None:
 
 @pytest.fixture(scope="module", params=[True, False], ids=["asks", "asks-less"])
 def asks(request: pytest.FixtureRequest) -> bool:
-    """Whether clients look for a CSRF token, and ask for the server's version, as they do unless they are told."""
+    """Whether clients request a CSRF token and the version of the server, as they do by default."""
     return bool(request.param)
 
 
 @pytest.fixture(scope="module")
 def real(prefect: Server, asks: bool, tmp_path_factory: pytest.TempPathFactory) -> Cycle:
-    """What a worker of this Prefect asks for, and the processes that it starts for a run."""
+    """Record the requests of a worker of this Prefect, and of the processes that it starts for a run."""
     home: Path = tmp_path_factory.mktemp("worker")
     client = client_of(prefect)
     deployment = runner.prepare(client)
@@ -183,7 +183,7 @@ def synthetic(prefect: Server, real: Cycle, asks: bool) -> Cycle:
         assert ledger.taken == {run}
 
     asyncio.run(work())
-    time.sleep(1)  # the recorders are threads
+    time.sleep(1)  # the recorders are threads, and need a moment
     of_worker.stop()
     of_run.stop()
     assert real.worker

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A load of real runs, with every Prefect for which there are modules."""
+"""A load of real runs, with every version of Prefect that the modules support."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def _client(server: Server) -> Client:
 
 @pytest.fixture(name="deployment")
 def _deployment(client: Client) -> Iterator[dict[str, Any]]:
-    """nobody/nobody, of a pool that has no worker."""
+    """Create the deployment nobody/nobody, in a pool without a worker."""
     client.call("POST", "work_pools", "", body={"name": "idle", "type": "process", "base_job_template": {}})
     flow = client.call("POST", "flows", "", body={"name": "nobody"})
     body = {"name": "nobody", "flow_id": flow["id"], "work_pool_name": "idle"}
     yield client.call("POST", "deployments", "", body=body)
-    client.call("DELETE", "flows", flow["id"])  # with its deployment
+    client.call("DELETE", "flows", flow["id"])  # this also deletes the deployment
     client.call("DELETE", "work_pools", "idle")
 
 
 @pytest.mark.usefixtures("deployment")
 def test_runs_without_workers_are_lost(server: Server) -> None:
-    """In real mode, of a deployment whose pool has no worker."""
+    """The load is in real mode, of a deployment in a pool without a worker."""
     objectives = {"max_lost": 0, "p95_start_seconds": 4}
     given = {"mode": "real", "rate": 2, "seconds": 2, "drain_seconds": 5, "objectives": objectives}
     with pytest.raises(ModuleFailure, match="deployment: there is no deployment 'no/where'"):
@@ -63,7 +63,7 @@ def propose(client: Client, run: str, kind: str, name: str, **details: Any) -> N
 def test_a_run_that_waits_for_a_concurrency_slot_is_waited_for(
     server: Server, client: Client, deployment: dict[str, Any]
 ) -> None:
-    """Prefect puts it back to Scheduled, for half a minute later: until then, it is not in the backlog."""
+    """Prefect returns it to Scheduled, half a minute later. Until then, it does not belong to the backlog."""
     runs = {"deployment_id": {"any_": [deployment["id"]]}}
     given = {"mode": "real", "deployment": "nobody/nobody", "rate": 1, "seconds": 1, "drain_seconds": 60}
     with ThreadPoolExecutor(1) as pool:
@@ -77,7 +77,7 @@ def test_a_run_that_waits_for_a_concurrency_slot_is_waited_for(
         propose(client, run["id"], "COMPLETED", "Completed")
         done = loading.result(timeout=60)
     assert (done["result"]["runs"]["completed"], done["result"]["runs"]["lost"]) == (1, 0)
-    # What is due is all that counts as backlog.
+    # Only runs that are due count as backlog.
     assert done["result"]["backlog"]["series"][-1][1:] == [0, 0, 0]
     assert load(server, state="absent")["removed_runs"] == 1
 
@@ -90,7 +90,7 @@ def test_a_run_that_waits_for_a_concurrency_slot_is_waited_for(
 def test_a_load_of_which_nothing_was_submitted_is_missed(
     server: Server, client: Client, deployment: dict[str, Any], schema: dict[str, Any], reason: str
 ) -> None:
-    """The server refuses every run, for its parameters are none that the flow takes."""
+    """The server rejects every run, because the flow does not accept its parameters."""
     wanted = {"type": "object", "properties": {"minutes": {"type": "integer"}}, **schema}
     body = {"parameter_openapi_schema": wanted, "enforce_parameter_schema": True}
     client.call("PATCH", "deployments", deployment["id"], body=body)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables and blocks in a play."""
+"""Lookup plugins for variables and blocks in a play."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLANTED = "planted-in-a-lookup"
 
 
 def look(api: Api, path: Path, *expressions: str) -> list[Any]:
-    """What the lookups return, or why they fail; the play runs with Prefect's own environment variables."""
+    """Return the results or errors of the lookups. The connection comes from Prefect's own environment variables."""
     tasks: list[dict[str, Any]] = []
     for number, expression in enumerate(expressions):
         fact = {f"seen_{number}": "{{ lookup(" + expression + ") | to_json | b64encode }}"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a document does not list is deleted only as far as asked for, and never what something needs."""
+"""A purge deletes unlisted objects only within its limits, and never an object that another one needs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_what_stays_keeps_what_it_needs(api: Api) -> None:
         ("global_concurrency_limit", "14 needed"): "needed by deployment '14 needed/d'",
         ("work_pool", "14 needed"): "needed by deployment '14 needed/d'",
     }
-    # A pool that the document moves its deployments away from is not needed any more.
+    # After the document has removed the deployments of a pool, the pool is no longer needed.
     options["purge"]["deployments"] = {"include": ["14 *"]}
     options["deployments"] = []
     assert api.run("configuration", **options)["summary"]["delete"] == 7

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Schedules: by slug, changed in place, in any spelling, alone or as all that a deployment has."""
+"""Schedules: found by slug, changed in place, in any spelling; one by one, or as the complete list of a deployment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def deployment(api: Api, name: str) -> str:
 
 
 def raw(api: Api, deployment: str) -> dict[str, dict[str, Any]]:
-    """The deployment's schedules as the server has them, by slug."""
+    """Return the schedules of a deployment as the server stores them, by slug."""
     flow, name = deployment.split("/")
     found = api.run("deployment_info", flow=flow, name=name)["deployment"]
     return {one["slug"]: one for one in api.raw("GET", f"/deployments/{found['id']}/schedules")}
@@ -35,7 +35,7 @@ def add_raw(api: Api, deployment: str, **schedule: Any) -> None:
     api.raw("POST", f"/deployments/{found['id']}/schedules", [schedule])
 
 
-# Alone
+# One schedule
 
 
 def test_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str) -> None:
@@ -66,7 +66,7 @@ def test_a_schedule_is_created_changed_cleared_deleted(api: Api, deployment: str
 
 
 def test_clearing_the_number_of_runs_keeps_all_else(api: Api, deployment: str) -> None:
-    """The one thing that the server cannot do in place."""
+    """This is the only option that the server cannot change in place."""
     item = {"deployment": deployment, "slug": "s"}
     options = {"paused": True, "parameters": {"a": 1}, "timezone": "Europe/Berlin", "day_or": False}
     before = api.run("deployment_schedule", **item, **CRON, **options, max_scheduled_runs=3)["deployment_schedule"]
@@ -121,7 +121,7 @@ def test_spellings_of_one_schedule(api: Api, deployment: str, one: dict[str, Any
 def test_a_start_that_the_server_adds_is_left_alone(api: Api, deployment: str, rule: str) -> None:
     item = {"deployment": deployment, "slug": "s"}
     api.run("deployment_schedule", **item, state="absent")
-    api.run("deployment_schedule", **item, rrule=rule, paused=True)  # the server has better things to do
+    api.run("deployment_schedule", **item, rrule=rule, paused=True)  # paused, so that the server does not schedule runs
     kept = raw(api, deployment)["s"]["schedule"]["rrule"]
     assert kept.endswith(rule)
     assert not api.ensure("deployment_schedule", **item, rrule=rule)["changed"]
@@ -131,7 +131,7 @@ def test_a_start_that_the_server_adds_is_left_alone(api: Api, deployment: str, r
 
 
 def test_an_interval_in_months(api: Api, deployment: str) -> None:
-    """What becomes of it depends on the Python that the server runs with."""
+    """The length of a month depends on the Python of the server."""
     item = {"deployment": deployment, "slug": "s"}
     api.run("deployment_schedule", **item, interval="P1M", **ANCHOR)
     assert not api.ensure("deployment_schedule", **item, interval="P1M")["changed"]
@@ -250,7 +250,7 @@ def test_a_lost_answer_is_no_second_schedule(api: Api, deployment: str, acts: bo
     assert list(raw(api, deployment)) == ["s"]
 
 
-# All that a deployment has
+# The complete list of a deployment
 
 
 def test_all_schedules_of_a_deployment(api: Api, name: str) -> None:

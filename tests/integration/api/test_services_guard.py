@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What serve_services.py keeps from templates and webhooks, in the real Prefect."""
+"""serve_services.py restricts templates and webhooks. The tests run it in the real Prefect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import VERSIONS
 from .support import installed_prefect
 
 FILE = ROOT / "roles/prefect_server/files/serve_services.py"
-# Renders a template with models as an action does, and builds the request of a webhook.
+# Renders a template with models, as an action does, and builds the request of a webhook.
 PROGRAM = """
 import asyncio, importlib.util, json, sys
 from pydantic import BaseModel
@@ -74,10 +74,10 @@ WAYS = {
     "filter": f'{{{{ (automation | attr("parse_raw"))({PICKLE}, content_type="application/pickle",'
     " allow_pickle=True) }}",
 }
-# A client of the API of the process itself, which no login and no guard is in front of.
+# A client for the API inside the process, where neither authentication nor a guard applies.
 CLIENT = (
     "{% set client = automation.actions[0].orchestration_client(namespace(automation=automation)) %}"
-    "{{ client.gen.asend(none) if client.gen else client }}"  # with and without a context around it
+    "{{ client.gen.asend(none) if client.gen else client }}"  # with and without a surrounding context manager
 )
 GOOD = {
     "name": "{{ automation.name }}",

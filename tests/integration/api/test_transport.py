@@ -1,4 +1,4 @@
-"""Connections, retries, CSRF and secrets, and the matrix of servers that are hard to reach."""
+"""Connections, retries, CSRF and secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIMIT: dict[str, Any] = {"name": "transport", "limit": 1}
 
 @pytest.fixture
 def guard(guarded: Server) -> Iterator[Proxy]:
-    """In front of the server with basic authentication and CSRF protection, asking for a header of its own."""
+    """A proxy in front of the server with basic authentication and CSRF protection. It requires its own header."""
     proxy = Proxy(guarded, required=("X-Entry", "open"))
     yield proxy
     proxy.stop()
@@ -93,7 +93,7 @@ def test_tls_with_a_private_authority_and_a_client_certificate(api: Api, tmp_pat
     client = {"client_cert": str(tmp_path / "client.pem"), "client_key": str(tmp_path / "client.key")}
     with pytest.raises(ModuleFailure, match=r"(?i)certificate.verify.failed"):
         run_module("global_concurrency_limit", {**options, **client})
-    with pytest.raises(ModuleFailure, match="failed: "):  # the server hangs up on a client without a certificate
+    with pytest.raises(ModuleFailure, match="failed: "):  # the server closes connections without a client certificate
         run_module("global_concurrency_limit", {**options, "ca_path": str(tmp_path / "ca.pem")})
     assert run_module("global_concurrency_limit", {**options, **client, "ca_path": str(tmp_path / "ca.pem")})["changed"]
     with environment(PREFECT_API_SSL_CERT_FILE=str(tmp_path / "ca.pem")):
@@ -133,7 +133,7 @@ def test_csrf_tokens_are_renewed(guard: Proxy) -> None:
         "custom_headers": {"X-Entry": "open"},
         "global_concurrency_limits": limits,
     }
-    # A refusal for another reason than the token is no reason to ask for one, and none to try again.
+    # A 403 for another reason than the token causes neither a new token nor a retry.
     guard.faults.append(refusal)
     with pytest.raises(ModuleFailure, match="returned HTTP 403: injected"):
         run_module("configuration", options)
@@ -154,12 +154,12 @@ def test_a_server_without_csrf_is_never_asked(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("status", "acts"),
-    # A 429 says that the server has not acted.
+    # A 429 means that the server has not acted.
     [(429, False), *((status, acts) for status in (502, 503, 504, 0) for acts in (False, True))],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
 def test_trouble_on_the_way_changes_nothing(api: Api, status: int, method: str, acts: bool) -> None:
-    """Whatever is lost, before or after the server has acted: one object, right, and the module says changed."""
+    """If a request or its answer is lost, the result is one correct object, and the module reports a change."""
     name = f"18 {status} {method} {acts}"
     if method in ("PATCH", "DELETE"):
         api.run("global_concurrency_limit", name=name, limit=1)
@@ -224,14 +224,14 @@ def test_a_slow_server_is_given_up(api: Api) -> None:
 
 
 def test_a_read_that_timed_out_is_repeated(api: Api) -> None:
-    """Also when other trouble, or the wait itself, has used up retry_timeout."""
+    """It is retried even if other errors, or the wait itself, have exhausted retry_timeout."""
     api.proxy.faults += [Fault("GET", "/v2/", 503), Fault("GET", "/v2/", acts=True, delay=2.5)]
     assert api.run("global_concurrency_limit", name="slow", limit=3, timeout=2, retry_timeout=2)["changed"]
     assert api.proxy.faults == []
 
 
 def test_a_connection_that_the_server_closed_is_opened_again(api: Api) -> None:
-    """After an error the server hangs up: the next request must not get lost."""
+    """The server closes the connection after an error. The next request must not be lost."""
     api.proxy.faults.append(Fault("POST", "/v2/concurrency_limits/", status=0, acts=True))
     limits = [{"name": f"reopened {n}", "limit": n} for n in range(10)]
     assert api.run("configuration", global_concurrency_limits=limits)["summary"]["create"] == 10
@@ -242,14 +242,14 @@ PLANTED = "planted-in-a-test"
 
 
 def command_lines() -> Iterator[str]:
-    """Of all processes of this machine, some of which end while we look."""
+    """Yield the command lines of all processes of this host. Some of them end in the meantime."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             yield path.read_text(errors="replace")
 
 
 def test_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
-    """Not in -vvv output, not in the diff, not in errors, not in the fact cache, log or any file, not in argv."""
+    """No secret is in -vvvv output, the diff, errors, the fact cache, the log, any other file, or a command line."""
     playbook = tmp_path / "play.yml"
     block = {"block_type": "secret", "name": "transport", "data": {"value": "{{ lookup('env', 'PLANTED') }}"}}
     defaults = {
@@ -277,7 +277,7 @@ def test_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
         "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
         "ANSIBLE_LOG_PATH": str(tmp_path / "log"),
     }
-    files["ANSIBLE_PIPELINING"] = "0"  # so that modules become files for a while
+    files["ANSIBLE_PIPELINING"] = "0"  # so that modules are stored as files for a while
     planted = {"PLANTED_AUTH": AUTH_STRING, "PLANTED": PLANTED, "ANSIBLE_NOCOLOR": "1"}
     output = tmp_path / "output"
     seen = set()
@@ -303,7 +303,7 @@ def test_secrets_are_found_nowhere(guard: Proxy, tmp_path: Path) -> None:
 
 
 def test_settings_are_masked(server: Server) -> None:
-    """The server masks some of its settings itself, but not the password inside the docket URL."""
+    """The server masks some of its settings itself, but not the password in the URL of Docket."""
     settings = {
         "server": {
             "docket": {"url": "redis://user:p@ss:w@redis:6379/0", "name": "x"},
@@ -330,7 +330,7 @@ def test_settings_are_masked(server: Server) -> None:
 
 
 def test_the_server_echo_of_a_request_is_not_repeated(api: Api) -> None:
-    """A 422 holds the whole request; only its reasons are shown."""
+    """A 422 contains the whole request. The module shows only the reasons."""
     with pytest.raises(ModuleFailure, match="HTTP 422: ") as failure:
         api.run("deployment", flow="echo", name="d", parameters={"token": PLANTED}, labels={"a": {"b": "c"}})
     assert PLANTED not in json.dumps({**failure.value.result, "invocation": None})

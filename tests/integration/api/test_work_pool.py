@@ -1,4 +1,4 @@
-"""Work pools: templates, queues, and what is refused before anything is written."""
+"""Work pools: templates, queues, and input that is rejected before anything is written."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_queues_with_priorities_of_their_own(api: Api, name: str) -> None:
 
 
 def test_check_mode_predicts_the_order_of_the_server(api: Api, name: str) -> None:
-    """Twelve random rearrangements, some naming only a part of the queues; ensure() compares prediction and server."""
+    """Twelve random orders, some with only a part of the queues; ensure() compares check mode with the server."""
     dice = random.Random(7)
     names = ["default", "a", "b", "c", "d"]
     api.run("work_pool", name=name, type="process", queues=[{"name": one} for one in names])

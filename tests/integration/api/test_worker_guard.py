@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What start_worker.py keeps from job configurations, and how it stops a worker, in the real Prefect."""
+"""start_worker.py restricts job configurations and stops workers gracefully. The tests run it in the real Prefect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import VERSIONS
 from .support import Api, installed_prefect, wait_for
 
 FILE = ROOT / "roles/prefect_worker/files/start_worker.py"
-# Connects to Kubernetes for a job configuration, as the worker does for each flow run.
+# Connects to Kubernetes with a job configuration, as the worker does for each flow run.
 PROGRAM = """
 import asyncio, importlib.util, json, sys, types
 
@@ -68,7 +68,7 @@ def connected(version: str, guarded: bool, home: Path, kubeconfig: dict[str, obj
 
 
 def with_command(mark: Path) -> dict[str, object]:
-    """A kubeconfig whose login comes from a command."""
+    """Return a kubeconfig that gets its credentials from a command."""
     command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [str(mark)]}
     return {
         "apiVersion": "v1",
@@ -95,7 +95,7 @@ def test_the_cluster_of_the_worker_itself_is_used(version: str, tmp_path: Path) 
     assert connected(version, True, tmp_path, None).strip() == "https://own.example:6443"
 
 
-# In a pod, the shell that becomes the worker has started another program before.
+# In a pod, the shell that becomes the worker has already started another program.
 BESIDE = ["sh", "-c", 'sleep 90 & exec "$@"', "sh"]
 FLOW = """
 import pathlib, time
@@ -113,13 +113,13 @@ def sleep():
 
 @pytest.fixture
 def worker(empty: Api, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The worker of a process pool, with a run."""
+    """Start the worker of a process pool, with a run."""
     (tmp_path / "sleep.py").write_text(FLOW.replace("HERE", str(tmp_path)))
     empty.run("work_pool", name="p", type="process")
     empty.run("flow", name="sleep")
     empty.run("deployment", name="d", flow="sleep", work_pool="p", path=str(tmp_path), entrypoint="sleep.py:sleep")
     empty.run("flow_run", deployment="sleep/d", wait=False)
-    # A program that a shell has started in the background would ignore it.
+    # A shell makes programs that it starts in the background ignore SIGINT.
     start = ["env", "--default-signal=INT", *BESIDE, f"{empty.server.venv}/bin/python", str(FILE), "worker", "start"]
     environment = {**empty.server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     started = subprocess.Popen([*start, "--pool=p", "--type=process", "--limit=2"], env=environment)
@@ -144,6 +144,6 @@ def test_a_worker_that_is_told_to_stop_ends_after_its_last_run(
 def test_a_second_signal_stops_a_worker_at_once(worker: subprocess.Popen[bytes], tmp_path: Path) -> None:
     for _again in range(2):
         worker.send_signal(signal.SIGINT)
-        time.sleep(1)  # two at once would be one
+        time.sleep(1)  # two signals at the same time would count as one
     worker.wait(5)
     assert not (tmp_path / "ended").exists()

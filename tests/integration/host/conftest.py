@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real machines, one whose PID 1 is systemd and one that needs supervisord, and the module run on them by Ansible."""
+"""Test hosts, one with systemd as PID 1 and one that needs supervisord, on which Ansible runs the module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODULE = "selfhosted.prefect.process_group"
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """The first true value of the condition; what it raises in between counts as false."""
+    """Wait for the first true value of the condition, and return it. An exception counts as false."""
     deadline = time.monotonic() + seconds
     while True:
         problem: object = None
@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 class Host:
-    """A machine. Most calls run the module there without Ansible's controller, which takes a second for each."""
+    """A test host. Most calls run the module without Ansible's controller, which would take a second per call."""
 
     def __init__(self, run: str, manager: str, inventory: Path, ssh: list[str]) -> None:
         self.run = run
@@ -70,15 +70,15 @@ class Host:
         subprocess.run([MACHINE, "--run", self.run, "reboot", self.manager], check=True)
 
     def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        # The machines are different; the options are the same, and the manager is found out.
+        # The options are the same on all test hosts, because the module detects the process manager.
         return {"instance": "it", "supervisord": "/opt/supervisor/supervisord", **group}
 
     def ansible(self, group: dict[str, Any], *options: str) -> str:
-        """Output of the ansible command."""
+        """Return the output of the `ansible` command."""
         environment = {
             **os.environ,
             "ANSIBLE_NOCOLOR": "1",
-            # Another run has machines of the same names, to which connections may still be open.
+            # Another run has test hosts of the same names, and its connections may still be open.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.inventory.parent),
         }
         arguments = json.dumps(self.options(group))
@@ -104,7 +104,7 @@ class Host:
         return result
 
     def applied(self, group: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """Apply a group and see that check mode said the same beforehand, and that nothing is left to do."""
+        """Apply a group. Check mode has to predict the result, except the states of the processes."""
         forecast = self.apply(group, check=True, **more)
         result = self.apply(group, **more)
         for key in set(result) - {"processes"}:
@@ -120,7 +120,7 @@ def shell_get(port: int) -> str:
 
 
 def server(name: str, port: int, *read: str, **more: Any) -> dict[str, Any]:
-    """A process that answers with its environment, its arguments and the files it read when it started."""
+    """Return a process that answers with its environment, its arguments and the files that it read at its start."""
     return {
         "name": name,
         "command": ["/usr/bin/python3", "/srv/it/server.py", str(port), *read],
@@ -132,7 +132,7 @@ def server(name: str, port: int, *read: str, **more: Any) -> dict[str, Any]:
 
 
 def group_of(*processes: dict[str, Any], name: str = "web", **files: str) -> dict[str, Any]:
-    """A group with files /srv/it/<name> of the given contents."""
+    """Return a group with files /srv/it/<name> of the given contents."""
     return copy.deepcopy(
         {
             "group": name,
@@ -148,7 +148,7 @@ def group_of(*processes: dict[str, Any], name: str = "web", **files: str) -> dic
 
 @pytest.fixture(scope="session")
 def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The supervisor that the roles install, for whichever Python a machine has: it is pure Python."""
+    """The supervisor that the roles install. It is pure Python, and works with the Python of every test host."""
     directory = tmp_path_factory.mktemp("supervisor")
     pinned = ROOT / "roles/prefect_host/files/supervisor.txt"
     locked = ["--require-hashes", "--only-binary", ":all:"]
@@ -193,7 +193,7 @@ def machine(
 
 @pytest.fixture
 def host(machine: Host) -> Iterator[Host]:
-    """The machine, and afterwards without anything that the test has put there."""
+    """Yield the test host, and verify afterwards that nothing of the test is left on it."""
     yield machine
     groups = machine.sh("ls /var/lib/it/processes/groups 2>/dev/null", check=False).split()
     for name in groups:

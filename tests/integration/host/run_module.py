@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run process_group with the arguments on standard input, on a machine that has the checkout in /opt."""
+"""Run process_group with the arguments on stdin, on a host with the checkout in /opt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.selfhosted.prefect.plugins.modules import process_group
 
-# ansible.module_utils.testing does this, and ansible-core 2.18 has no such module.
+# ansible.module_utils.testing does this, but ansible-core 2.18 does not have it.
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
 process_group.main()

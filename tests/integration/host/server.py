@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A supervised process for tests: answers with all that it was started with. SIGHUP makes it read its files anew.
+"""A managed process for tests, which answers with everything that it was started with. SIGHUP makes it read its files
+again.
 
 usage: server.py PORT [FILE ...]
 """

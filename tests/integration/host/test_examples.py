@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documented examples of the modules for machines run as they stand."""
+"""The documented examples of the modules for hosts run without changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def examples(module: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(host: Host, module: str, tmp_path: Path) -> None:
-    """Only the instance's name and the place of supervisord are the test machine's own."""
+    """Only the instance name and the path of supervisord are those of the test host."""
     tasks = examples(module)
     playbook = tmp_path / "examples.yml"
     play = {

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""process_group on real machines: each test runs under systemd and under supervisord."""
+"""process_group on test hosts. Each test runs with systemd and with supervisord."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def test_a_changed_file_restarts_just_those_that_read_it(host: Host) -> None:
     result = host.applied(group("new", restart_token="2", environment={"X": "1"}, description="One"))
     assert what(result, "files_changed", "restarted") == {
         "files_changed": ["/srv/it/server.py", "/srv/it/b"],
-        "restarted": [],  # what it runs with is what should be: the file was only changed for a while
+        "restarted": [],  # the process runs with the correct content: the file was changed only temporarily
     }
     host.sh("echo from elsewhere >/srv/it/b")
-    host.sh(f"kill -9 {before[1]}")  # what starts in its place reads the file
+    host.sh(f"kill -9 {before[1]}")  # the process that is started instead reads the file
     assert wait_for(lambda: host.get(21002)["files"]) == {"/srv/it/b": "from elsewhere\n"}
     result = host.applied(group("new", restart_token="2", environment={"X": "1"}, description="One"))
     assert what(result, "files_changed", "restarted") == {"files_changed": ["/srv/it/b"], "restarted": ["two"]}
@@ -106,7 +106,7 @@ def test_one_that_cannot_start_yet_is_named_with_its_log_and_comes_back_later(ho
     assert time.monotonic() - started < 20
     assert "process one" in result["msg"]
     assert "no dependency, but ********" in result["msg"]
-    assert "it-one" in result["msg"]  # where its log is
+    assert "it-one" in result["msg"]  # the location of its log
     assert "HIDDEN" not in json.dumps(result)
 
     host.sh("touch /srv/it/dependency")
@@ -122,7 +122,7 @@ def test_a_run_that_is_killed_before_the_restart_is_finished_by_the_next(host: H
     ready = {"command": ["/bin/sh", "-c", "echo $PPID >/srv/it/module.pid; test -e /srv/it/go"], "timeout": 60}
 
     def group(text: str) -> dict[str, Any]:
-        # Its own account has to be able to write down who asks.
+        # The check runs as the account of the process, which has to be able to write the pid.
         one = server("one", 21001, "/srv/it/a", ready=ready, user="root")
         return group_of(one, server("two", 21002, "/srv/it/b"), a=text, b=text)
 
@@ -157,14 +157,14 @@ def test_one_that_hangs_is_killed_and_started_again(host: Host) -> None:
     log = "journalctl -u it-liveness -o cat" if host.manager == "systemd" else "cat /var/log/it/it-liveness.log"
     killed = f"it-one: 2 checks failed in a row (http://127.0.0.1:21001/: timed out); killing pid {before[0]}"
     assert host.sh(log).count(killed) == 1
-    assert host.sh(f"grep ^State: /proc/{before[1]}/status").split()[1] == "T"  # nobody asked for that one
+    assert host.sh(f"grep ^State: /proc/{before[1]}/status").split()[1] == "T"  # this process has no liveness check
     host.sh(f"kill -CONT {before[1]}")
     pid = re.search(r"\d+", host.sh("grep -lsa '/liveness[.]py' /proc/[0-9]*/cmdline | head -1"))
     assert pid
     memory = int(re.findall(r"VmRSS:\s+(\d+) kB", host.sh(f"cat /proc/{pid.group()}/status"))[0])
     assert memory < 14_000
 
-    # It watches what is listed now, and goes with the last one.
+    # The watchdog uses the current list of checks, and is removed with the last check.
     slower = server("one", 21001, liveness={"http": "http://127.0.0.1:21001/"})
     result = host.applied(group_of(slower, server("two", 21002)))
     assert what(result, "files_changed", "restarted") == {
@@ -186,7 +186,7 @@ def test_what_is_no_longer_listed_is_removed(host: Host) -> None:
         host.get(21002)
     gone = host.applied({"group": "web", "state": "absent"})
     assert gone["removed"] == ["one"]
-    assert "/srv/it/server.py" not in gone["files_changed"]  # the other group has it too
+    assert "/srv/it/server.py" not in gone["files_changed"]  # the other group also contains this file
     assert host.get(21003)["pid"]
     assert what(host.applied({"group": "web", "state": "absent"})) == NOTHING
 
@@ -212,14 +212,14 @@ def test_every_character_reaches_the_process(host: Host) -> None:
     group["files"].append({"path": "/srv/it/one.env", "content": environment_file(hard), "mode": "0600"})
     host.apply(group)
     answer = host.get(21001)
-    # An empty text is left out of the file: Prefect takes it for a value.
+    # The file omits empty values, because Prefect would use them.
     assert {key: answer["env"].get(key, "") for key in hard} == hard
     assert {key: answer["env"].get(f"P_{key}") for key in hard} == hard
     assert answer["argv"] == [argument, ";"]
     pid = answer["pid"]
     assert host.sh(f"readlink /proc/{pid}/cwd").strip() == "/srv/it"
     assert host.sh(f"awk '/^(Uid|Gid|NoNewPrivs)/ {{print $2}}' /proc/{pid}/status").split() == ["65534", "65534", "1"]
-    # Nothing of whoever ran Ansible, or of the supervisor.
+    # The environment contains nothing from the user of Ansible, or from the supervisor.
     expected = {"HOME", "USER", "LOGNAME", "PATH", "SHELL", "LANG", "PWD"}
     extra = set(answer["env"]) - expected - set(hard) - {f"P_{key}" for key in hard}
     assert {name for name in extra if not name.startswith(("SYSTEMD_", "JOURNAL_", "INVOCATION_", "LC_"))} <= {
@@ -229,7 +229,7 @@ def test_every_character_reaches_the_process(host: Host) -> None:
 
 
 def test_the_environment_file_is_read_as_systemd_reads_it(host: Host) -> None:
-    """And so is the launcher's reading tested: the machine with supervisord has to see what systemd makes of it."""
+    """The launcher under supervisord has to read each line in the same way as systemd."""
     process = server("one", 21001, restart_on=[], environment_file="/srv/it/one.env")
     for number, (text, value) in enumerate(ODD.items()):
         group = group_of(process)
@@ -250,7 +250,7 @@ def test_ready_and_liveness_commands_run_as_the_process_does(host: Host) -> None
     host.apply(group)
     for name in ("ready", "alive"):
         assert wait_for(lambda name=name: host.sh(f"cat /tmp/{name}")).splitlines() == ["nobody", "a $b 1"]
-    # A check that its account's trap cannot turn into root's.
+    # The definition of the check does not contain the secret of the environment file.
     assert "a $b" not in host.sh("cat /etc/it/liveness.d/*")
     host.applied(group_of(server("one", 21001)))
     host.sh("rm -f /tmp/ready /tmp/alive")
@@ -284,7 +284,7 @@ def test_what_others_than_root_can_change_is_refused_before_anything_is_touched(
                 result = host.apply({"group": "web", **change}, check=check, fails=True)
                 assert message in result["msg"]
         assert host.sh(state, check=False) == before
-        # What was put there by a former version of the inventory is not removed through a link either.
+        # A file of an earlier version of the inventory is not removed through a link either.
         group = {"group": "web", "files": [{"path": "/srv/theirs/deep/a", "content": "harmless"}]}
         host.apply(group)
         host.sh("touch /srv/precious/a; rm -r /srv/theirs/deep; ln -s /srv/precious /srv/theirs/deep")
@@ -315,7 +315,7 @@ def test_secrets_are_nowhere_to_be_seen(host: Host) -> None:
     wrong["processes"][0]["typo"] = 1
     refused = host.ansible(wrong, "-vvv")
     assert "typo" in refused
-    assert "+shown 15" in output  # contents that are no secrets are shown
+    assert "+shown 15" in output  # contents of files that are not secret are shown
     assert "one.env" in output
     assert host.get(21001)["env"]["TOKEN"] == secret + "-22"
     assert secret not in output + refused
@@ -363,7 +363,7 @@ def test_replicas_are_restarted_one_after_the_other(host: Host) -> None:
         "        return False\n"
         "end = time.time() + 60\n"
         "while time.time() < end:\n"
-        # The first once more at the end: it was away all the time, and not only before the other was.
+        # Test the first one again at the end: it may have come back while the other one was tested.
         '    print(int(up(21001) or up(21002) or up(21001)), end="", flush=True)\n'
         "    time.sleep(0.005)\n"
         "' >/tmp/seen 2>&1 & echo $! >/tmp/watcher.pid"
@@ -406,7 +406,7 @@ def test_after_a_reboot(host: Host) -> None:
     if host.manager == "systemd":
         assert wait_for(lambda: host.get(21001)["pid"] and host.get(21002)["pid"])
         assert what(host.apply(group)) == NOTHING
-    else:  # nothing starts supervisord but the next run
+    else:  # only the next run starts supervisord
         assert host.applied(group)["started"] == ["one", "two"]
 
 
@@ -424,19 +424,19 @@ def test_what_a_killed_supervisord_leaves_running_is_replaced(host: Host) -> Non
     running = host.sh("grep -lsa '/srv/it/server[.]py' /proc/[0-9]*/cmdline").split()
     assert sorted(running) == sorted(f"/proc/{pid}/cmdline" for pid in after)
 
-    # One that no longer answers, its socket gone, is ended in order.
+    # A supervisord whose socket is gone no longer answers. It is ended gracefully.
     host.sh("rm /run/it/supervisor/supervisor.sock")
     assert host.applied(group)["started"] == ["one", "two"]
     assert len(host.sh("grep -lsa 'super[v]isord' /proc/[0-9]*/cmdline").split()) == 1
 
 
 def test_one_that_a_boot_has_just_started_is_waited_for(host: Host) -> None:
-    """Whoever runs a playbook right after a boot finds a process that is not ready yet, and nothing to change."""
+    """After a boot, a process is not ready yet. The module waits for it, and changes nothing."""
     process = server("one", 21001, ready={"http": "http://127.0.0.1:21001/", "timeout": 60})
     process["command"] = ["/bin/sh", "-c", 'sleep 8; exec "$@"', "sh", *process["command"]]
     group = group_of(process)
     host.apply(group)
-    host.sh(f"kill -9 {host.get(21001)['pid']}")  # its manager starts it again
+    host.sh(f"kill -9 {host.get(21001)['pid']}")  # the process manager starts it again
     assert wait_for(lambda: what(host.apply(group, check=True)) == NOTHING)
     assert what(host.apply(group)) == NOTHING
     assert host.get(21001)["pid"]

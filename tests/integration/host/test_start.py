@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Under supervisord, what process_group runs comes back with the container, and when supervisord was killed."""
+"""With supervisord, the processes start again with the container, and after supervisord was killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("machine", ["supervisord"], indirect=True)
 
 @pytest.fixture
 def container(host: Host) -> Iterator[Host]:
-    """With the entry point that the documentation names."""
+    """A test host with the entry point that the documentation describes."""
     host.sh("ln -sf /etc/it/start /etc/entrypoint")
     yield host
     host.sh("rm /etc/entrypoint")
@@ -35,7 +35,7 @@ def test_a_container_starts_with_everything(container: Host) -> None:
         assert host.sh(SERVERS).strip() == "2"
     assert host.apply(group)["changed"] is False
 
-    # One that was killed is started again, and nothing of what it had started is left beside that.
+    # A killed supervisord is started again, and none of its former processes is left.
     before = host.sh("pgrep -f '[/]srv/it/server.py'").split()
     host.sh("kill -9 $(cat /run/it/supervisor/supervisord.pid)")
     wait_for(lambda: not set(before) & set(host.sh("pgrep -f '[/]srv/it/server.py'").split()), 60)
@@ -43,12 +43,12 @@ def test_a_container_starts_with_everything(container: Host) -> None:
     assert host.sh(SERVERS).strip() == "2"
     assert host.apply(group)["changed"] is False
 
-    # Whoever ends the container ends everything in order.
+    # When the container is stopped, everything in it ends gracefully.
     host.sh(f"kill -TERM $({STARTS})")
     wait_for(lambda: not host.sh(f"{STARTS} || true"), 60)
     assert host.sh(f"{SERVERS} || true").strip() == "0"
     assert not host.sh("pgrep -f '[s]upervisord' || true")
-    # And it can be removed as it is.
+    # The group can be removed in this state.
     assert host.applied(group, state="absent", processes=[], files=[], directories=[])["changed"] is True
     assert not host.sh("ls -d /etc/it/start /etc/it/supervisord.conf 2>/dev/null || true")
 

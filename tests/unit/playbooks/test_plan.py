@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""plan.yml as a user runs it, without an inventory: its table, its questions, its file."""
+"""plan.yml as a user runs it, without an inventory: its table, its prompts, its file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def play(directory: Path, *words: str) -> tuple[int, str]:
     ended = subprocess.run(
         [*COMMAND, *words],
         cwd=directory,
-        env={**ENVIRONMENT, "PWD": str(directory)},  # as a shell there has it
+        env={**ENVIRONMENT, "PWD": str(directory)},  # as in a shell in this directory
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -128,7 +128,7 @@ def test_nobody_to_ask(directory: Path) -> None:
 
 
 def read_until(person: int, words: str, typed: bytes) -> None:
-    """Read, and type again when nothing happens: a prompt throws away what was typed before it began to read."""
+    """Read until the words appear, and type again if nothing happens: a prompt discards what was typed before it."""
     shown = ""
     for _attempt in range(8):
         while select.select([person], [], [], 10)[0]:
@@ -154,7 +154,7 @@ def test_it_asks(directory: Path) -> None:
         "process or kubernetes": "kubernetes",
         "names of the work pools": "fast, slow",
     }
-    process, person = pty.fork()  # with a terminal that is its own, as the prompt wants it
+    process, person = pty.fork()  # the prompt requires its own terminal
     if not process:
         os.chdir(directory)
         os.execve(COMMAND[0], [*COMMAND, "-e", f"prefect_plan_file={directory}/plan.yml"], ENVIRONMENT)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The authority that the collection makes, with real certificates."""
+"""The CA that the collection creates, with real certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.p
     certificate_problems,
 )
 
-HOST = "localhost"  # of inventories/local
+HOST = "localhost"  # the host in inventories/local
 NAMES = ["127.0.0.1", "::1", "prefect.example.com"]
 
 
@@ -35,7 +35,7 @@ def execute(directory: Path, place: Path, *words: str, **more: Any) -> str:
     file = str(ROOT / "roles/prefect_host/tasks/make_certificates.yml")
     task = {"name": "Make", "ansible.builtin.include_tasks": file, "when": "prefect_tls_due | length > 0"}
     variables = {"prefect_tls": "authority", "prefect_tls_directory": str(place), "prefect_tls_names": NAMES[1:]}
-    # Given, because a role's default does not count there, and here it would.
+    # The variable is set explicitly, because the task does not see the defaults of roles.
     variables["prefect_address"] = NAMES[0]
     ended = played(directory, "local", "prefect_host", [task], *words, **{**variables, **more})
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -73,7 +73,7 @@ def test_a_certificate_is_for_all_names_of_its_host(place: Path) -> None:
 
 
 def handshake(place: Path, name: str, authority: Path) -> None:
-    """As a client that is as strict as Python's newest ones are by default."""
+    """Connect as a strict client, with the default checks of the newest versions of Python."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(place / f"{HOST}.crt", place / f"{HOST}.key")
     client = ssl.create_default_context(cafile=str(authority))
@@ -122,7 +122,7 @@ def test_what_ends_soon_is_made_again_by_the_same_authority(place: Path, tmp_pat
     assert after["key"] != before["key"]
     left = x509.load_pem_x509_certificate(after["certificate"].encode()).not_valid_after_utc
     assert 199 < (left - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 86400 < 201
-    # Who does not know the next certificate of the authority yet accepts what that signs, and the other way round.
+    # During a renewal of the CA, clients with the old CA certificate accept new certificates, and the other way round.
     execute(tmp_path, place, prefect_tls_renew_days=3650, prefect_tls_days=4000, prefect_tls_authority_days=5000)
     renewed = texts(place)
     assert renewed["authority"] != before["authority"]
@@ -139,7 +139,7 @@ def test_check_mode_makes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_key_in_a_vault_is_used(place: Path, tmp_path: Path) -> None:
-    """It is decrypted for the one who signs, and stays encrypted where it is."""
+    """The task decrypts the key to sign certificates. The file stays encrypted."""
     copy = tmp_path / "tls"
     copy.mkdir()
     for path in place.iterdir():

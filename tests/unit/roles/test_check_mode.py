@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a prediction may refuse: only what the real run would not have mended before."""
+"""In check mode, a task rejects only problems that the real run would not have fixed before."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What roles write on the control host belongs to whoever runs the playbook, also where it is managed as root."""
+"""Files on the control host belong to the user who runs the playbook, even if Ansible manages this host as root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from defaults import ROOT
 
 
 def tasks_in(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Tasks and blocks, at any depth."""
+    """Return tasks and blocks at any depth."""
     for task in value or ():
         yield task
         for name in ("block", "rescue", "always"):
@@ -30,6 +30,6 @@ def delegated() -> Iterator[Any]:
 
 @pytest.mark.parametrize("task", [*delegated()])
 def test_a_task_of_the_control_host_runs_as_its_user(task: Mapping[str, Any]) -> None:
-    """The keyword does not help: ansible_become of inventories/local, where localhost is a host, wins over it."""
+    """The keyword has no effect: ansible_become in inventories/local, where localhost is a host, has precedence."""
     assert task["vars"]["ansible_become"] is False
     assert "become" not in task

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which images a deployment in a cluster takes, where the inventory names none."""
+"""The images of a deployment in a cluster, if the inventory names none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rendering import ROOT
 
-# A release, with what it was packed for; a tag such as 7 or 17 is another image next week.
+# A release with its variant. A tag such as 7 or 17 refers to another image after some days.
 EXACT = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?(@sha256:[0-9a-f]{64})?")
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles make of hosts that have IPv6 addresses only, and of pods that may have addresses of both families."""
+"""What the roles render for hosts with IPv6 addresses only, and for pods with addresses of both families."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from rendering import ROOT, evaluated, template
 
 ADDRESS = "fd00:db8::a"
-# A host beside a port or behind a scheme: the filters `endpoint`, `postgresql_url` and `redis_url` do that.
+# A template that joins a host with a port or a scheme, instead of `endpoint`, `postgresql_url` and `redis_url`.
 BY_HAND = re.compile(
     r"""\}\}:(?:\{\{|\d)"""  # {{ host }}:{{ port }}
     r"""|[a-z]://\{\{"""  # http://{{ host }}
@@ -37,7 +37,7 @@ def text(name: str) -> str:
     return f"lookup('ansible.builtin.template', '{name}')"
 
 
-# Everything that a role writes with an address in it, on a host that carries all components.
+# All texts with an address that the roles write on a host with all components.
 WRITTEN = {
     "prefect_postgres": [text("restart.conf.j2"), text("pg_hba.conf.j2")],
     "prefect_pgbouncer": [text("pgbouncer.ini.j2")],
@@ -53,7 +53,7 @@ WRITTEN = {
 }
 HOST: dict[str, Any] = {
     "prefect_address": ADDRESS,
-    "prefect_redis_is_local": False,  # or it would be on loopback
+    "prefect_redis_is_local": False,  # otherwise it would listen on loopback
     "prefect_worker_hosts": ["localhost"],
     "prefect_database_password": "d",
     "prefect_redis_password": "r",
@@ -73,7 +73,7 @@ HOST: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, list[str]]:
-    """By role, what it writes."""
+    """Return the rendered texts by role."""
     found = {}
     for role, expressions in WRITTEN.items():
         named = {str(number): expression for number, expression in enumerate(expressions)}
@@ -84,7 +84,7 @@ def written() -> dict[str, list[str]]:
 
 def test_an_ipv6_address_has_brackets_beside_a_port(written: dict[str, list[str]]) -> None:
     texts = [text for values in written.values() for text in values]
-    assert sum(text.count(ADDRESS) for text in texts) > len(texts)  # so there is something to find
+    assert sum(text.count(ADDRESS) for text in texts) > len(texts)  # every text contains the address
     for text in texts:
         for match in re.finditer(re.escape(ADDRESS), text):
             before, after = text[: match.start()], text[match.end() :]
@@ -157,7 +157,7 @@ def test_pods_are_reached_through_both_families(role: str) -> None:
     services = [item["spec"] for item in found["objects"] if item["kind"] == "Service"]
     assert {service["ipFamilyPolicy"] for service in services} <= {"PreferDualStack"}
     assert services or role in ("prefect_server", "prefect_worker")
-    # What a process of one family listens on; in asyncio "::" is of one, too.
+    # Addresses of a single family. In asyncio, this includes "::".
     assert not re.search(
         r"(?<![\d.])0\.0\.0\.0(?!')|\[::\]|'::0?'(?!,)",
         str(found["objects"]).replace(

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every Python that root starts on a host imports from no place that its environment or working directory names.
+"""Every Python that root starts on a host ignores its environment and its working directory when it imports modules.
 
-That takes `-I`: without it, `python3 -` imports from the working directory, and any Python from PYTHONPATH and from
-the home directory.
+This requires `-I`. Without it, `python3 -` imports from the working directory, and every Python imports from PYTHONPATH
+and from the home directory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hostile_processes import UID
 
 INTERPRETER = re.compile(r"(?:^|.*[/}])python[0-9.]*$|^python[0-9.]*$")
 COMMAND = re.compile(r"(?:^|[\s\"'(/])python[0-9.]*[\"']?\s+(?P<option>\S+)")
-# It is uv that starts this one, isolated.
+# uv starts this Python itself, and isolates it.
 OF_UV = re.compile(r"--python \S+")
 SHEBANG = re.compile(r"#!\S*python[0-9.]*(?P<option>[^\n]*)")
 INSTALL = ROOT / "roles/prefect_host/files/install.sh"
@@ -46,14 +46,14 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def in_arguments(words: list[Any]) -> Iterator[str]:
-    """The option behind each interpreter of an argument list."""
+    """Return the option after each interpreter in a list of arguments."""
     for word, following in zip(words, [*words[1:], ""]):
         if isinstance(word, str) and INTERPRETER.match(word):
             yield str(following)
 
 
 def in_tasks(path: Path) -> Iterator[str]:
-    """Those of the tasks of a file, except what is executed in a pod."""
+    """Return the options in the tasks of a file, except those of commands in pods."""
     for task in yaml.safe_load(path.read_text()) or []:
         for words in lists(task):
             yield from in_arguments(words)
@@ -69,14 +69,14 @@ def in_script(path: Path) -> Iterator[str]:
 
 
 def is_interpreter(node: ast.expr) -> bool:
-    """Whether an element of a list is a path of Python, or a name such as `site.python` or `sys.executable`."""
+    """Return whether a list element is the path of a Python, or a name such as `site.python` or `sys.executable`."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str) and bool(INTERPRETER.match(node.value))
     return ast.unparse(node).rpartition(".")[2] == "python" or ast.unparse(node) == "sys.executable"
 
 
 def in_python(path: Path) -> Iterator[str]:
-    """Those of the argument lists in a program, and in the first lines of the scripts that it writes."""
+    """Return the options in the argument lists of a program, and in the first lines of the scripts that it writes."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, (ast.List, ast.Tuple)):
             for element, following in zip(node.elts, [*node.elts[1:], ast.Constant("")]):
@@ -87,7 +87,7 @@ def in_python(path: Path) -> Iterator[str]:
 
 
 def found_in() -> Iterator[tuple[str, str]]:
-    """Every Python that root starts on a host: where, and the option behind it."""
+    """Return every Python that root starts on a host, as the path of the file and the option after the interpreter."""
     readers = {
         "roles/*/tasks/*.yml": in_tasks,
         "roles/*/handlers/*.yml": in_tasks,

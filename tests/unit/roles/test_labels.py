@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection knows its own objects by labels that nobody else sets."""
+"""The collection recognizes its own objects by labels that no other program sets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from rendering import ROOT, evaluated, template
 
 PREFIX = "selfhosted.prefect/"
-# The operator's own label of its own pods, which has to be selected by, and that of every namespace.
+# The label of the operator for its own pods, which policies have to select, and the label of every namespace.
 GIVEN = {"podSelector": {"cnpg.io/cluster"}, "namespaceSelector": {"kubernetes.io/metadata.name"}}
-# What Prefect 3.9.1 gives the pod of a Job (prefect_kubernetes/worker.py), with names that a user may choose.
+# The labels of Prefect 3.9.1 for the pod of a Job (prefect_kubernetes/worker.py). Users can choose the names in them.
 JOB = {
     "app.kubernetes.io/managed-by": "prefect",
     "app.kubernetes.io/part-of": "prefect",
@@ -59,7 +59,7 @@ OPTIONS = {
 
 
 def selectors(value: Any, where: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return every selector of an object, with what it stands under."""
+    """Return every selector of an object, with the key that contains it."""
     if isinstance(value, list):
         for item in value:
             yield from selectors(item, where)
@@ -72,7 +72,7 @@ def selectors(value: Any, where: str = "") -> Iterator[tuple[str, Mapping[str, A
 
 def keys(selector: Mapping[str, Any]) -> set[str]:
     if not selector.keys() <= {"matchLabels", "matchExpressions"}:
-        return set(selector)  # that of a Service
+        return set(selector)  # the selector of a Service
     return {*(selector.get("matchLabels") or {}), *(each["key"] for each in selector.get("matchExpressions") or [])}
 
 
@@ -88,7 +88,7 @@ def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 @pytest.fixture(scope="module")
 def rendered() -> list[dict[str, Any]]:
-    """All objects of an instance that uses as many options as it can."""
+    """Return all objects of an instance that uses as many options as possible."""
     found: list[dict[str, Any]] = []
     for role, names in TEMPLATES.items():
         expressions = {
@@ -116,7 +116,7 @@ def test_objects_select_by_labels_of_the_collection(rendered: list[dict[str, Any
 
 
 def test_a_pod_of_a_run_is_no_part_of_the_instance(rendered: list[dict[str, Any]]) -> None:
-    """No Service sends it anything, no workload counts it, no policy opens anything to it but that of the API."""
+    """No Service sends it requests, no workload counts it, and only the policy of the API admits it."""
     labels = {**JOB, f"{PREFIX}runs-of": "prefect"}
     selecting = {
         (item["kind"], item["metadata"]["name"], name)
@@ -128,7 +128,7 @@ def test_a_pod_of_a_run_is_no_part_of_the_instance(rendered: list[dict[str, Any]
     (policy,) = [
         item for item in rendered if (item["kind"], item["metadata"]["name"]) == ("NetworkPolicy", "prefect-api")
     ]
-    assert not matches(policy["spec"]["podSelector"], labels)  # it is a peer of it
+    assert not matches(policy["spec"]["podSelector"], labels)  # the policy does not select it, but admits it as a peer
 
 
 def test_a_workload_selects_the_pods_that_it_makes(rendered: list[dict[str, Any]]) -> None:
@@ -140,7 +140,7 @@ def test_a_workload_selects_the_pods_that_it_makes(rendered: list[dict[str, Any]
             assert matches(item["spec"]["selector"], labels), name
             selected[name] = [other["metadata"]["name"] for other in rendered if selects(other, labels)]
     for name, by in selected.items():
-        # Their own Service or budget, where they have one, and no other's.
+        # Only its own Service and disruption budget select it, if they exist.
         assert set(by) <= {name}, name
     assert {"prefect-api", "prefect-pgbouncer", "prefect-postgres", "prefect-redis"} <= {
         name for name, by in selected.items() if by
@@ -148,14 +148,14 @@ def test_a_workload_selects_the_pods_that_it_makes(rendered: list[dict[str, Any]
 
 
 def selects(item: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a Service or a budget is for a pod."""
+    """Return whether a Service or a disruption budget selects a pod."""
     return item["kind"] in ("Service", "PodDisruptionBudget") and (
         "selector" in item["spec"] and matches(item["spec"]["selector"], labels)
     )
 
 
 def test_the_labels_that_others_set_too_are_in_one_file() -> None:
-    """Which only writes them: nothing else in the collection may select, prune, delete or recognise by them."""
+    """This file only writes them. No other code may select, prune, delete or recognize objects by these labels."""
     places = [ROOT / name for name in ("plugins", "roles", "playbooks", "extensions")]
     sources = [path for place in places for path in place.rglob("*.*") if path.suffix in (".py", ".yml", ".j2", ".sh")]
     assert len(sources) > 100

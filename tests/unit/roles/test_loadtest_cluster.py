@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the load test reads in a cluster: the role's own programs, and a playbook that reads an API server's answers."""
+"""The figures that the load test reads in a cluster: the programs of the role, with a simulated API server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answer(name: str, _container: str, command: list[str]) -> bytes:
 
 
 def read(directory: Path, kubeconfig: str, **variables: Any) -> list[dict[str, Any]]:
-    """The two readings of a test."""
+    """Return the two readings of a test."""
     found = directory / "found.json"
     tasks = [
         {"ansible.builtin.import_role": {"name": "selfhosted.prefect.prefect_loadtest"}},
@@ -78,7 +78,7 @@ def read(directory: Path, kubeconfig: str, **variables: Any) -> list[dict[str, A
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    # Of its own, the role has one task for a reading of the whole cluster.
+    # The role has its own task to read the whole cluster.
     assert done.stdout.count("TASK [selfhosted.prefect.prefect_loadtest : Read CPU time") == 2
     return list(json.loads(found.read_text()))
 
@@ -101,7 +101,7 @@ def test_a_cluster_is_read_as_machines_are(tmp_path: Path) -> None:
     ]
     assert first["unread"] == ["PgBouncer, in pooler-b: psql: not found"]
     assert {**second, "moment": 0} == {**first, "moment": 0}
-    # The programs' own work is not counted: before the test they run first, after it last.
+    # The CPU time of the programs is not counted: they run first before the test, and last after it.
     counters = [number for number, (_pod, command) in enumerate(asked) if command[0] == "grep"]
     assert counters == list(range(4, 12))
     words = [word for _pod, command in asked for word in command]
@@ -122,7 +122,7 @@ def test_a_cluster_that_cannot_be_read_does_not_keep_from_testing(tmp_path: Path
         assert text.startswith("pods: The kubeconfig ")
 
 
-# --- What runs in the pod of a PgBouncer ---
+# --- The script in the pod of PgBouncer ---
 
 LIST = """\
 "prefect" "one"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which runs the program beside the workers takes for lost, and what it does then."""
+"""The runs that the program next to the workers regards as lost, and its reaction."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def run(worker: str | None, state: str = "RUNNING") -> dict[str, Any]:
     ("found", "alive", "others", "patience"),
     [
         (run("mine"), b"PREFECT__FLOW_RUN_ID=1", 370, None),
-        (run("mine"), b"", 370, 60),  # the container has come back, or the process was killed
+        (run("mine"), b"", 370, 60),  # the container was restarted, or the process was killed
         (run("mine"), b"", 0, 60),
         (run(None, "PENDING"), b"", 0, 60),
-        (run(None), b"", 370, None),  # nobody knows whose
+        (run(None), b"", 370, None),  # the worker of the run is not known
         (run("gone"), b"", 370, 370),
-        (run("gone"), b"", 0, None),  # on another machine, which looks itself
+        (run("gone"), b"", 0, None),  # on another host, which checks its own runs
         (run("other"), b"", 370, None),
     ],
 )

@@ -1,8 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the migration of a cluster says of a database that it cannot migrate. Prefect is not in this environment: a
-stand-in answers for it."""
+"""Messages of the migration in a cluster about databases that it cannot migrate.
+
+Stand-ins replace Prefect, which is not in this environment.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,11 @@ class PostgresError(Exception):
 
 
 class InterfaceError(Exception):
-    """Of asyncpg."""
+    """The error class of asyncpg."""
 
 
 class DBAPIError(Exception):
-    """Of SQLAlchemy, which wraps what PostgreSQL says."""
+    """The error class of SQLAlchemy, which wraps an error of PostgreSQL."""
 
     def __init__(self, orig: Exception) -> None:
         super().__init__(f"(Background on this error) {orig}")
@@ -41,19 +43,19 @@ class DBAPIError(Exception):
 
 
 class Database:
-    """Answers as a session of SQLAlchemy does."""
+    """Answers like a session of SQLAlchemy."""
 
     def __init__(self) -> None:
         self.version, self.revision, self.comment = 150018, "old", "there"
         self.lacks: list[dict[str, str]] = []
         self.errors: list[Exception] = []
-        self.refusals = sys.maxsize  # so often
+        self.refusals = sys.maxsize  # number of attempts that raise an error
         self.statements: list[str] = []
         self.migrated = False
-        self.others = 0  # attempts to wait for another migration
+        self.others = 0  # attempts that find another migration active
         self.locked: bool | None = None
 
-    # As an engine and its connection do, which is all that the lock needs.
+    # The engine and its connection. The lock needs nothing else.
 
     async def engine(self) -> Database:
         return self
@@ -145,7 +147,7 @@ def migrate(database: Database, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def ended(
     migrate: ModuleType, capsys: pytest.CaptureFixture[str], wanted: dict[str, Any] | None = None
 ) -> tuple[int, str]:
-    """Return the status with which it ends, and what it says then. Text as a status is printed, and is 1."""
+    """Return the exit status and the output. A text as the status is printed, and means 1."""
     with pytest.raises(SystemExit) as end:
         migrate.main(wanted or WANTED)
     code = end.value.code
@@ -179,7 +181,7 @@ def test_two_never_migrate_at_once(
     migrate.main(WANTED)
     said = capsys.readouterr().out
     assert (said.count("another migration of this database is running"), database.migrated) == (min(others, 1), True)
-    assert database.locked is False  # when it has ended
+    assert database.locked is False  # released at the end
 
 
 def test_one_that_fails_lets_others_in(migrate: ModuleType, database: Database) -> None:
@@ -253,7 +255,7 @@ def test_a_database_that_lets_nobody_in_is_explained(
     *,
     again: bool,
 ) -> None:
-    """The Job tries again only where that may help."""
+    """The Job retries only if this may help."""
     database.errors.append(error)
     status, said = ended(migrate, capsys)
     assert status == (1 if again else migrate.REFUSED)
@@ -317,13 +319,13 @@ def test_the_job_has_what_it_needs_and_does_not_repeat_a_refusal(migrate: Module
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
     assert rule["onExitCodes"] == {"containerName": "migrate", "operator": "In", "values": [migrate.REFUSED]}
-    # Else Kubernetes refuses the policy.
+    # Kubernetes requires this for a podFailurePolicy.
     assert job["template"]["spec"]["restartPolicy"] == "Never"
     assert [container["name"] for container in job["template"]["spec"]["containers"]] == ["migrate"]
 
 
 def test_the_requirements_are_one_query_that_only_reads() -> None:
-    """And that neither of the programs that send it takes parts of for parameters."""
+    """The programs that send the query find no parameters in it."""
     statement = re.sub(r"--.*", "", (FILES / "requirements.sql").read_text())
     outside = re.sub(r"'[^']*'", "''", statement)
     assert re.findall(r"(?<![:\w]):\w", statement) == []

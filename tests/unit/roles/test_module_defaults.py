@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that the tasks of a block share can be evaluated on both platforms, also those of modules of the other one.
+"""The module_defaults of blocks can be evaluated on both platforms, even those for modules of the other platform.
 
-ansible-core 2.18 evaluates all module_defaults for every task; newer ones only those of the task's module.
+ansible-core 2.18 evaluates all module_defaults for every task. Newer versions evaluate only those of the task's module.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import yaml
 from rendering import ROOT, templated
 from security_tables import FOUND, PASSWORDS
 
-# The inventory of a platform, and what is known there of a host.
+# The inventory of each platform, and the facts of a host on it.
 PLATFORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "kubernetes": ("development", {}),
     "host": ("local", {"prefect_host": FOUND}),
 }
-ADDRESS = {"prefect_address": "127.0.0.1"}  # from hostvars, which only a play has
-# Set by a task before those that use them.
+ADDRESS = {"prefect_address": "127.0.0.1"}  # from hostvars, which exist only in a play
+# An earlier task sets this variable.
 SET_BEFORE: dict[str, Any] = {"__prefect_postgres_ca": {}}
 
 
 def defaults_in(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The module_defaults of a task file, at any depth."""
+    """Yield the module_defaults of a task file, at any depth."""
     if isinstance(value, list):
         for one in value:
             yield from defaults_in(one)
@@ -43,7 +43,7 @@ def cases() -> Iterator[Any]:
     for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
         for number, found in enumerate(defaults_in(yaml.safe_load(path.read_text()))):
             for platform in PLATFORMS:
-                if path.stem.endswith(tuple({*PLATFORMS} - {platform})):  # a task file of the other platform
+                if path.stem.endswith(tuple({*PLATFORMS} - {platform})):  # a task file for the other platform
                     continue
                 name = f"{path.parent.parent.name}/{path.stem}-{number}-{platform}"
                 yield pytest.param(path, platform, found, id=name)

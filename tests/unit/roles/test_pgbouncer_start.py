@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a PgBouncer in a cluster counts as started. A stand-in answers for psql."""
+"""The condition under which PgBouncer counts as started in a cluster. A stand-in replaces psql."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VARIABLES: dict[str, Any] = {
 
 
 def rendered(**variables: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return PgBouncer's container, and the files that it has."""
+    """Return the container of PgBouncer, and its files."""
     expressions = {"objects": template("kubernetes.yml.j2")}
     found = evaluated("production", "prefect_pgbouncer", expressions, **VARIABLES, **variables)
     objects = {item["kind"]: item for item in found["objects"] if item["metadata"]["name"] == "prefect-pgbouncer"}
@@ -52,7 +52,7 @@ def test_it_asks_as_the_server_does_and_no_argument_has_the_password(tmp_path: P
     password, user, database, where, *arguments = done.stdout.splitlines()
     assert (password, user, database, where) == (PASSWORD, USER, "flows = x", "127.0.0.1:6433")
     assert "--command=SELECT 1" in arguments
-    assert done.returncode == 7  # what psql says counts
+    assert done.returncode == 7  # the exit code is that of psql
     assert not [word for word in [*command, *arguments] if PASSWORD in word]
 
 
@@ -68,11 +68,11 @@ def test_it_is_not_started_anew_before_the_playbook_gives_up(seconds: int, attem
     container, _files = rendered(prefect_kubernetes_wait_seconds=seconds)
     probe = container["startupProbe"]
     assert (probe["periodSeconds"], probe["failureThreshold"]) == (1, attempts)
-    # Once started, clients queue while PostgreSQL is away.
+    # After the start, clients wait in a queue while PostgreSQL is unavailable.
     assert container["readinessProbe"]["tcpSocket"] == container["livenessProbe"]["tcpSocket"] == {"port": "pgbouncer"}
 
 
 def test_a_play_that_does_not_wait_changes_no_pod() -> None:
-    """The one that starts database, pooler and Redis side by side."""
+    """The play that starts PostgreSQL, PgBouncer and Redis concurrently does not wait."""
     waits = {"prefect_kubernetes_apply_seconds": 0}
     assert rendered(**waits) == rendered()

@@ -1,8 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the scripts that run in Prefect's environment reach Redis. Its client is not in this one: a stand-in notes what
-it is told."""
+"""Connections to Redis of the scripts that run with Prefect's packages.
+
+Stand-ins replace the Redis client, which is not in this environment, and record its arguments.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-CLIENT = ROLES / "prefect_common/files/redis_client.py"  # stands before each of them when it runs
+CLIENT = ROLES / "prefect_common/files/redis_client.py"  # it precedes the code of each script
 SCRIPTS = [
     "prefect_server/files/check_tasks.py",
     "prefect_server/files/release_tasks.py",
@@ -80,14 +82,14 @@ def test_sentinel_and_its_master_speak_tls(script: ModuleType) -> None:
 def test_an_authority_counts_for_sentinel_and_for_its_master(script: ModuleType) -> None:
     told = script.connect("rediss+sentinel://a/mymaster?ssl_ca_certs=/a.crt", ssl_ca_certs="/a.crt")
     assert told["plain"] == "rediss://h/?ssl_ca_certs=%2Fa.crt"
-    # The stand-in does not read the URL; the client does, as the option that is given here.
+    # The stand-in does not read the URL. The real client converts its parameter to the option that this test passes.
     assert told["ssl_ca_certs"] == told["sentinel_kwargs"]["ssl_ca_certs"] == "/a.crt"
 
 
 @pytest.mark.parametrize("script", ["prefect_server/files/release_tasks.py"], indirect=True)
 @pytest.mark.parametrize(("seconds", "asked"), [(30, 2), (0, 0)])
 def test_a_network_that_does_not_know_a_new_pod_yet_is_waited_for(script: ModuleType, seconds: int, asked: int) -> None:
-    """Else the background services end at once, and the cluster starts them again."""
+    """Otherwise the background services would exit at once, and the cluster would restart them."""
     refusals = [ConnectionError("Connection refused")]
     answers: list[bool] = []
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventories for clusters become, where no test on a cluster can see it."""
+"""Values that the roles render from the inventories for clusters, and that no test on a cluster can observe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROBLEMS = "__prefect_preflight_variables | selfhosted.prefect._deployment_probl
 
 
 def test_a_secret_that_was_forgotten_is_refused() -> None:
-    """The inventory for production has its secrets from the environment, where nothing is set."""
+    """The production inventory reads its secrets from the environment, where none is set."""
     found = evaluated("production", "prefect_preflight", {"problems": PROBLEMS}, prefect_version="3.9.1")
     assert {problem["option"] for problem in found["problems"]} == {
         "prefect_database_password",
@@ -70,7 +70,7 @@ def test_runs_reach_the_api() -> None:
         assert pool["job"]["namespace"] == namespaces[0]
 
 
-# What the preflight adds up for a cluster, from any role.
+# The variables with which the preflight of a cluster adds up the pods, from any role.
 PREFLIGHT = {
     "prefect_platform": "kubernetes",
     "pods_template": str(ROOT / "roles" / "prefect_preflight" / "templates" / "pods.yml.j2"),
@@ -149,7 +149,7 @@ def test_what_postgresql_loads_when_it_starts(variables: dict[str, Any], preload
     [
         ({}, 0),
         ({"prefect_workload": {"runs_per_hour": 25000, "run_seconds": 30}, "prefect_loadtest_workers": 20}, 15),
-        # More than is planned, and as many workers as a typing error makes.
+        # A load above the plan, with too many workers, as after a typing error.
         ({"prefect_workload": {"runs_per_hour": 2500, "run_seconds": 30}, "prefect_loadtest_rate": 7}, 294),
     ],
 )
@@ -167,7 +167,7 @@ def test_synthetic_workers_have_the_limit_of_real_ones_or_what_the_load_needs(
     [
         ({}, 1, 0),
         ({"runs_per_hour": 7200, "run_seconds": 30, "peak_factor": 3}, 6, 30),
-        # A workload may say that an option has no value.
+        # The options of a workload may be null.
         ({"runs_per_hour": 7200, "run_seconds": 30, "peak_factor": None}, 2, 30),
         ({"runs_per_hour": None, "run_seconds": None, "peak_factor": None}, 1, 0),
     ],
@@ -208,7 +208,7 @@ def test_the_pod_of_redis_has_more_memory_than_redis_may_use(
 @pytest.mark.parametrize(
     ("pools", "options"),
     [
-        (None, ["prefect_workload.nodes.count"]),  # planned: 300 runs
+        (None, ["prefect_workload.nodes.count"]),  # the plan has 300 runs
         ([{"concurrency_limit": 100}], []),
         ([{"concurrency_limit": 100, "job": {"cpu_request": 1}}], ["prefect_workload.nodes.count"]),
         ([{"concurrency_limit": 5, "job": {"memory_request": "64Gi"}}], ["prefect_work_pools[a].job"]),
@@ -285,7 +285,7 @@ def test_the_observer_may_send_where_the_workers_of_jobs_may() -> None:
         {"name": "c", "workers": {"egress": [anywhere]}},
         {"name": "d", "type": "kubernetes", "state": "absent", "job": {"namespace": "gone"}},
     ]
-    # One patch for both, of which each gets its own.
+    # One patch for both workloads, which each get only their own container.
     patch = {"spec": {"containers": [{"name": "observer", "tty": True}, {"name": "worker", "stdin": True}]}}
     variables = {
         "prefect_work_pools": pools,
@@ -318,7 +318,7 @@ def test_the_migration_goes_the_way_to_the_database_that_the_server_goes() -> No
 
 
 def test_a_database_that_does_not_answer_changes_no_number_of_workers() -> None:
-    """KEDA keeps what there is where it is more than the fallback."""
+    """KEDA keeps the current number if it is higher than the fallback."""
     pools = [
         {"name": name, "type": "kubernetes", "workers": {"min": least, "max": 40, "autoscaling": {"metric": "backlog"}}}
         for name, least in (("a", 0), ("b", 3))
@@ -334,13 +334,13 @@ def test_the_preflight_asks_for_all_that_is_granted() -> None:
     permissions = {"permissions": "__prefect_preflight_permissions.namespaced"}
     pool = {"name": "a", "type": "kubernetes", "job": {"namespace": "flows"}}
     variables = {"prefect_work_pools": [pool], "prefect_separate_observer": True}
-    # Each in its own role, because a lookup finds the files of the role.
+    # Each expression is evaluated in its own role, because lookups search for files in the role.
     found = {
         **evaluated("development", "prefect_preflight", permissions, **variables),
         **evaluated("development", "prefect_worker", {"objects": template("kubernetes.yml.j2")}, **variables),
     }
     namespaces = ["prefect", "flows"]
-    # Verbs that are asked for by default.
+    # Requirements without verbs use the default verbs.
     asked = _reviews(namespaces, {"namespaced": [{"verbs": VERBS, **entry} for entry in found["permissions"]]})
     roles = [item for item in found["objects"] if item["kind"] == "Role"]
     assert len(roles) == 2
@@ -350,7 +350,7 @@ def test_the_preflight_asks_for_all_that_is_granted() -> None:
                 review = {"namespace": "flows", "verb": verb, "group": group, **_resource(resource)}
                 assert role["metadata"]["namespace"] == "flows"
                 assert review in asked
-    # Where no Jobs are, no worker has a Role.
+    # In a namespace without Jobs, no worker has a Role.
     assert {"namespace": "prefect", "verb": "watch", "group": "", "resource": "events"} not in asked
     assert len(asked) == len({str(review) for review in asked})
 
@@ -378,7 +378,7 @@ def test_pods_that_use_redis_have_its_authority(variables: dict[str, str]) -> No
         clients = ("PREFECT_REDIS_MESSAGING", "PREFECT_REDIS_WORKER_CLEANUP_QUEUE")
         with_authority = {f"{client}_URL" for client in clients} if variables["prefect_redis_ca"] else set()
         assert set(urls) == {"PREFECT_SERVER_DOCKET_URL", *with_authority}
-        for client in () if with_authority else clients:  # without parameters, so that it repeats what fails
+        for client in () if with_authority else clients:  # no URL, because then the client retries failures
             found_there = {name: told[f"{client}_{name}"] for name in ("HOST", "PORT", "DB", "SSL")}
             assert found_there == {"HOST": "redis.example", "PORT": "6380", "DB": "0", "SSL": "true"}
         files = {urlsplit(url).query.partition("ssl_ca_certs=")[2] for url in urls.values()}
@@ -400,7 +400,7 @@ def test_pods_that_use_redis_have_its_authority(variables: dict[str, str]) -> No
 
 @pytest.mark.parametrize("part", ["api", "services"])
 def test_processes_that_use_redis_have_its_authority(part: str) -> None:
-    """Each part has a file of its own, and is restarted when it changes."""
+    """Each part has its own file, and restarts when the file changes."""
     expressions = {
         "files": f"lookup('ansible.builtin.template', '{part}_files.yml.j2') | from_yaml",
         "processes": f"lookup('ansible.builtin.template', '{part}_processes.yml.j2') | from_yaml",
@@ -410,7 +410,7 @@ def test_processes_that_use_redis_have_its_authority(part: str) -> None:
         "__prefect_server_part": part,
         "__prefect_server_services_numbers": [1],
         "__prefect_server_api_numbers": [1, 2],
-        # What is asked of other machines.
+        # Values that come from other hosts.
         "prefect_address": "10.0.0.7",
         "prefect_database_host": "10.0.0.8",
         "prefect_pgbouncer_host": "10.0.0.9",
@@ -424,7 +424,7 @@ def test_processes_that_use_redis_have_its_authority(part: str) -> None:
     (environment,) = [entry["content"] for name, entry in files.items() if name.endswith(".env")]
     assert environment.count(f"ssl_ca_certs={path}") == 3
     for process in found["processes"]:
-        assert path in process.get("restart_on", [path])  # by default, all files
+        assert path in process.get("restart_on", [path])  # by default, a process restarts on changes of all files
 
     found = evaluated("local", "prefect_server", expressions, **{**variables, "prefect_redis_ca": ""})
     assert path not in {entry["path"] for entry in found["files"]}
@@ -472,7 +472,7 @@ def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(*, observer: 
             assert (metadata["namespace"], metadata["name"]) in wanted
             account = {"kind": "ServiceAccount", "name": metadata["name"], "namespace": "here"}
             assert (item["roleRef"]["name"], item["subjects"]) == (metadata["name"], [account])
-    # What watches the pods does so where they may be.
+    # The process that watches the pods does so in all namespaces of runs.
     variable = "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES"
     watched = {
         item["metadata"]["name"]: entry["value"].split(",")
@@ -485,7 +485,7 @@ def test_workers_may_start_jobs_where_runs_may_be_and_nowhere_else(*, observer: 
 
 
 def test_flow_code_is_beside_no_secret_of_the_server() -> None:
-    """Whoever may start a Job in a namespace reads every Secret there."""
+    """A Job can read every Secret in its namespace, so flow code can, too."""
     scaled = {"min": 1, "max": 9, "autoscaling": {"metric": "backlog"}}
     pools = [
         {"name": "jobs", "type": "kubernetes", "workers": scaled, "pre_pull": True},
@@ -507,7 +507,7 @@ def test_flow_code_is_beside_no_secret_of_the_server() -> None:
     login, scripts = "prefect-worker-jobs-api-login", "prefect-worker-scripts"
     role, observer = "prefect-worker-jobs", "prefect-observer"
     assert placed["here-jobs"] == {*inside, *images, login, scripts, role, observer}
-    # The login of KEDA is in its own namespace, and what refers to it names no namespace.
+    # The credentials for KEDA are in the namespace of KEDA, and the reference to them contains no namespace.
     trigger = "here.prefect-worker-inside"
     assert placed["keda"] == {f"{trigger}-backlog"}
     assert "keda" in found["searched"]
@@ -628,5 +628,5 @@ def test_clients_repeat_what_a_restarted_component_has_interrupted(codes: list[i
     expressions = {"environment": "__prefect_worker_environment"}
     made = evaluated("production", "prefect_worker", expressions, **variables)["environment"]
     found = made["PREFECT_CLIENT_RETRY_EXTRA_CODES"]
-    # ansible-core 2.18 makes an empty string of none; Prefect takes both for no codes.
+    # ansible-core 2.18 renders null as an empty string. Prefect treats both as no codes.
     assert (None if found in (None, "") else str(found)) == told

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cluster gets only when the inventory asks for it, and no test cluster has the operators for."""
+"""Objects that a cluster gets only with certain options. The test cluster does not have their operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rendering import evaluated, template
 
 
 def rendered(inventory: str, role: str, name: str, **variables: Any) -> list[dict[str, Any]]:
-    """Return the objects of a template as they are applied."""
+    """Return the objects of a template in their final form."""
     objects = f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
     found = evaluated(inventory, role, {"objects": objects}, **variables)
     return list(found["objects"])
@@ -64,12 +64,12 @@ def test_the_cluster_of_cloudnative_pg(
     spec = cluster["spec"]
     assert (spec["instances"], spec["storage"], spec.get("imageName")) == (instances, storage, image)
     parameters = spec["postgresql"]["parameters"]
-    assert "pg_stat_statements.max" in parameters  # by which the operator loads and creates it
-    assert parameters["pg_stat_statements.track_utility"] == "off"  # or it would keep passwords
+    assert "pg_stat_statements.max" in parameters  # this setting makes the operator load and create the extension
+    assert parameters["pg_stat_statements.track_utility"] == "off"  # otherwise the statistics would contain passwords
     first = spec["bootstrap"]["initdb"]
     assert (first["database"], first["owner"]) == ("prefect", "prefect")
     assert any("pg_trgm" in statement for statement in first["postInitApplicationSQL"])
-    # One Secret, of the type that the operator wants, is what the owner logs in with at first and later.
+    # The owner logs in with one Secret, now and after a change. The operator requires this type.
     (secret,) = [item for item in objects if item["metadata"]["name"] == first["secret"]["name"]]
     assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/basic-auth")
     login = data(secret)
@@ -79,7 +79,7 @@ def test_the_cluster_of_cloudnative_pg(
     assert not spec.get("enableSuperuserAccess")
     assert PASSWORD not in str(spec)
     parameters = spec["postgresql"]["parameters"]
-    assert all(isinstance(value, str) for value in parameters.values())  # else the API server refuses it
+    assert all(isinstance(value, str) for value in parameters.values())  # otherwise the API server rejects the object
     assert (parameters["work_mem"], parameters["max_wal_senders"]) == ("8MB", "12")
     assert int(parameters["max_connections"]) > 0
     policy = only(objects, "NetworkPolicy")["spec"]
@@ -109,7 +109,7 @@ def test_the_route_of_the_gateway_api(*, public: bool) -> None:
     assert [item for item in objects if item["kind"] == "Ingress"] == []
     route = only(objects, "HTTPRoute")
     assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
-    # The listener of the Gateway has the certificate.
+    # The certificate belongs to the listener of the Gateway.
     assert route["spec"]["parentRefs"] == [parent]
     assert route["spec"]["hostnames"] == ["prefect.example.com"]
     *closed, open_ = route["spec"]["rules"]
@@ -137,7 +137,7 @@ def test_api_pods_scale_up_to_their_maximum(most: int) -> None:
     if most == 3:
         assert (api["spec"]["replicas"], scalers) == (3, [])
         return
-    # Else each run of the playbook would undo what the autoscaler has done.
+    # Otherwise each run of the playbook would undo the decisions of the autoscaler.
     assert "replicas" not in api["spec"]
     (scaler,) = scalers
     assert scaler["apiVersion"] == "autoscaling/v2"
@@ -146,7 +146,7 @@ def test_api_pods_scale_up_to_their_maximum(most: int) -> None:
     assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 6)
     (metric,) = spec["metrics"]
     assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
-    # Percent of what is requested.
+    # The utilization is a percentage of the request.
     assert api["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"]
 
 
@@ -195,7 +195,7 @@ def test_what_leaves_the_cluster_is_chosen() -> None:
         assert egress(objects, policy) == ([] if name == "services" else [collector])
     objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **given)
     api, *others = egress(objects, "prefect-worker-jobs")
-    assert api["ports"] == [{"port": 4211}]  # of the pods
+    assert api["ports"] == [{"port": 4211}]  # the port of the pods
     to_kubernetes = {"ports": [{"port": 16443}]}
     assert others == [to_kubernetes, collector]
     assert egress(objects, "prefect-observer") == [api, to_kubernetes, collector]
@@ -212,7 +212,7 @@ def test_workers_start_guarded() -> None:
     pods = {
         item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in objects if item["kind"] == "Deployment"
     }
-    # Those of process pools are where flow code is, those of Kubernetes pools beside the server.
+    # Workers of process pools are in the namespace of flow code, those of Kubernetes pools in that of the server.
     for pool, name, namespace in (
         ("jobs", "prefect-job-worker-scripts", None),
         ("processes", "prefect-worker-scripts", "prefect-jobs"),
@@ -278,7 +278,7 @@ def test_where_runs_may_send_is_chosen() -> None:
             assert item["spec"]["podSelector"] == {"matchLabels": labels}
             assert item["metadata"]["namespace"] == ("flows" if pool is elsewhere else "prefect-jobs")
             to_api, to_dns, *others = egress(objects, item["metadata"]["name"])
-            # Runs may be in another namespace than the API.
+            # Runs and the API may be in different namespaces.
             assert to_api["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "prefect"}}
             assert to_api["ports"] == [{"port": 4211}]
             assert to_dns == {"ports": [{"port": 5353, "protocol": name} for name in ("UDP", "TCP")]}
@@ -328,7 +328,7 @@ def test_an_exporter_beside_pgbouncer(image: str) -> None:
 
 
 def test_settings_in_an_existing_secret_reach_every_process_of_the_server() -> None:
-    """The migration, too: what encrypts blocks is needed when it registers them."""
+    """This includes the migration, which registers block types and needs the encryption key."""
     names = ("kubernetes_api.yml.j2", "kubernetes_services.yml.j2", "kubernetes_migration.yml.j2")
     expressions = {name: template(name) for name in names}
     version = {"namespaces": {"prefect": {"secret_versions": {"mine": "41"}}}}
@@ -339,7 +339,7 @@ def test_settings_in_an_existing_secret_reach_every_process_of_the_server() -> N
     for item in workloads:
         pod = item["spec"]["template"]
         (container,) = pod["spec"]["containers"]
-        # The last one wins.
+        # The last entry has precedence.
         assert container["envFrom"][-1] == {"secretRef": {"name": "mine"}}
         if item["kind"] == "Deployment":
             assert "41" in pod["metadata"]["annotations"].values()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""With the longest names that the preflight lets through, everything that is rendered can be called so."""
+"""With the longest names that the preflight accepts, the names of all rendered objects are valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MORE = {"type": "kubernetes", "pre_pull": True, "workers": {"min": 1, "max": 3, 
 
 
 def longest(platform: str, option: str) -> str:
-    """The longest value of a name of which everything that is made is good."""
+    """Return the longest value for which all generated names are valid."""
 
     def good(size: int) -> bool:
         variables = {"prefect_instance": INSTANCE, "prefect_platform": platform, **given("x" * size)}
@@ -58,7 +58,7 @@ RULES = {
 
 
 def labels(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """All labels, of objects, of pods and of what selects them."""
+    """Yield all labels of objects and pods, and those in selectors."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if key in ("labels", "matchLabels") and isinstance(inner, str):
@@ -130,7 +130,7 @@ def test_every_process_has_a_valid_name(role: str) -> None:
     }
     found = evaluated("local", role, expressions, **given)
     units = [f"{INSTANCE}-{process['name']}" for number in expressions for process in found[number]]
-    assert len(units) == 2  # an API process and a group, or a worker and what watches over its runs
+    assert len(units) == 2  # an API process and a group, or a worker and the check for lost runs
     known = {thing.name for thing in names.made({**given, "prefect_platform": "host"})}
     for unit in units:
         assert names.UNIT.broken_by(unit) == ""
@@ -139,6 +139,6 @@ def test_every_process_has_a_valid_name(role: str) -> None:
 
 
 def test_the_longest_is_the_longest() -> None:
-    """One character more of a pool is a label of 64."""
+    """With one more character in the name of a pool, a label would have 64 characters."""
     assert len(f"{INSTANCE}-worker-{longest('kubernetes', 'pool')}-image") == 63
     assert len(f"{INSTANCE}-services-{longest('kubernetes', 'group')}") == 63

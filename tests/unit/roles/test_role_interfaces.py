@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands in more than one place about a role's variables is the same in all of them."""
+"""The variables of a role are the same in its defaults, its argument specification and its documentation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.work
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
-# Dictionaries whose keys are somebody else's: a typo in them is found by the server or by the program.
+# Dictionaries whose keys the server or the program defines, and checks.
 FREE = {
     *("behavior", "resources", "egress", "runs_egress"),
     *("job", "job_manifest_patch", "base_job_template", "bundle_upload_step", "bundle_execution_step"),
-    "prefect_configuration_purge",  # the module knows its kinds
+    "prefect_configuration_purge",  # the module checks the kinds
 }
 NAME = re.compile(r"\bprefect_[a-z0-9_]+\b")
 
@@ -46,7 +46,7 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def entry_point(role: str) -> dict[str, Any]:
-    """Roles that others depend on call theirs `shared`."""
+    """Return the entry point of a role. Roles that are dependencies of others call it `shared`."""
     (spec,) = load(role, "meta", "argument_specs.yml")["argument_specs"].values()
     return dict(spec)
 
@@ -63,7 +63,7 @@ EVERY_OPTION = {name: option for role in ROLES for name, option in options(role)
 
 
 def nested(specs: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """All options, those of nested dictionaries included."""
+    """Yield all options, including those of nested dictionaries."""
     for name, option in specs.items():
         yield (*path, name), option
         yield from nested(option.get("options", {}), (*path, name))
@@ -88,7 +88,7 @@ def test_a_role_says_what_it_is(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_defaults_are_documented(role: str) -> None:
-    """As `default`, or in the description: where Jinja computes it, and where a `default` would refuse null."""
+    """The default is in `default`, or in the description if Jinja computes it or if `default` would reject null."""
     for name, value in defaults(role).items():
         option = options(role)[name]
         if "default" in option:
@@ -164,7 +164,7 @@ def test_the_local_inventory_passes() -> None:
 
 
 def dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    """All nested dictionaries that have options of ours."""
+    """Yield all nested dictionaries with options that the collection defines."""
     if isinstance(value, dict):
         yield value
         for name, inner in value.items():
@@ -212,7 +212,7 @@ def test_bad_values_are_refused(variable: str, value: Any, words: str) -> None:
 
 
 def types(specs: Mapping[str, Any]) -> dict[str, Any]:
-    """Types alone, without what modules and roles say differently: required, defaults, descriptions."""
+    """Return only the types. Modules and roles may differ in required options, defaults and descriptions."""
     return {
         name: (option["type"], option.get("elements"), types(option.get("options", {})))
         for name, option in specs.items()
@@ -257,9 +257,9 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
     assert sorted(set(NAME.findall(path.read_text())) - known) == []
 
 
-# Facts that a role or a module leaves for the plays that follow.
+# Facts that roles and modules set for later plays.
 PUBLISHED = {"prefect_host", "prefect_cluster", "prefect_phases", "prefect_pgbouncer_rolling_out"}
-# Of a role that another one includes: what it takes, and what its argument specification says that it leaves.
+# Variables of roles that include this role: its parameters, and the results in its argument specification.
 PARAMETERS = {"prefect_verify": {"prefect_configuration_only_compare", "prefect_configuration_result"}}
 READING = ("defaults", "vars", "tasks", "handlers", "templates")
 COMMENT = re.compile(r"^\s*#.*?$|\{#.*?#\}", re.MULTILINE | re.DOTALL)
@@ -271,7 +271,7 @@ def names_read(role: str) -> set[str]:
 
 
 def owner(name: str) -> str:
-    """The role whose name is the longest beginning of a variable's."""
+    """Return the role whose name is the longest prefix of the variable."""
     return max((role for role in ROLES if f"{name.lstrip('_')}_".startswith(f"{role}_")), key=len, default="")
 
 

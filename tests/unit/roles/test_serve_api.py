@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What serve_api.py lets in and out, with small applications in Prefect's place."""
+"""Requests and answers that serve_api.py rejects or changes, with small applications in place of Prefect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NEEDLES = serve_api.needles_of(ENVIRONMENT)
 
 
 class Sent(list[Any]):
-    """What an application has answered."""
+    """The messages that an application has sent."""
 
     @property
     def status(self) -> int:
@@ -109,7 +109,7 @@ def test_a_secret_across_parts_of_an_answer(size: int, form: str) -> None:
 
 
 def test_a_stream_goes_on() -> None:
-    """What cannot be the beginning of a secret is not kept back."""
+    """The guard sends on everything that cannot be the beginning of a secret."""
     sent = asked(around(answering(b"data: 1\n", b"data: 2\n", b"")), host="localhost")
     assert [message["body"] for message in sent[1:]] == [b"data: 1\n", b"data: 2\n", b""]
 
@@ -120,7 +120,7 @@ def test_a_websocket_has_no_secret_in_it() -> None:
 
 
 def test_what_clients_know_and_short_words_stay() -> None:
-    """A pool's template may hold the login; a password that is a word stands in every answer."""
+    """A pool's template may contain the API credentials. A password that is a common word is in many answers."""
     body = b'{"env": "admin:known to every client", "name": "prefect"}'
     assert asked(around(answering(body)), host="localhost").body == body
 
@@ -141,7 +141,7 @@ def test_what_was_looked_at_may_be_compressed() -> None:
 
         await inner(scope, receive, compressed)
 
-    again = serve_api.AnswerGuard(compressing, NEEDLES, {})  # as Prefect mounts an application in another
+    again = serve_api.AnswerGuard(compressing, NEEDLES, {})  # as Prefect mounts one application in another
     sent = asked(around(again), path="/api/admin/settings", host="localhost")
     assert (b"content-encoding", b"gzip") in sent[0]["headers"]
     assert json.loads(sent.body) == "********"
@@ -202,7 +202,7 @@ def test_the_docket_url_without_a_login(url: str, expected: str) -> None:
         ("127.0.0.1:4211", 200),
         ("[::1]:4200", 200),
         ("::1", 200),
-        ("", 200),  # no browser leaves it out
+        ("", 200),  # browsers always send it
         ("evil.example:4200", 421),
         ("prefect.example.com.evil.example", 421),
         ("127.0.0.1.evil.example:4200", 421),
@@ -231,10 +231,10 @@ def test_probes_are_answered_under_every_name() -> None:
     ("origin", "host", "allowed"),
     [
         ("http://127.0.0.1:4200", "127.0.0.1:4200", True),
-        ("https://prefect.example.com", "prefect.example.com", True),  # TLS ends before it
+        ("https://prefect.example.com", "prefect.example.com", True),  # a proxy terminates TLS
         ("https://prefect.example.com", "prefect.example.com:443", True),
         ("http://[::1]:4200", "[::1]:4200", True),
-        ("https://ui.example.com", "prefect.example.com", True),  # listed
+        ("https://ui.example.com", "prefect.example.com", True),  # in the list of allowed origins
         ("http://127.0.0.1:8000", "127.0.0.1:4200", False),
         ("https://evil.example", "127.0.0.1:4200", False),
         ("http://localhost:4200", "127.0.0.1:4200", False),

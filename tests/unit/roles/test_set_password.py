@@ -1,8 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gives the role of a PostgreSQL in a cluster its password. Stand-ins answer for PostgreSQL's programs: the first
-answers as often as a test wants."""
+"""The script that sets the password of the database role in a cluster.
+
+Stand-ins replace the programs of PostgreSQL. They fail as many times as a test requires.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ PASSWORD = "o@th:er/#'\" %s\\"
 
 
 def run(directory: Path, *, away: int, refusals: int) -> tuple[list[str], list[str], str]:
-    """Return what psql got, as arguments and to read, and what the container's log says in the end."""
+    """Return the arguments and the input of psql, and the content of the container's log at the end."""
     programs = {
         "pg_isready": f'echo >>{directory}/asked; [ "$(wc -l <{directory}/asked)" -gt {away} ]',
         "psql": f"""printf '%s\\n' "$@" "$PGUSER@$PGHOST:$PGPORT/$PGDATABASE" >{directory}/arguments

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict on a deployment: a healthy one passes, and each thing that is wrong fails its own check."""
+"""Verification checks: a healthy deployment passes all of them, and each fault fails its own check."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ DATABASE: dict[str, Any] = {"persisted": 1, "api_sessions": [{"address": "127.0.
 
 
 def programs(**reports: Any) -> dict[str, Any]:
-    """What the programs that ask Redis and PostgreSQL have printed, side by side."""
+    """Return the output of the programs that query Redis and PostgreSQL concurrently."""
     ended = {name: {"rc": 0, "stdout": json.dumps(report), "stderr": ""} for name, report in reports.items()}
     return {"rc": 0, "stdout": json.dumps(ended)}
 
@@ -98,7 +98,7 @@ def redis(change: Change) -> Change:
 
 
 def refuses(*names: str) -> Change:
-    """One of the programs has failed."""
+    """Make some of the programs fail."""
 
     def apply(readings: dict[str, Any]) -> None:
         ended = json.loads(programs(redis=REDIS, database=DATABASE)["stdout"])
@@ -109,7 +109,7 @@ def refuses(*names: str) -> Change:
 
 
 def put(value: Any, *path: Any) -> Change:
-    """Set what is at the end of a path."""
+    """Set the value at the end of a path."""
 
     def apply(readings: dict[str, Any]) -> None:
         for step in path[:-1]:
@@ -287,7 +287,7 @@ WORKLOADS = {
 
 
 def pods() -> list[dict[str, Any]]:
-    """As many as there should be at least."""
+    """Return the minimum number of pods of each workload."""
     named = [(workload, number) for workload, least in WORKLOADS.items() for number in range(least)]
     return [
         {
@@ -303,7 +303,7 @@ def pods() -> list[dict[str, Any]]:
 
 
 def in_a_cluster() -> dict[str, Any]:
-    """What a healthy cluster tells: the same reading, without what only hosts have."""
+    """Return the readings of a healthy cluster: those of a host, without the parts that only hosts have."""
     there = pods()
     through = [pod["address"] for pod in there if pod["component"] == "pgbouncer"]
     workers = [{"name": pod["name"], "alive": True} for pod in there if pod["component"] == "worker"]
@@ -355,7 +355,7 @@ def test_what_others_run_is_no_workload() -> None:
     assert "prefect-postgres" not in operator
     only_processes = [each for each in EXPECTED_PODS["worker_deployments"] if each["type"] == "process"]
     assert "prefect-observer" not in expected_workloads({**EXPECTED_PODS, "worker_deployments": only_processes})
-    # And nothing is said of a PgBouncer that is not there.
+    # Without a PgBouncer, no check mentions it.
     checks = deployment_checks(in_a_cluster(), {**EXPECTED_PODS, "components": none})
     assert POOLING not in {check["check"] for check in checks}
 

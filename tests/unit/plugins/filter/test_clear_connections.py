@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the preflight says of connections that cross a network in clear."""
+"""Messages of the preflight about connections that cross a network unencrypted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_nothing_is_in_clear_with_tls() -> None:
 
 @pytest.mark.parametrize("mode", ["prefer", "verify-ca", "verify-full"])
 def test_external_services(mode: str) -> None:
-    """They have an address and no host of the inventory, so what reaches them leaves every host."""
+    """External services have an address but no host in the inventory, so connections to them leave every host."""
     one = {name: ["one"] for name in SPREAD if name.endswith("_hosts")} | {
         "prefect_postgres_hosts": [],
         "prefect_redis_hosts": [],

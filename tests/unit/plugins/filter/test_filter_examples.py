@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documented examples of all filters, run as they stand by one ansible-playbook."""
+"""The documented examples of all filters. One ansible-playbook run executes them without changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from test_problems import GOOD, HOST
 ROOT = Path(__file__).resolve().parents[4]
 PLUGINS = ROOT / "plugins" / "filter"
 FILTERS = sorted(path.stem for path in PLUGINS.glob("*.yml"))
-# What the examples take from the inventory and from the roles.
+# Variables that the examples use from the inventory and from the roles.
 VARIABLES: dict[str, Any] = {
     "prefect_api_hosts": ["localhost"],
     "prefect_api_url": "http://127.0.0.1:4200/api",
@@ -42,7 +42,7 @@ VARIABLES: dict[str, Any] = {
     "report": report(),
     "pods": pods(1.0, 10),
 }
-# What each example has to show; for those that are not here it is enough that they run.
+# The expected results. Examples that are not listed only have to run.
 EXPECTED: dict[str, list[Any]] = {
     "_checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "_deployment_checks": [[]],
@@ -82,7 +82,7 @@ def documented(name: str) -> Any:
 
 
 def provided() -> dict[str, Any]:
-    """All filters of the collection, by their names."""
+    """Return all filters of the collection, by name."""
     found: dict[str, Any] = {}
     for path in PLUGINS.glob("*.py"):
         module = importlib.import_module(f"ansible_collections.selfhosted.prefect.plugins.filter.{path.stem}")
@@ -94,7 +94,7 @@ def provided() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What the tasks of each filter's examples returned."""
+    """Return the results of the tasks in the examples, by filter."""
     directory = tmp_path_factory.mktemp("examples")
     tasks = []
     for name in FILTERS:
@@ -130,7 +130,7 @@ def shown(result: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", FILTERS)
 def test_the_examples_run(name: str, results: dict[str, list[Any]]) -> None:
     assert results[name]
-    values = [str(shown(result)) for result in results[name]]  # ansible-core 2.18 gives back numbers as text
+    values = [str(shown(result)) for result in results[name]]  # ansible-core 2.18 returns numbers as text
     assert values == [str(value) for value in EXPECTED.get(name, values)]
 
 
@@ -159,14 +159,14 @@ def test_every_filter_is_documented() -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_the_options_are_those_of_the_function(name: str) -> None:
-    """The first of the function's parameters is what the filter is applied to."""
+    """The filter passes its input as the first parameter of the function."""
     parameters = list(inspect.signature(provided()[name].target()).parameters)[1:]
     options = documented(name)["DOCUMENTATION"]["options"]
     assert sorted(parameters) == sorted(options.keys() - {"_input"})
 
 
 def test_a_task_compiles_no_code_but_that_of_its_filter() -> None:
-    """Ansible imports all filter files in each task's process: see plugin_utils/_deferred.py."""
+    """Ansible imports all filter files in the process of each task: see plugin_utils/_deferred.py."""
     code = (
         "import sys\n"
         "from ansible.plugins.loader import filter_loader, init_plugin_loader\n"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes objects, work pools and workers as the filters make them."""
+"""Kubernetes objects, work pools and workers that the filters create."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_one_patch_has_something_for_several_workloads() -> None:
     (container,) = pod_of(manifests([deployment()], SHARED, patch)[0])["containers"]
     assert (container["name"], container["image"]) == ("web", "web:1")
     assert container["volumeMounts"] == volume["volumeMounts"]
-    # The migration's Job changes its container, and adds none.
+    # The Job of the migration gets the change of its container, and no other container.
     proxy = {"name": "proxy", "image": "proxy:1"}
     assert without_containers({"spec": {"containers": [{"name": "migrate", **volume}, proxy]}}) == {
         "spec": {"containers": [{"name": "migrate", **volume}]}
@@ -134,7 +134,7 @@ def test_one_patch_has_something_for_several_workloads() -> None:
 
 
 def test_a_patch_adds_to_what_has_no_names() -> None:
-    """The settings of a pod come from one entry of envFrom; a pod that has lost it starts, and does something else."""
+    """The settings of a pod come from one entry of envFrom. A pod without it starts, but with the wrong behavior."""
     own = {"secretRef": {"name": "web"}}
     more, taint = {"configMapRef": {"name": "more"}}, {"key": "runs", "operator": "Exists"}
     spread = {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
@@ -238,7 +238,7 @@ def test_jobs_run_where_the_worker_may_start_them_and_go_away() -> None:
         ({"memory_request": "300Mi"}, ("300Mi", "512Mi")),
         ({"memory_limit": "128Mi"}, ("128Mi", "128Mi")),
         ({"memory_request": "1Gi", "memory_limit": "3Gi"}, ("1Gi", "3Gi")),
-        ({"memory_request": "1Gi", "memory_limit": "512Mi"}, ("1Gi", "512Mi")),  # the preflight refuses it
+        ({"memory_request": "1Gi", "memory_limit": "512Mi"}, ("1Gi", "512Mi")),  # the preflight rejects this
         ({"memory_request": "1Gi", "memory_limit": None}, ("1Gi", None)),
         ({"memory_request": "much"}, ("much", "512Mi")),
     ],
@@ -385,7 +385,7 @@ def test_a_pool_without_workers_gets_no_deployment() -> None:
     [("no", False), ("false", False), ("", False), (None, False), (0, False), ("yes", True), ("True", True), (1, True)],
 )
 def test_a_truth_may_be_a_text(value: Any, *, wanted: bool) -> None:
-    """As a template and a quoted word of the inventory are, which the specification of the role accepts."""
+    """A template or a quoted value in the inventory is a text. The argument specification of the role accepts it."""
     pools = [{"name": "a", "type": "kubernetes", "pre_pull": value}]
     (made,) = worker_deployments(pools, "flows")
     assert made["pre_pull"] == wanted
@@ -421,13 +421,13 @@ def admission_policy(pools: list[dict[str, Any]], **options: Any) -> dict[str, A
 
 
 def listed(policy: dict[str, Any]) -> dict[str, list[str]]:
-    """The lists of what the pools name, by their kind, without what every worker has."""
+    """Return the names in the policy, by kind, without those that every worker may use."""
     expressions = {entry["name"]: entry["expression"].split(" + ")[0] for entry in policy["variables"]}
     return {name: json.loads(text) for name, text in expressions.items() if text.startswith("[")}
 
 
 def admitted(pool: dict[str, Any], **options: Any) -> dict[str, list[str]]:
-    """What the policy of a pool lets its Jobs refer to."""
+    """Return what the policy allows the Jobs of a pool to refer to."""
     found = listed(admission_policy([{"name": "a", "type": "kubernetes", **pool}], **options))
     start = "i-worker-a/"
     assert all(name.startswith(start) for kind, names in found.items() if kind != "labelled" for name in names)
@@ -465,7 +465,7 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
     assert found["csi_drivers"] == ["csi.example"]
     assert found["nodes"] == ["node-1"]
     assert found["priority_classes"] == ["high"]
-    # Of a template of a pool's own, the defaults count; what a variable brings does not.
+    # In a pool's own template, the defaults of variables are allowed, but no other values.
     variable = {"service_account_name": {"type": "string", "default": "named"}}
     template = {"variables": {"properties": variable}, "job_configuration": {"serviceAccountName": "{{ name }}"}}
     assert admitted({"base_job_template": template})["service_accounts"] == ["named"]
@@ -502,7 +502,7 @@ def test_one_policy_limits_all_workers_of_an_instance() -> None:
     ]
     policy = admission_policy(pools)
     accounts = [f"i-{entry['name']}" for entry in worker_deployments(pools[:2], "flows")]
-    # Those whose pool is gone have no more than the names that every worker has.
+    # Workers of removed pools get only the names that every worker may use.
     assert listed(policy)["service_accounts"] == sorted(
         f"{account}/of-{pool}" for account, pool in zip(accounts, "ab", strict=True)
     )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of a load test: what came in between two readings, the summary, and the page."""
+"""The report of a load test: the differences of two readings, the summary, and the page."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_cpu_is_what_was_used_in_between() -> None:
     assert (first["cpu_seconds"], first["cores"], first["cpu_seconds_per_run"]) == (50.0, 0.5, 0.5)
     assert first["memory_mb"] == 256
     assert not first["restarted"]
-    # The counter of one that was restarted began anew.
+    # The counter of a restarted process starts at zero.
     assert (second["cpu_seconds"], second["restarted"]) == (5.0, True)
 
 
@@ -129,7 +129,7 @@ def test_the_database_is_told_per_second_and_per_run() -> None:
 
 
 def test_pgbouncer_is_told_per_transaction() -> None:
-    (found,) = report()["pgbouncer"]  # its own database is none of Prefect's
+    (found,) = report()["pgbouncer"]  # the database `pgbouncer` is PgBouncer's own
     assert found["transactions"] == 5000
     assert found["wait_milliseconds_per_transaction"] == 0.2
 
@@ -140,7 +140,7 @@ def test_redis_is_told() -> None:
 
 
 def test_machines_are_put_together() -> None:
-    """Processes of all of them; the database is known to one."""
+    """The report lists the processes of all hosts. Only one host has read the database."""
     other = [{"moment": moment, "processes": [process("worker", 3, cpu)]} for moment, cpu in ((999, 0.0), (1099, 10.0))]
     found = report_module.report(LOAD, {"other": other, "one": [BEFORE, AFTER], "silent": []})
     assert [(each["host"], each["name"]) for each in found["processes"]] == [
@@ -153,7 +153,7 @@ def test_machines_are_put_together() -> None:
 
 
 def pods(cpu: float, transactions: int) -> dict[str, Any]:
-    """What the module kubernetes_pod_info returns."""
+    """Return a result of the module kubernetes_pod_info."""
 
     def printed(name: str, text: str) -> dict[str, Any]:
         return {"pod": name, "rc": 0, "stdout": text, "stderr": ""}
@@ -189,7 +189,7 @@ def test_pods_are_told_as_machines_are() -> None:
     assert "PgBouncer on pooler-1" in text
     assert "1,200 starts rejected, because another worker had taken the run; 100 runs" in text
     assert text.count("not read               Redis, in services: no") == 1
-    # Long names push all figures to the right.
+    # Long names move all figures to the right.
     lines = [line for line in text.splitlines() if line.startswith(("process ", "prefect-"))]
     assert len({len(line) for line in lines}) == 1
     assert "Redis, in services: no" in page_module.page(found)
@@ -198,7 +198,7 @@ def test_pods_are_told_as_machines_are() -> None:
 
 
 def side_by_side(**ended: Any) -> dict[str, Any]:
-    """What the program has printed that runs others."""
+    """Return the output of the program that runs others concurrently."""
     return {"rc": 0, "stdout": json.dumps(ended)}
 
 
@@ -218,7 +218,7 @@ def test_a_machine_tells_what_could_not_be_read() -> None:
     redis = side_by_side(Redis={"rc": 0, "stdout": '{"used_memory": 1}'})
     assert report_module.machine_reading({"server": redis})["redis"] == {"used_memory": 1}
     assert report_module.machine_reading({name: {} for name in results})["unread"] == []
-    # A host without the background services, and one where the programs could not be started.
+    # A host without background services, and a host on which the programs could not be started.
     assert report_module.machine_reading({"server": {"skipped": True}})["unread"] == []
     unread = report_module.machine_reading({"server": {"failed": True, "msg": "no python"}})["unread"]
     assert unread == ["PostgreSQL: no python", "Redis: no python"]
@@ -241,7 +241,7 @@ def test_a_cluster_that_could_not_be_read_is_said() -> None:
 
 
 def test_what_is_known_of_the_end_only_is_not_told() -> None:
-    """It would be all that was ever counted."""
+    """Otherwise it would contain everything since the start of the counters."""
     found = report(
         {"moment": 1000.0}, {**AFTER, "statements": [{"queryid": "1", "query": "x", "calls": 9, "milliseconds": 1.0}]}
     )
@@ -260,7 +260,7 @@ def test_statements_are_those_of_the_test() -> None:
         {"query": "SELECT 3", "calls": 1, "seconds": 0.05, "began_anew": False},
     ]
     assert "SELECT 2" in report_module.as_text(report(less, more))
-    # Statistics that were reset, or a statement that made room for others and came back.
+    # The statistics were reset, or a statement was evicted and came back.
     anew = report(more, less)
     assert anew["statements"] == [
         {"query": "SELECT 2", "calls": 1, "seconds": 0.005, "began_anew": True},
@@ -270,13 +270,13 @@ def test_statements_are_those_of_the_test() -> None:
 
 
 RESTARTED: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
-    # Transactions alone have fallen, and all that was counted with them began anew, too. The log goes on.
+    # Only the transactions have decreased, but all counters of the same view start again. The WAL continues.
     "postgresql": (
         {"database": database(transactions=400, wal_bytes=3e6, blocks_hit=150, blocks_read=150, deadlocks=1)},
         "PostgreSQL  .* 4 transactions/s .*",
         {"transactions_per_run": 4.0, "cache_hit_percent": 50.0, "deadlocks": 1, "wal_bytes_per_run": 20_000},
     ),
-    # One that was waited for longer than before.
+    # Its wait time is larger than before the restart.
     "pgbouncer": (
         {"pooler": [pooler(50, 2_000_000)]},
         "PgBouncer on one  .* 50 of them",
@@ -305,7 +305,7 @@ def test_a_pooler_that_has_done_nothing_since_its_restart_is_told() -> None:
 
 
 def test_the_log_of_another_server_is_not_compared() -> None:
-    """From zero, it would be all that was ever written."""
+    """Otherwise it would contain everything since the start of the server."""
     found = report(after={**AFTER, "database": database(transactions=5500, wal_bytes=9e5)})
     assert found["postgresql"]["wal_bytes_per_run"] is None
     assert found["postgresql"]["began_anew"]
@@ -359,7 +359,7 @@ def test_the_summary_has_the_figures() -> None:
 
 
 class Page(HTMLParser):
-    """Whether all that is opened is closed, and what it would load."""
+    """Parses the page. It verifies that all tags are closed, and collects what the page would load."""
 
     VOID = ("meta", "br")
 

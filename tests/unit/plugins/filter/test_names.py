@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names that would break what is made of them, and names of two instances that would meet."""
+"""Names from which invalid names would be generated, and names of two instances that would collide."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FULL = {"type": "kubernetes", "pre_pull": True}
 
 
 def named(instance: str) -> dict[str, str]:
-    """An instance with the accounts that are made of its name."""
+    """Return an instance with the accounts that are named after it."""
     return {"prefect_instance": instance, "prefect_user": instance, "prefect_worker_user": f"{instance}-worker"}
 
 
@@ -64,7 +64,7 @@ def groups(*given: str) -> dict[str, Any]:
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    # The four that were found.
+    # Names with which deployments failed before these checks existed.
     ({**CLUSTER, **pools("x" * 58)}, "prefect_work_pools[" + "x" * 58 + "].name", "at most 48 of them"),
     ({**CLUSTER, **groups("x" * 70)}, "prefect_services_groups[].name", "at most 46 of them"),
     (named("prefect-"), "prefect_instance", "do not end with a dash"),
@@ -74,7 +74,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "Objects of an instance 'prefect' can have names that start with prefect-worker",
     ),
     ({"prefect_database_name": "my database"}, "prefect_database_name", "letters, digits and . _ -"),
-    # The others of their kind.
+    # Other names that would fail in the same way.
     ({**CLUSTER, **pools("x" * 43, **FULL)}, "prefect_work_pools[" + "x" * 43 + "].name", "at most 42 of them"),
     (pools("x" * 190), "prefect_work_pools[" + "x" * 190 + "].name", "at most"),
     (groups("x" * 190), "prefect_services_groups[].name", "at most"),
@@ -173,13 +173,13 @@ def test_a_name_with_characters_that_nobody_sees(name: str) -> None:
         assert "contains an invisible character" in problem["problem"]
 
 
-# --- two instances side by side ---
+# --- Two instances side by side ---
 
 WORDS = ("prefect", "a", "api", "worker", "services", "postgres", "to", "redis", "lost", "runs", "closed", "1")
 
 
 def everything(instance: str, platform: str) -> set[tuple[str, str]]:
-    """What an instance makes, with pools and groups of every name."""
+    """Return everything that an instance creates, with pools and groups of all names."""
     texts = [*WORDS, *("-".join(pair) for pair in itertools.product(WORDS, WORDS))]
     v = {**GOOD, **named(instance), "prefect_platform": platform, **pools(*texts, **FULL), **groups("services", *texts)}
     v["prefect_work_pools"] = [{**pool, "workers": {"min": 2}} for pool in v["prefect_work_pools"]]
@@ -200,10 +200,10 @@ def test_two_instances_never_make_the_same(platform: str) -> None:
             refused += bool(first & everything(other, platform))
         else:
             assert not first & everything(other, platform), other
-    assert refused > 2  # so the rule is needed
+    assert refused > 2  # otherwise the rule would not be needed
 
 
-# --- whatever somebody writes ---
+# --- Arbitrary names ---
 
 
 @given(

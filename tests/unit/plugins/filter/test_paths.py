@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options with paths: each is known to the preflight, and what is wrong with one is told."""
+"""Options with paths: the preflight checks all of them, and reports invalid ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.path_pr
 
 ROOT = Path(__file__).resolve().parents[4]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
-# Options whose names or descriptions speak of files, directories or paths, and whose value is none.
+# Options whose names or descriptions mention files, directories or paths, but whose values are no paths.
 NOT_PATHS = {
     "prefect_database_ca": "PEM text",
     "prefect_redis_ca": "PEM text",
@@ -44,7 +44,7 @@ def options() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def is_path(name: str, option: dict[str, Any]) -> bool:
-    """By its type, by its name, or by what is said of it."""
+    """Return whether an option is a path, by its type, its name or its description."""
     description = option["description"]
     text = description if isinstance(description, str) else " ".join(description)
     named = re.search(r"_(files?|dir|directory|path|certificate|key|kubeconfig|constraints|manifests)$", name)
@@ -85,7 +85,7 @@ def test_the_preflight_reads_the_declarations_of_all_roles() -> None:
     assert sorted(variables["prefect_roles_with_paths"]) == with_paths
 
 
-# --- what is at a path ---
+# --- States of paths ---
 
 
 def test_states(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_states(tmp_path: Path) -> None:
 
 
 def test_states_of_who_is_not_root(tmp_path: Path) -> None:
-    """Root may read and write everything, so somebody else looks."""
+    """Root can read and write everything, so the test uses another account."""
     place = tmp_path / "place"
     (place / "closed").mkdir(parents=True)
     for name, mode in (("secret", 0), ("text", 0o444), ("closed", 0)):
         (place / name).touch()
         (place / name).chmod(mode)
     place.chmod(0o555)
-    for directory in tmp_path.parents[:2]:  # as pytest makes them
+    for directory in tmp_path.parents[:2]:  # created by pytest
         directory.chmod(0o711)
     tmp_path.chmod(0o711)
     code = (
@@ -130,7 +130,7 @@ def test_states_of_who_is_not_root(tmp_path: Path) -> None:
     assert done.stdout.split() == ["unreadable", "unwritable", "unwritable", "denied"], done.stderr
 
 
-# --- what is told ---
+# --- Problems ---
 
 HOST = {"name": "db", "components": ["machine", "gateway"], "platform": "host", "local": False, "paths": {}}
 CERTIFICATE = "prefect_gateway_tls_certificate"
@@ -147,7 +147,7 @@ def test_nothing_is_wrong_with_what_is_empty_or_as_it_should_be(tmp_path: Path) 
         "prefect_data_dir": "/var/lib/prefect",
         "prefect_config_dir": "/etc/prefect",
         "prefect_plan_file": str(tmp_path / "new" / "plan.yml"),
-        "prefect_kubeconfig": "/nowhere",  # nobody reads it on plain machines
+        "prefect_kubeconfig": "/nowhere",  # not used on the platform `host`
         "prefect_configuration_files": ["pools.yml", str(tmp_path / "pools.yml")],
         "prefect_loadtest_directory": "",
         "prefect_lock_directory": str(tmp_path / "no" / "locks"),
@@ -206,7 +206,7 @@ def test_a_search_path_may_have_missing_files(tmp_path: Path) -> None:
     cluster = {"platform": "kubernetes", "local": True}
     assert problems({"prefect_kubeconfig": f"/no/kubeconfig:{tmp_path}/config"}, **cluster) == []
     assert len(problems({"prefect_kubeconfig": "/no/kubeconfig:/no/other"}, **cluster)) == 2
-    # Its modules run on another host, which has the file.
+    # The modules run on another host, which has the file.
     assert problems({"prefect_kubeconfig": "/no/kubeconfig"}, platform="kubernetes") == []
 
 

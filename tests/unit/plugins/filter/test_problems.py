@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that is refused before a machine is touched, each with its option and a remedy."""
+"""Everything that the preflight rejects before a host is changed, each with its option and a remedy."""
 
 from __future__ import annotations
 
@@ -336,11 +336,11 @@ def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
         {"prefect_work_pools": [], "prefect_worker_hosts": []},
         pool(type="kubernetes", job={"memory_request": "1Gi", "cpu_limit": "50m"}),
         pool(type="kubernetes", job={"memory_request": "1024Mi", "memory_limit": "1Gi", "cpu_request": None}),
-        pool(type="other", job={"memory_request": 2, "memory_limit": 1}),  # whatever these mean there
+        pool(type="other", job={"memory_request": 2, "memory_limit": 1}),  # without a meaning for this type
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
-        {"prefect_run_namespaces": ["prefect"]},  # of no meaning on hosts
+        {"prefect_run_namespaces": ["prefect"]},  # without effect on hosts
         {
             "prefect_platform": "kubernetes",
             "prefect_allow_shared_namespace": True,
@@ -468,7 +468,7 @@ def test_a_good_machine_has_no_problem() -> None:
     )
     assert check(python="3.10.0") == check(version="13", python="3.13.1") == []
     assert check([port(40000)], ephemeral_ports=[]) == []
-    # Another pool moves the ports of the workers that run.
+    # A new pool moves the ports of running workers.
     assert check([port(8080, "worker-new-1")], processes=["worker-old-1"]) == []
 
 

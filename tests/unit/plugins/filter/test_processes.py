@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes run where, and what each of them does."""
+"""The distribution of processes over hosts, and the services in each process."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_service_runs_in_one_group(owners: list[str]) -> None:
         {"name": name, "services": [service for service, owner in zip(SERVICES, owners) if owner == name]}
         for name in sorted(set(owners))
     ]
-    groups[0]["services"] = []  # it runs what the others do not list
+    groups[0]["services"] = []  # it runs the services that no other group lists
     running = [service for group in groups for service in on(groups, str(group["name"]))]
     assert sorted(running) == sorted(SERVICES)
 

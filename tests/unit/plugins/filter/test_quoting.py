@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a program reads back from a quoted string or an environment file is what went in."""
+"""A program reads the original text from a quoted string or an environment file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan: known workloads, what holds for every workload, and what is refused."""
+"""The capacity plan: known workloads, properties of every workload, and rejected input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.workloa
 )
 
 ROOT = Path(__file__).resolve().parents[4]
-# The workload of the public support thread whose answers the plan has to reproduce.
+# The workload of a public support thread. The plan has to reproduce the answers of the thread.
 THREAD = {"runs_per_hour": 25000, "run_seconds": 30, "pool_type": "kubernetes"}
 OWN = {"events_per_run": 12}
 
@@ -52,7 +52,7 @@ def warned(plan: dict[str, Any]) -> set[str]:
 
 
 def ended(plan: dict[str, Any]) -> bool:
-    """Whether the plan says that no number of API processes is enough."""
+    """Return whether the plan says that no number of API processes is enough."""
     return any("more than the capacity of one deployment" in warning["problem"] for warning in plan["warnings"])
 
 
@@ -60,7 +60,7 @@ def planned_pools(workload: dict[str, Any]) -> list[dict[str, Any]]:
     return list(sizing(workload)["variables"]["prefect_work_pools"])
 
 
-# --- The thread ---
+# --- The support thread ---
 
 
 def test_the_answers_of_the_thread() -> None:
@@ -98,7 +98,7 @@ def test_one_job_per_run_is_weighed_against_a_process_pool_and_batches() -> None
     assert batching["run_seconds_one_after_another"] == 60
     same = sizing({**THREAD, "pool_type": "process"})["numbers"]
     assert process == {name: same[name] for name in process}
-    # In batches the warning is gone.
+    # In batches, the warning disappears.
     assert "pool_type" not in warned(sizing({**THREAD, "runs_per_hour": 12500, "run_seconds": 60}))
 
 
@@ -185,11 +185,11 @@ NODES = {"count": 3, "cpu": 10, "memory_mb": 25600}
         ([{"concurrency_limit": 150}, {"concurrency_limit": 151}], "prefect_workload.nodes.count", "Use 4 nodes"),
         ([{"concurrency_limit": 30, "job": {"cpu_request": 1}}], "", ""),
         ([{"concurrency_limit": 31, "job": {"cpu_request": 1}}], "prefect_workload.nodes.count", "31 runs"),
-        # What of a node is left over is of no use: 2 of 4 GiB, and 3 of 3 cores.
+        # The rest of a node is unusable: 2 of 4 GiB, and 3 of 3 cores.
         ([{"concurrency_limit": 19, "job": {"memory_request": "4Gi"}}], "prefect_workload.nodes.count", "19 runs"),
         ([{"concurrency_limit": 1, "job": {"memory_request": "26Gi"}}], "prefect_work_pools[0].job", "and 26624 MiB"),
         ([{"concurrency_limit": 1, "job": {"cpu_request": 11}}], "prefect_work_pools[0].job", "requests 11 cores"),
-        # A stated limit that is below the default request is what is requested.
+        # A limit below the default request is also the request.
         ([{"concurrency_limit": 300, "job": {"cpu_limit": "50m", "memory_limit": "128Mi"}}], "", ""),
         ([{"concurrency_limit": 900}], "prefect_workload.nodes.count", "Use 9 nodes"),
         ([{"concurrency_limit": 900, "state": "absent"}], "", ""),
@@ -222,7 +222,7 @@ def test_planned_pools_are_judged_as_in_the_plan(count: int) -> None:
     [
         ({"run_memory_mb": 17000}, {"memory_mb": 32768}, 1, 301),
         ({"run_cpu": 0.3}, {"cpu": 8}, 26, 13),
-        ({"run_cpu": 0.1}, {"cpu": 0.3}, 3, 101),  # 0.3 / 0.1 is less than 3 in floating-point numbers
+        ({"run_cpu": 0.1}, {"cpu": 0.3}, 3, 101),  # in floating-point numbers, 0.3 / 0.1 is less than 3
         ({"run_cpu": 1, "run_memory_mb": 3000}, {"cpu": 8, "memory_mb": 16384, "pods": 14}, 4, 76),
     ],
 )
@@ -294,7 +294,7 @@ def test_one_core_is_all_that_pgbouncer_and_redis_have() -> None:
         assert {text.split()[0] for text in problems if "uses at most one core" in text} == titles
 
 
-# --- Events and logs of the runs' own ---
+# --- Additional events and logs of runs ---
 
 
 def test_own_events_load_what_the_events_of_tasks_load() -> None:
@@ -372,7 +372,7 @@ def test_the_inventory_decides_when_images_are_pulled() -> None:
     assert [pool["job"]["image_pull_policy"] for pool in made] == ["Always"]
 
 
-# --- What holds for every workload ---
+# --- Properties of every workload ---
 
 workloads = st.fixed_dictionaries(
     {"runs_per_hour": st.floats(0.01, 1e6), "run_seconds": st.floats(0.01, 1e5)},
@@ -424,7 +424,7 @@ def test_no_number_is_negative(workload: dict[str, Any]) -> None:
 def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
     plan = sizing(workload, pgbouncers=pgbouncers)
     values, variables = plan["numbers"], plan["variables"]
-    # A cluster has two by default.
+    # A cluster has two PgBouncers by default.
     there = max(pgbouncers, 2 if plan["workload"]["pool_type"] == "kubernetes" else 1)
     budget = connection_budget({**variables, "prefect_pgbouncer_replicas": there})
     assert budget["sum"] <= variables["prefect_database_max_connections"] < budget["sum"] + 10
@@ -435,7 +435,7 @@ def test_the_sums_hold(workload: dict[str, Any], pgbouncers: int) -> None:
         assert (values["nodes"] - 1) * values["runs_per_node"] >= values["concurrency_limit"]
     assert values["shared_buffers_mb"] * 4 == values["database_memory_gb"] * 1024
     assert values["database_disk_gb"] > values["database_gb"]
-    # With one API process away the others still carry the load, and their connections are enough; or it is told.
+    # Without one API process, the others carry the load with their connections, or the plan has a warning.
     if ended(plan):
         return
     left = values["server_replicas"] - 1
@@ -460,7 +460,7 @@ def test_the_variables_are_those_of_the_roles(workload: dict[str, Any]) -> None:
     assert sizing(workload) == sizing(sizing(workload)["workload"]), "a read workload is a workload"
 
 
-# --- What is refused ---
+# --- Rejected input ---
 
 
 @pytest.mark.parametrize(
@@ -525,7 +525,7 @@ def test_the_roles_know_the_same_options() -> None:
     }
 
 
-# --- The data ---
+# --- Coefficients ---
 
 
 def test_every_coefficient_says_where_it_is_from() -> None:

@@ -210,7 +210,7 @@ SECRET = st.text("abcXYZ019-_%/?#@:&=+ é", min_size=1).map(lambda text: f"plant
 
 @given(SECRET, st.sampled_from(["redis", "rediss+sentinel", "https"]), st.booleans())
 def test_a_masked_url_has_no_login(secret: str, scheme: str, encoded: bool) -> None:
-    """Also where nobody has encoded it."""
+    """This also applies to credentials that are not encoded."""
     written = quote(secret, safe="") if encoded else secret
     for login in (f":{written}@", f"user:{written}@", f"{written}@"):
         masked = masked_url(f"{scheme}://{login}a:1,b:2/path")
@@ -239,7 +239,7 @@ def test_a_url_without_secrets_is_shown_as_it_is(url: str) -> None:
 
 
 def test_what_verify_says_masks_its_urls() -> None:
-    """Each expression of the summary that names a URL."""
+    """The summary masks every URL that it contains."""
     summary = (ROLES / "prefect_verify/templates/summary.txt.j2").read_text()
     named = re.findall(r"\{[{%][^}]*\bprefect_\w*_url\b[^}]*[%}]\}", summary)
     assert len(named) >= 2
@@ -250,5 +250,5 @@ def test_what_verify_says_masks_its_urls() -> None:
 def test_a_user_of_redis_may_do_what_is_listed_and_administer_nothing(channels: list[str]) -> None:
     *listed, admin, dangerous, info = redis_rules(["a:*", "c"], channels, ["string"])
     assert listed == ["~a:*", "~c", *(f"&{channel}" for channel in channels), "-@all", "+@string"]
-    # What stands last counts.
+    # The last rule has precedence.
     assert (admin, dangerous, info) == ("-@admin", "-@dangerous", "+info")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What host_facts reads from the kernel and from files, and what it finds on this machine."""
+"""Facts that host_facts reads from the kernel and from files, also on this host."""
 
 from __future__ import annotations
 

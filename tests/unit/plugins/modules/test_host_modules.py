@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that install and remove on a host find out, on this machine."""
+"""Modules that install and remove on a host: their decisions, on this host."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_a_process_has_started_is_found_also_in_a_session_of_its_own() -> N
         finally:
             signal_all([*descendants([process.pid]), process.pid], signal.SIGKILL)
     assert process.pid not in user_processes(os.getuid())
-    signal_all([process.pid], signal.SIGKILL)  # nobody minds that it is gone
+    signal_all([process.pid], signal.SIGKILL)  # the process no longer exists, which is no error
 
 
 def test_the_workers_are_those_that_are_recorded(tmp_path: Path) -> None:
@@ -96,11 +96,11 @@ def account(uid: int = UID, comment: str = "mark") -> pwd.struct_passwd:
 
 
 class Done(Exception):
-    """The module has said its last."""
+    """Raised when the module exits."""
 
 
 def host_runs_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **more: Any) -> dict[str, Any]:
-    """What the module says of an account whose workers are not managed by anything."""
+    """Return the result of host_runs for an account whose workers have no process manager."""
     params: dict[str, Any] = {
         "instance": "one",
         "manager": "systemd",
@@ -155,12 +155,12 @@ def test_a_run_that_forks_quickly_is_ended_and_the_worker_goes_on(
         assert said["killed"] > 0
         assert not hostile.goes_on()
         assert worker.poll() is None
-        # It may have to wait for a processor, but is not left stopped.
+        # It may wait for a processor, but it is not left stopped.
         wait_until(lambda: b"\nState:\tS" in Path(f"/proc/{worker.pid}/status").read_bytes())
         worker.kill()
 
 
-# One process that starts others, each of which would no longer be found below the worker if this one was killed first.
+# A process that starts others. If it were killed first, the others would no longer be descendants of the worker.
 SPAWNER = """
 import os, time
 for _number in range(500):
@@ -177,7 +177,7 @@ def test_of_a_shared_account_all_that_the_worker_has_started_is_killed_and_nothi
 ) -> None:
     monkeypatch.setattr(host_runs.Workers, "pids", lambda _self: {os.getpid()})
     start_other = ["/bin/sh", "-c", f"sleep {SECONDS} >/dev/null & echo $!"]
-    # Its parent has ended, so the worker has not started it.
+    # Its parent has ended, so it is not a descendant of the worker.
     other = int(subprocess.run(start_other, user=UID, stdout=subprocess.PIPE, check=True).stdout)
     hostile.start(SPAWNER)
     time.sleep(0.2)
@@ -213,7 +213,7 @@ def test_an_account_that_is_root_or_somebody_elses_is_kept(monkeypatch: pytest.M
 
 
 def make_deep(path: Path, depth: int, name: str) -> None:
-    """Make nested directories, the last one with a link out of them."""
+    """Create nested directories. The last one contains a link that leads out of them."""
     path.mkdir()
     outside = path.parent / "outside"
     outside.mkdir()
@@ -230,7 +230,7 @@ def make_deep(path: Path, depth: int, name: str) -> None:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that root alone may write, whoever runs the tests wherever."""
+    """A directory that only root may write, on every host and for every account that runs the tests."""
     monkeypatch.setattr(launch, "roots", lambda: (0, os.getuid()))
     tmp_path.chmod(0o755)
     return tmp_path
@@ -295,7 +295,7 @@ def test_a_directory_that_others_may_change_is_left(tmp_path: Path) -> None:
     directory.chmod(0o777)
     removal.directory(str(directory), ["pinned"])
     assert removal.removed == []
-    # As Ubuntu has /var/log, with a group of the system.
+    # Ubuntu has /var/log with this mode, and with a group of the system.
     directory.chmod(0o775)
     removal.directory(str(directory), ["pinned"])
     assert removal.removed == [f"{directory}/pinned", str(directory)]

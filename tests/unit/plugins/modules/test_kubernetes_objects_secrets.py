@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What kubernetes_objects says of Secrets: nothing, at no verbosity, and of all else what it would say without them."""
+"""kubernetes_objects never discloses Secrets, at any verbosity, and reports everything else in full."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def syslog(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     options: dict[str, Any] = {"group": "api", "namespace": "flows", "objects": [SECRET, DEPLOYMENT]}
-    if "inject_invocation" in basic.PASS_VARS:  # newer releases of ansible-core leave the invocation out otherwise
+    if "inject_invocation" in basic.PASS_VARS:  # otherwise newer releases of ansible-core omit the invocation
         options["_ansible_inject_invocation"] = True
-    # ansible.module_utils.testing does this, and ansible-core 2.18 has no such module.
+    # ansible.module_utils.testing does this, but ansible-core 2.18 does not have it.
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
     with pytest.raises(SystemExit):
@@ -89,7 +89,7 @@ def test_neither_the_result_nor_the_log_has_a_secret(
     assert ended["invocation"]["module_args"]["objects"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert not ended.get("warnings")
     assert ended["kept"] == []
-    # All else is there, even the word that a Secret has, too.
+    # Everything else is shown, even a word that is also in a Secret.
     assert [change["object"] for change in ended["changes"]] == ["Secret prefect-login", "Deployment prefect-api"]
     assert ended["diff"][1]["after"] == DEPLOYMENT
     assert ended["invocation"]["module_args"]["instance"] == "prefect"

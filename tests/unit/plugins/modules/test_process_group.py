@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pure parts of process_group. What it does to a machine is tested on machines, in tests/integration/host."""
+"""The pure functions of process_group. tests/integration/host tests its effects on test hosts."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_inputs_are_the_definition_the_files_read_and_the_token() -> None:
     same = inputs()
     assert inputs() == same
     assert inputs(definition="other") != same
-    assert inputs(digest="other") != same  # every file of the group counts unless told otherwise
+    assert inputs(digest="other") != same  # by default, every file of the group is an input
     assert inputs(restart_token="2") != same
     assert inputs(restart_on=["/b"], digest="other") == inputs(restart_on=["/b"])
     assert inputs(restart_on=["/b"], environment_file="/env") != inputs(restart_on=["/b"])
@@ -241,7 +241,7 @@ def test_a_link_of_roots_stays_and_its_target_is_written(tmp_path: Path) -> None
     assert (tmp_path / "real" / "deep" / "file").read_text() == "new"
 
 
-# What another account can have put on the way to a file, by the path that root then comes by.
+# What another account can place in the path of a file, and the path that root then uses.
 TRAPS = {
     "the file": "theirs/file",
     "a directory on the way": "theirs/way/file",
@@ -253,7 +253,7 @@ TRAPS = {
 
 @pytest.fixture
 def traps(tmp_path: Path) -> Path:
-    """Directories of another account's, with links in them that lead to what is root's."""
+    """Directories of another account, with links to files of root."""
     (tmp_path / "precious").mkdir(mode=0o700)
     (tmp_path / "precious" / "file").write_text("root's")
     for name, mode in (("theirs", 0o755), ("open", 0o777)):
@@ -302,7 +302,7 @@ def test_a_link_is_removed_and_not_what_it_leads_to(traps: Path) -> None:
 
 @pytest.mark.root
 def test_what_is_in_a_directory_of_others_is_still_theirs(traps: Path) -> None:
-    """As PostgreSQL's account owns the directory of its configuration."""
+    """For example, the account of PostgreSQL owns the directory of its configuration."""
     files.make_directory({"path": f"{traps}/theirs/more", "owner": "65534", "group": "65534", "mode": 0o750})
     files.write(wanted(traps / "theirs" / "more" / "file", "new"))
     assert files.read(f"{traps}/theirs/more/file") == b"new"
@@ -312,7 +312,7 @@ def test_what_is_in_a_directory_of_others_is_still_theirs(traps: Path) -> None:
 @pytest.mark.parametrize("action", [files.make_directory, files.write])
 @pytest.mark.root
 def test_a_link_that_comes_meanwhile_is_not_followed(traps: Path, monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
-    """Another account exchanges a directory for a link, just after root has looked at it."""
+    """Another account replaces a directory with a link after root has looked at it."""
     directory = traps / "theirs" / "soon"
     directory.mkdir()
     look = os.stat
@@ -438,7 +438,7 @@ def test_a_pid_file_counts_only_for_the_process_that_wrote_it(tmp_path: Path) ->
         try:
             pid_file.write_text(f"{child.pid} INT 5\n")
             assert manager.pid_in(str(pid_file)) == (child.pid, "INT", 5)
-            os.utime(pid_file, (1, 1))  # the pid has been used again since
+            os.utime(pid_file, (1, 1))  # the pid has been reused since then
             assert manager.pid_in(str(pid_file)) is None
             os.utime(pid_file)
             manager.end([(child.pid, "TERM", 5)])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that becomes a process, run as supervisord and the watchdog run it, and what else reads its files."""
+"""The launcher of a process, as supervisord and the watchdog start it, and the other code that reads its files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_is_no_assignment_is_refused(text: str) -> None:
 
 
 def started(tmp_path: Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    """What the launcher does with a description, and with nothing in its own environment but traps."""
+    """Run the launcher with a description. Its own environment contains only variables that it must not pass on."""
     description = {"command": ["/usr/bin/env", "-0"], "user": "nobody", **more}
     path = tmp_path / "one.json"
     path.write_text(json.dumps(description))
@@ -125,7 +125,7 @@ def nobody_owns(path: Path) -> None:
     os.chown(path, 65534, 65534)
 
 
-# What somebody else can have done to an environment file, and what is said about it.
+# Changes by another account to an environment file, and the resulting message.
 CHANGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "owns it": (nobody_owns, "belongs to the account nobody"),
     "may write it": (lambda path: path.chmod(0o622), r"can be written by others than its owner \(mode 0622\)"),
@@ -168,7 +168,7 @@ def test_a_way_through_links_of_roots_is_trusted(tmp_path: Path, environment: Pa
     assert "exceeds the maximum number of symbolic links" in str(launch.weakness(str(tmp_path / "turn")))
 
 
-# Running a program to its end ----------------------------------------------------------------------------------------
+# Run a program to its end ------------------------------------------------------------------------------------------
 
 
 def run(*command: str, variables: dict[str, str] | None = None, **more: Any) -> account.Ended:

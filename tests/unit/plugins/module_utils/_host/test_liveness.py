@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watchdog of process_group against real sockets and real processes."""
+"""The watchdog of process_group with real sockets and real processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host import li
 
 @contextlib.contextmanager
 def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server for as many connections as come; yields its URL."""
+    """Start a server that answers every connection, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -53,7 +53,7 @@ def dripping(connection: socket.socket) -> None:
 
 
 class Check(liveness.Check):
-    """One that knows the pid without a manager."""
+    """A check that knows the pid without a process manager."""
 
     known_pid = 0
 
@@ -107,7 +107,7 @@ def test_a_status_is_read_with_tls_whoever_has_signed(tmp_path: Path) -> None:
 
     with listening(answer) as url:
         assert liveness.http_status(url.replace("http:", "https:"), 5) == 204
-        # One that answers in clear where TLS is expected does not answer.
+        # An unencrypted answer where TLS is expected counts as no answer.
         with pytest.raises(ConnectionError, match=r"no HTTP response|reset by peer"):
             liveness.http_status(url, 2)
     with listening(replying("HTTP/1.1 204 No Content\r\n\r\n")) as url, pytest.raises(ssl.SSLError):
@@ -160,7 +160,7 @@ def test_one_whose_command_fails_is_killed(tmp_path: Path, child: subprocess.Pop
     asked = tmp_path / "asked"
     with checking(["/bin/sh", "-c", f"echo >> {asked}; [ $(wc -l < {asked}) -lt 6 ]"], child.pid):
         assert child.wait(10) == -9
-    assert len(asked.read_text()) == 8  # five times well, and three times not
+    assert len(asked.read_text()) == 8  # five successful checks, and three failed ones
 
 
 @pytest.mark.parametrize("answers_first", [False, True])

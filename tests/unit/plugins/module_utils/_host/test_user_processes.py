@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of an account that does all it can to keep them."""
+"""Processes of an account that tries everything to keep them running."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ansible_collections.selfhosted.prefect.plugins.modules import process_group
 
 __all__ = ["hostile"]
 
-# It ends its first thread, which is all that most programs show of a process.
+# Ends its first thread, which is the only one that most programs show of a process.
 HEADLESS = """
 import ctypes, platform, threading, time
 threading.Thread(target=time.sleep, args=(30,)).start()
 ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
 """
-# It ends whatever the account may signal, its own children and root's helper that has become the account.
+# Kills everything that its account may signal, such as its children, and the helper of root that runs as this account.
 KILLER = """
 import os, signal, time
 while time.monotonic() < end:
@@ -64,7 +64,7 @@ def test_all_processes_of_an_account_are_seen_while_they_are_frozen(hostile: Hos
         assert seen
         time.sleep(0.2)
         assert user_processes.user_processes(UID) == seen
-    wait_until(lambda: not seen & user_processes.user_processes(UID))  # it goes on in other processes
+    wait_until(lambda: not seen & user_processes.user_processes(UID))  # the chain continues in other processes
     assert hostile.goes_on()
 
 

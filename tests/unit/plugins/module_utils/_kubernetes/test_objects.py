@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a set of Kubernetes objects decides without a cluster; the rest is tested on one, in tests/kubernetes."""
+"""Decisions about a set of Kubernetes objects that need no cluster. tests/kubernetes tests the others on a cluster."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def made(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> di
 
 
 class FakeClient:
-    """An API server with a few kinds: what is put there stays, as it was put."""
+    """An API server with a few kinds. It stores objects without changing them."""
 
     KINDS = (
         ("v1", "Pod", "pods"),
@@ -83,12 +83,12 @@ class FakeClient:
             self.objects[path] = {**(before or {}), **body}
         return body or before
 
-    # As they are: they only need json.
+    # The methods of the real client, which use only `json`.
     found = KubernetesClient.found
     together = staticmethod(KubernetesClient.together)
 
     def _listed(self, path: str, selector: str) -> list[Any]:
-        """All objects of a kind, in one namespace or in all."""
+        """Return all objects of a kind, in one namespace or in all."""
         if ("/namespaces/" not in path and not self.sees_all) or path in self.closed:
             raise ApiError(403, "forbidden", {})
         base, _slash, plural = path.rpartition("/")
@@ -103,7 +103,7 @@ class FakeClient:
 
     @staticmethod
     def _terms(labels: dict[str, str]) -> set[str]:
-        """Every part of a selector that these labels meet."""
+        """Return every term of a selector that matches these labels."""
         return {*labels, *(f"{name}={value}" for name, value in labels.items())}
 
     def _groups(self, *, core: bool) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def objects_of(client: FakeClient, **options: bool) -> ObjectSet:
 
 
 def put(client: FakeClient, version: str, kind: str, namespace: str = "home", **metadata: Any) -> dict[str, Any]:
-    """Put an object there that an earlier run has made."""
+    """Store an object that an earlier run has created."""
     objects = objects_of(client)
     manifest = objects.labelled({"apiVersion": version, **made(kind, namespace=namespace, **metadata)})
     client.objects[objects.path_of(manifest)] = manifest
@@ -179,7 +179,7 @@ EDITED = ('conflict with "kubectl-edit" using apps/v1', ".spec.template.spec.con
 def test_the_number_of_pods_is_taken_over_from_an_autoscaler_only(
     conflicts: list[tuple[str, str]], *, taken: bool, dry_run: bool
 ) -> None:
-    """Who switches it off says how many there shall be."""
+    """If the autoscaler is disabled, the inventory sets the number of pods again."""
     forced = []
 
     class Conflicting(FakeClient):
@@ -239,7 +239,7 @@ def test_what_never_changes_is_said_to_have_to_be_deleted(message: str) -> None:
 
 
 def test_nothing_is_recognised_by_labels_that_others_set() -> None:
-    """Prefect gives its Jobs, their pods and a Secret these; charts give them to what they make."""
+    """Prefect sets these labels on its Jobs, their pods and a Secret. Helm charts set them on their objects."""
     client = FakeClient()
     theirs = {
         "app.kubernetes.io/name": "prefect-api",
@@ -397,7 +397,8 @@ def test_what_a_pool_has_left_in_another_namespace_is_found(
     put(client, *ROLE)
     put(client, *ROLE, namespace="left")
     put(client, *ROLE, namespace="listed")
-    # Another instance has the same name, and pools of its own. It may be where this one has Jobs.
+    # Another instance in one of these namespaces has the same name and its own pools. This instance may have Jobs
+    # there.
     for home in ("other", "listed"):
         del put(client, *ROLE, namespace=home, name="c")["metadata"]["labels"]["selfhosted.prefect/home"]
     put(client, *ROLE, namespace="others")["metadata"]["labels"]["selfhosted.prefect/home"] = "other"
@@ -406,8 +407,8 @@ def test_what_a_pool_has_left_in_another_namespace_is_found(
     owned = objects_of(client).owned(namespaces)
     assert {item["metadata"]["namespace"] for item in owned} == found
     assert {item["metadata"]["name"] for item in owned} == {"a"}
-    kinds = len(client.KINDS) - 2  # pods and namespaces are not looked for
-    in_namespaces = kinds - 1  # one kind is of the whole cluster
+    kinds = len(client.KINDS) - 2  # pods and namespaces are not searched
+    in_namespaces = kinds - 1  # one kind has the scope of the cluster
     assert len(client.requests) == (kinds if sees_all else in_namespaces * (1 + len(namespaces)) + 2)
 
 
@@ -421,12 +422,12 @@ def test_a_kind_that_is_closed_by_itself_is_looked_for_where_it_is_open() -> Non
 
 @pytest.mark.parametrize("sees_all", [False, True])
 def test_an_api_that_is_for_others_is_passed_over(*, sees_all: bool) -> None:
-    """The cluster has it, the inventory does not use it, and the login may not list there."""
+    """The cluster has this API, the inventory does not use it, and the credentials may not list its objects."""
     client = FakeClient()
     client.sees_all = sees_all
     put(client, *ROLE)
     put(client, "apps/v1", "Deployment")
-    put(client, *CLUSTER, namespace="listed")  # where it may
+    put(client, *CLUSTER, namespace="listed")  # where listing is permitted
     client.closed = ("/apis/postgresql.cnpg.io/v1/namespaces/home/clusters", "/apis/postgresql.cnpg.io/v1/clusters")
     objects = objects_of(client)
     assert {title(item) for item in objects.owned([])} == {"Role a in home", "Deployment a in home"}
@@ -455,7 +456,7 @@ def test_only_what_is_elsewhere_says_where_it_belongs() -> None:
 
 
 def cluster_role(client: FakeClient, name: str, home: str = "home") -> dict[str, Any]:
-    """Of an instance in a namespace."""
+    """Store a ClusterRole of an instance in the given namespace."""
     objects = ObjectSet(cast(KubernetesClient, client), "prefect", "migration", home)
     manifest = objects.labelled({"apiVersion": ROLE[0], **made("ClusterRole", name=name)})
     client.objects[objects.path_of(manifest)] = manifest
@@ -507,7 +508,7 @@ def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str],
     }
     with pytest.raises(KubernetesError, match=r"Role a in jobs belongs to the instance .* another prefect_instance"):
         objects.apply(mine)
-    # What nobody has labelled is compared field by field, as ever.
+    # Objects without labels are still compared field by field.
     del client.objects[objects.path_of(mine)]["metadata"]["labels"]
     objects.apply(mine)
 
@@ -534,7 +535,7 @@ def test_a_namespace_in_which_another_instance_has_jobs_stays(theirs: dict[str, 
     ],
 )
 def test_a_namespace_that_holds_something_else_stays(theirs: dict[str, Any] | None, *, stays: bool) -> None:
-    """Though this instance has made it."""
+    """This also applies if this instance has created the namespace."""
     client = FakeClient()
     namespace = put(client, "v1", "Namespace", namespace="", name="batch")
     put(client, "v1", "Secret", namespace="batch")
@@ -621,12 +622,12 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(b'{"gitVersion": "v1"}')
 
     def log_message(self, *_words: Any) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def named(tmp_path: Path) -> Iterator[HTTPServer]:
-    """An API server on this machine whose certificate is for the name kubernetes, beside the file of that."""
+    """An API server on this host whose certificate is for the name kubernetes. The certificate is in tmp_path."""
     words = [
         "openssl",
         "req",

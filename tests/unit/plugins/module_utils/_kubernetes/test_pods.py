@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What pods have used, and what programs in them print, from an API server that makes it up."""
+"""Resource usage of pods, and output of programs in them, from an API server that the tests simulate."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def look(
         return pods.Pods(client, ["prefect"], [SELECTOR, "cnpg.io/cluster=x"]).look(programs, first), asked
 
 
-# --- Running a program ---
+# --- Run a program ---
 
 
 def test_a_program_is_run_with_its_words_and_its_output_is_returned(tmp_path: Path) -> None:

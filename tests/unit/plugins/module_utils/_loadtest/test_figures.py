@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The arithmetic of a load test: schedules, percentiles, what is lost and what is duplicated, objectives."""
+"""The calculations of a load test: schedules, percentiles, lost and duplicated runs, objectives."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_percentiles_do_not_fall(values: list[float]) -> None:
     assert sum(value <= p95 for value in values) >= 0.95 * len(values)
 
 
-# --- What became of the runs ---
+# --- Results of the runs ---
 
 
 def test_runs_that_are_well() -> None:
@@ -188,7 +188,7 @@ def test_a_reason_stands_behind_its_objective() -> None:
     ]
 
 
-# --- Options that cannot work ---
+# --- Invalid options ---
 
 GOOD = {name: option.get("default") for name, option in OPTIONS.items()}
 
@@ -211,7 +211,7 @@ GOOD = {name: option.get("default") for name, option in OPTIONS.items()}
     ],
 )
 def test_bad_input_is_refused_before_anything_is_asked(changes: dict[str, Any], option: str) -> None:
-    client = Client("http://192.0.2.1:1/api")  # nobody answers there
+    client = Client("http://192.0.2.1:1/api")  # no server has this address
     with pytest.raises(PrefectError, match=f"^{option}: "):
         execute(client, {**GOOD, **changes})
 

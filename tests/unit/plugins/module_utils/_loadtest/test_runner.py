@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a load test makes of a server that does what a real one does seldom.
+"""A load test with servers that behave in ways that are rare on a real server.
 
-With real ones: tests/integration/api/test_loadtest.py and test_loadtest_real.py.
+tests/integration/api/test_loadtest.py and test_loadtest_real.py use real servers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load_test(**options: Any) -> runner.Test:
 
 
 def ended(test: runner.Test, submissions: list[float]) -> dict[str, Any]:
-    """The result of a test that has submitted runs at these seconds, of which the server knows none any more."""
+    """Return the result of a test that submitted runs at these seconds. The server no longer has any of them."""
     test.submitted = {str(number): moment for number, moment in enumerate(submissions)}
     test.wall, test.last_submission, test.length = 0.0, submissions[-1], submissions[-1] + 3
     return test.result([])
@@ -40,7 +40,7 @@ def ended(test: runner.Test, submissions: list[float]) -> dict[str, Any]:
         (60, [0.0] * 60 + [30.0] * 60, 2),  # two bursts
         (60, [0.0] * 60, 1),
         (10, [number / 2 for number in range(20)], 2),
-        (10, [float(number) for number in range(41)], 1.025),  # the server was slow, and the last one came late
+        (10, [float(number) for number in range(41)], 1.025),  # the server was slow, and accepted the last run late
     ],
 )
 def test_the_rate_of_submissions_is_that_of_the_whole_time(
@@ -51,7 +51,7 @@ def test_the_rate_of_submissions_is_that_of_the_whole_time(
 
 
 class Refusals:
-    """A server that takes every second run, and says something else each time that it does not."""
+    """A server that accepts every second run, and rejects each of the others with a different message."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -81,7 +81,7 @@ def test_runs_that_are_refused_are_counted_with_the_first_reason(monkeypatch: py
 
 
 class Counts:
-    """A server whose backlog is always empty, though runs are scheduled for later, for as long as it is told."""
+    """A server with an empty backlog. As long as `later` says so, it has runs that are scheduled for later."""
 
     def __init__(self, later: Callable[[], int]) -> None:
         self.later = later
@@ -96,7 +96,7 @@ class Counts:
 
 
 async def drained(test: runner.Test) -> float:
-    """How long it took until nothing was to be waited for any more."""
+    """Return the seconds until the load test no longer waits for runs."""
     test.begun = time.monotonic()
     watcher = asyncio.ensure_future(test._watch())
     await test._drain()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the clients of a load test call a server, and what they repeat when it hangs up."""
+"""Requests of load test clients, and their retries after closed connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CREATED = b'HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{"id":1}'
 
 
 async def post(hang_ups: int) -> tuple[object, list[str], transport.Meter]:
-    """The answer to a POST, the requests that arrived, and what was measured; the first ones are not answered."""
+    """Send a POST. Return its answer, the received requests, and the meter. The first requests get no answer."""
     arrived: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,7 +74,7 @@ def test_a_refused_connection_is_tried_once() -> None:
 async def answered(
     retry_codes: frozenset[int], first: bytes = b"HTTP/1.1 500 Internal\r\nContent-Length: 0\r\n\r\n"
 ) -> tuple[object, transport.Meter]:
-    """The answer of a server that fails once, and of which each connection has one answer."""
+    """Return the answer of a server that fails once, and closes each connection after one answer."""
     answers = iter([first, CREATED])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +123,7 @@ GOODBYE = b"\x88\x0b\x03\xf4try again"
 
 
 async def join(answers: list[bytes]) -> tuple[bool, transport.Meter]:
-    """Whether a websocket could be opened, and what was measured; each connection gets the next answer, then an end."""
+    """Open a websocket. Return whether it is usable, and the meter. Each connection gets one answer, then its end."""
     left = iter(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,8 +1,10 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a synthetic worker does when the API fails in the middle of a run, which a real server does not do on demand.
-All the rest is compared with real workers, by tests/integration/api/test_loadtest.py."""
+"""A synthetic worker when the API fails during a run, which a real server does not do on demand.
+
+tests/integration/api/test_loadtest.py compares everything else with real workers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ RUN = {"id": "r", "deployment_id": "d", "flow_id": "f", "name": "swift-mole"}
 
 
 class Api:
-    """Accepts every state, and fails where it is told to."""
+    """An API that accepts every state, and fails once at the given request."""
 
     def __init__(self, fails_at: str) -> None:
         self.fails_at = fails_at
@@ -39,7 +41,7 @@ class Api:
 
 
 async def looked(worker: Worker) -> None:
-    """The worker has looked for work once, and done what it found."""
+    """Let the worker poll once, and wait until its runs have ended."""
     await worker._look_for_work()
     await asyncio.gather(*worker._runs)
 
@@ -81,7 +83,7 @@ def test_a_worker_asks_for_no_more_runs_than_its_limit(
     worker: Worker, monkeypatch: Any, *, limit: int, asked: int
 ) -> None:
     class Busy(Api):
-        """Has three runs, each of which is another worker's when it is asked for."""
+        """Returns three runs. When the worker proposes a state, another worker already has the run."""
 
         async def call(self, method: str, path: str, _value: str = "", body: Any = None) -> Any:
             if path.endswith("/get_scheduled_flow_runs"):

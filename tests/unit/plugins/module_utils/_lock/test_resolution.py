@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages a version of Prefect gets, and what the package index has to say for that."""
+"""The packages of a version of Prefect, and the data that the package index has to provide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOGIN = base64.b64encode(b"me:pass word").decode()
 
 
 class Index:
-    """An index of one project, which asks for a password. A real one cannot be told what to leave out."""
+    """A package index with one project, which requires a password. Unlike a real one, it can omit data."""
 
     def __init__(self) -> None:
         self.files: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A document applied to a server that is kept in memory: what holds for any document and any server."""
+"""Documents that are applied to a server in memory: properties of every document and every server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.regist
 
 
 class Memory:
-    """A client whose server has nothing but variables."""
+    """A client of a server that has only variables."""
 
     def __init__(self, values: dict[str, Any], read_only: bool = False) -> None:
         self.variables = {name: {"name": name, "value": value, "tags": []} for name, value in values.items()}
@@ -138,7 +138,7 @@ def test_a_circle_ends() -> None:
 
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_as_many_writes_at_the_same_time_as_asked_for(parallel: int) -> None:
-    together = threading.Barrier(parallel)  # breaks, when fewer come
+    together = threading.Barrier(parallel)  # breaks if there are fewer concurrent writes
 
     class Slow(Memory):
         def call(self, *path: Any, **options: Any) -> None:

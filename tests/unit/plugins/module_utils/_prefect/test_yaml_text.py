@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, selfhosted.prefect contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML that the modules write without PyYAML is read by PyYAML as what it was."""
+"""PyYAML reads the YAML that modules write without PyYAML as the original value."""
 
 from __future__ import annotations
 

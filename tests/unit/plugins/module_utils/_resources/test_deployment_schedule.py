@@ -102,7 +102,7 @@ KEY = {"deployment": "f/d", "slug": "s"}
 def test_after_a_plan_is_applied_there_is_nothing_to_do(
     one: dict[str, Any], options: dict[str, Any], other: dict[str, Any], others: dict[str, Any]
 ) -> None:
-    """As the server would keep it: from creation to another type of schedule, and none the wiser in between."""
+    """The test applies each plan as the server would: a schedule is created, and replaced by one of another type."""
     found = None
     for item in ({**KEY, **one, **options}, {**KEY, **other, **others}):
         steps = DEPLOYMENT_SCHEDULE.plan(None, item, found)  # type: ignore[arg-type]
