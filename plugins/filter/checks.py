@@ -20,7 +20,7 @@ class FilterModule:
             "_deployment_checks": Deferred("_checks.verification", "verdicts"),
             "_deployment_notes": Deferred("_checks.deployment_notes", "deployment_notes"),
             "_deployment_problems": Deferred("_checks.deployment_problems", "deployment_problems"),
-            "_expected_workloads": Deferred("_checks.verification", "expected_workloads"),
+            "_expected_workloads": Deferred("_checks.programs", "expected_workloads"),
             "_machine_problems": Deferred("_checks.machine_problems", "machine_problems"),
             "_node_problems": Deferred("_checks.node_problems", "node_problems"),
             "_path_problems": Deferred("_checks.path_problems", "path_problems"),

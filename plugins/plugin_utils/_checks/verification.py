@@ -4,42 +4,35 @@
 # This file is private to the collection: its functions may change in any release.
 """The checks of a deployment, which compare the readings with the expected state.
 
-The readings have the same structure on both platforms, and the same checks evaluate them. To add a check, write a
-function that yields its verdicts with their remedies, and list it in CHECKS. If it needs another reading, add a task or
-a script to the role prefect_verify: a result that a task there registers as __prefect_verify_found_<name> is in the
-reading under that name.
+The readings have the same structure on both platforms (see `programs`), and the same checks evaluate them. To add a
+check, write a function that yields its verdicts with their remedies, and list it in CHECKS. If it needs another
+reading, add a task or a script to the role prefect_verify: a result that a task there registers as
+__prefect_verify_found_<name> is in the reading under that name.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import group_process, group_workload
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.programs import (
+    Expected,
+    Reading,
+    Result,
+    expected_programs,
+    expected_workers,
+    on_hosts,
+    on_kubernetes,
+    platform_of,
+    pooled_connections,
+    programs,
+    silent_poolers,
+    worker_of,
+)
 
 Check = dict[str, Any]
-Result = Mapping[str, Any]  # the registered result of a task
-
-
-class Reading(TypedDict):
-    """The state of the deployment."""
-
-    # Registered results of the tasks of prefect_verify, by name and by host. Skipped tasks have no result.
-    #   processes     host: its processes
-    #   gateway       host: HAProxy's servers
-    #   pgbouncer     host: PgBouncer's connections to PostgreSQL
-    #   certificates  host: remaining days of the certificate of each port, or why it is invalid
-    #   server, probes, workers       responses of the API
-    #   pgbouncer_again               host: PgBouncer's connections after `programs` has run
-    #   programs      output of redis_report.py and database_report.py
-    found: Mapping[str, Mapping[str, Result]]
-    configuration: Result  # differences from the inventory
-    pods: Sequence[Mapping[str, Any]]  # pods of a cluster
-
-
-Expected = Mapping[str, Any]
 
 # Without these periodic services and consumers, runs are not scheduled, marked as late or recorded.
 _SCHEDULER = ("schedule_deployments", "schedule_recent_deployments")
@@ -73,11 +66,6 @@ def printed(result: Result) -> Any:
         return None
 
 
-def on_hosts(reading: Reading, name: str) -> Mapping[str, Result]:
-    """Return the results of a task by host."""
-    return reading["found"].get(name, {})
-
-
 def once(reading: Reading, name: str) -> Result:
     """Return the result of a task that one host executes for the whole deployment."""
     return next(iter(on_hosts(reading, name).values()), {})
@@ -90,95 +78,26 @@ def program(reading: Reading, name: str) -> Result:
     return ended.get(name, together)
 
 
-def rows_of(result: Result) -> list[Mapping[str, Any]]:
-    """Return the rows of a query, none if it failed."""
-    return list(result.get("query_result") or [])
-
-
-def _on_kubernetes(expected: Expected) -> bool:
-    return bool(expected["platform"] == "kubernetes")
-
-
-def _expected_processes(expected: Expected) -> list[str]:
-    names = [f"api-{number}" for number in range(1, int(expected["replicas"]) + 1)]
-    for component, hosts in expected["components"].items():
-        names += [component] * len(hosts)
-    names += [group_process(group["name"]) for group in expected["services_groups"]]
-    # lost-runs runs on each host with workers of process pools. The hosts get the workers in turn.
-    hosts = expected["worker_hosts"]
-    watched = {
-        hosts[number % len(hosts)] for number, worker in enumerate(expected["workers"]) if worker["type"] == "process"
-    }
-    return names + ["lost-runs"] * len(watched) + [worker["process"] for worker in expected["workers"]]
-
-
-def _processes(reading: Reading, expected: Expected) -> Iterator[Check]:
-    if _on_kubernetes(expected):
-        return
-    running: Counter[str] = Counter()
-    stopped: Counter[str] = Counter()
-    problems = []
-    hosts = on_hosts(reading, "processes")
-    for host, result in hosts.items():
-        for process in result.get("processes") or []:
-            (running if process["running"] else stopped)[process["name"]] += 1
-            if not process["running"]:
-                problems.append(f"{process['name']} does not run on {host}")
-    wanted = Counter(_expected_processes(expected))
-    problems += [f"{name} is missing" for name in wanted - running - stopped]
-    yield check(
-        "Every process runs",
-        problems,
-        f"{sum(running.values())} on {len(hosts)} host(s)",
-        "Check its log (journalctl -u <unit>, or the instance's log directory), then run site.yml again.",
-    )
-
-
-def _worker_workloads(expected: Expected) -> dict[str, int]:
-    """Return the minimum number of pods of each Deployment of workers."""
-    return {f"{expected['instance']}-{each['name']}": int(each["min"]) for each in expected["worker_deployments"]}
-
-
-def expected_workloads(expected: Expected) -> dict[str, int]:
-    """Return the minimum number of pods of each workload. CloudNativePG manages its pods itself."""
-    components = expected["components"]
-    workloads = {}
-    if components["postgres"] and expected["postgres_kind"] == "statefulset":
-        workloads["postgres"] = 1
-    if components["redis"]:
-        workloads["redis"] = 1
-    if components["pgbouncer"]:
-        workloads["pgbouncer"] = int(expected["pgbouncer_replicas"])
-    workloads["api"] = int(expected["replicas"])
-    workloads.update({group_workload(group["name"]): 1 for group in expected["services_groups"]})
-    if expected["separate_observer"] and any(each["type"] == "kubernetes" for each in expected["worker_deployments"]):
-        workloads["observer"] = 1
-    named = {f"{expected['instance']}-{name}": least for name, least in workloads.items()}
-    return {**named, **_worker_workloads(expected)}
-
-
-def _pods(reading: Reading, expected: Expected) -> Iterator[Check]:
-    if not _on_kubernetes(expected):
-        return
-    ready = Counter(pod["workload"] for pod in reading["pods"] if pod["ready"])
-    workloads = expected_workloads(expected)
-    problems = [f"{name} has {ready[name]} of {least} pods" for name, least in workloads.items() if ready[name] < least]
-    problems += [
-        f"{pod['name']} was restarted {pod['restarts']} times and is not ready"
-        for pod in reading["pods"]
-        if pod["restarts"] > 1 and not pod["ready"] and pod["workload"] in workloads
+def _programs(reading: Reading, expected: Expected) -> Iterator[Check]:
+    words, found, wanted = platform_of(expected), programs(reading, expected), expected_programs(expected)
+    counted = Counter(program.workload for program in found if program.counts)
+    shortages = [
+        words.shortage.format(name=name, ready=counted[name], least=least)
+        for name, least in wanted.items()
+        if counted[name] < least
     ]
+    working = sum(1 for program in found if program.counts and not program.problem)
     yield check(
-        "Every pod is ready",
-        problems,
-        f"{sum(ready[name] for name in workloads)} in {len(workloads)} workloads",
-        "Check the pod with kubectl describe and kubectl logs --previous, then run site.yml again.",
+        words.check,
+        [*(program.problem for program in found if program.problem), *shortages],
+        words.good.format(ready=working, hosts=len(on_hosts(reading, "processes")), workloads=len(wanted)),
+        words.remedy,
     )
 
 
 def _gateways(reading: Reading, expected: Expected) -> Iterator[Check]:
     """Check HAProxy. In a cluster, a Service distributes the requests, which has no state to check."""
-    if _on_kubernetes(expected):
+    if on_kubernetes(expected):
         return
     problems = []
     for host in expected["components"]["gateway"]:
@@ -219,21 +138,18 @@ def _server(reading: Reading, expected: Expected) -> Iterator[Check]:
     )
 
 
-def _docket_names(reading: Reading, component: str) -> set[str]:
+def _docket_names(reading: Reading, expected: Expected, component: str) -> set[str]:
     """Return the pods or PIDs of a component. The Docket name of a process is its host or pod, a #, and its PID."""
-    found = {pod["name"] for pod in reading["pods"] if pod["component"] == component}
-    for result in on_hosts(reading, "processes").values():
-        found |= {str(each["pid"]) for each in result.get("processes") or [] if each["group"] == component}
-    return found
+    return {each.docket for each in programs(reading, expected) if each.component == component}
 
 
-def _split(reading: Reading, report: Mapping[str, Any]) -> Iterator[Check]:
+def _split(reading: Reading, expected: Expected, report: Mapping[str, Any]) -> Iterator[Check]:
     problems = []
     periodic = {name for docket in report["services_dockets"] for name in docket["overdue_seconds"]}
     known_to_api = periodic & set(report["api_docket"]["tasks"])
     if known_to_api:
         problems.append(f"API processes have registered {', '.join(sorted(known_to_api))}")
-    api, services = _docket_names(reading, "api"), _docket_names(reading, "services")
+    api, services = (_docket_names(reading, expected, component) for component in ("api", "services"))
     for docket in report["services_dockets"]:
         for worker in docket["workers"]:
             if set(worker.rpartition("#")[::2]) & (api - services):
@@ -273,7 +189,7 @@ def _redis(reading: Reading, expected: Expected) -> Iterator[Check]:
         )
         return
     limit = float(expected["overdue_seconds"])
-    yield from _split(reading, report)
+    yield from _split(reading, expected, report)
     yield _fresh("The scheduler runs", _SCHEDULER, report, limit)
     yield _fresh("The late-run marker runs", _LATE_RUNS, report, limit)
     yield _fresh("All periodic services run", None, report, limit)
@@ -293,19 +209,14 @@ def _redis(reading: Reading, expected: Expected) -> Iterator[Check]:
     )
 
 
-def _outside_pods(reading: Reading, sessions: list[Mapping[str, Any]]) -> list[str]:
-    """Return the problem with sessions that do not come from a pod of PgBouncer."""
-    poolers = {pod["address"] for pod in reading["pods"] if pod["component"] == "pgbouncer"}
-    addresses = sorted({str(session["address"]) for session in sessions} - poolers)
-    return [f"sessions of the API reach PostgreSQL from {', '.join(addresses)} without PgBouncer"] * bool(addresses)
-
-
-def _outside_connections(reading: Reading, sessions: list[Mapping[str, Any]]) -> list[str]:
+def _around_pgbouncer(reading: Reading, sessions: list[Mapping[str, Any]]) -> list[str]:
     """Return the problem with sessions that are not connections of a PgBouncer."""
-    again = [result for all_hosts in on_hosts(reading, "pgbouncer_again").values() for result in all_hosts["results"]]
-    rows = [row for result in [*on_hosts(reading, "pgbouncer").values(), *again] for row in rows_of(result)]
-    through = {(row["local_addr"], int(row["local_port"])) for row in rows}
-    around = [session for session in sessions if (session["address"], int(session["port"])) not in through]
+    through = pooled_connections(reading)
+    around = [
+        session
+        for session in sessions
+        if not {(session["address"], int(session["port"])), (session["address"], None)} & through
+    ]
     if around:
         addresses = ", ".join(sorted({str(session["address"]) for session in around}))
         return [f"{len(around)} session(s) of the API reach PostgreSQL from {addresses} without PgBouncer"]
@@ -313,27 +224,24 @@ def _outside_connections(reading: Reading, sessions: list[Mapping[str, Any]]) ->
 
 
 def _pooling(reading: Reading, expected: Expected) -> Iterator[Check]:
-    in_pods, poolers = _on_kubernetes(expected), expected["components"]["pgbouncer"]
-    if in_pods and not poolers:
+    if not expected["components"]["pgbouncer"]:
         return
-    problems = []
-    for host in () if in_pods else poolers:
-        result = on_hosts(reading, "pgbouncer").get(host, {})
-        if result.get("query_result") is None:
-            problems.append(f"PgBouncer on {host} does not respond: {reason(result)}")
+    problems = [
+        f"PgBouncer on {host} does not respond: {reason(result)}"
+        for host, result in silent_poolers(reading, expected).items()
+    ]
     answer = program(reading, "database")
     database = printed(answer)
     if database is None:
         problems.append(f"PostgreSQL does not respond: {reason(answer)}")
     sessions = (database or {}).get("api_sessions") or []
     if not problems:
-        problems = (_outside_pods if in_pods else _outside_connections)(reading, sessions)
+        problems = _around_pgbouncer(reading, sessions)
     yield check(
         "The API's database traffic goes through PgBouncer",
         problems,
         f"{len(sessions)} session(s) of the API, all from PgBouncer",
-        f"API {'pods' if in_pods else 'processes'} must connect to PgBouncer: check prefect_pgbouncer_host, then run "
-        "server.yml.",
+        "The API must connect to PgBouncer: check prefect_pgbouncer_host, then run server.yml.",
     )
 
 
@@ -352,35 +260,20 @@ def _configuration(reading: Reading, _expected: Expected) -> Iterator[Check]:
     )
 
 
-def _silent_processes(expected: Expected, alive: set[str]) -> tuple[list[str], int]:
-    """Return the problems with the workers of hosts, and the number of workers with a heartbeat."""
-    names = [f"{expected['instance']}-{worker['process']}" for worker in expected["workers"]]
-    silent = [f"{name} has sent no recent heartbeat" for name in names if name not in alive]
-    # For some time, the server reports removed workers as online.
-    return silent, len(alive & set(names))
-
-
-def _silent_pods(reading: Reading, expected: Expected, alive: set[str]) -> tuple[list[str], int]:
-    """Return the problems with the workers in pods, and the number of workers with a heartbeat. A worker is a pod."""
-    workloads = {pod["name"]: pod["workload"] for pod in reading["pods"]}
-    counts = Counter(workloads.get(name) for name in alive)
-    silent = [
-        f"{counts[name]} of {least} workers of {name} have sent a recent heartbeat"
-        for name, least in _worker_workloads(expected).items()
-        if counts[name] < least
-    ]
-    return silent, len(alive)
-
-
 def _workers(reading: Reading, expected: Expected) -> Iterator[Check]:
-    result = once(reading, "workers")
-    if result.get("workers") is None:
-        problems, count = [reason(result)], 0
-    else:
-        alive = {worker["name"] for worker in result["workers"] if worker["alive"]}
-        problems, count = (
-            _silent_pods(reading, expected, alive) if _on_kubernetes(expected) else _silent_processes(expected, alive)
-        )
+    result, wanted = once(reading, "workers"), expected_workers(expected)
+    problems, count = [reason(result)], 0
+    if result.get("workers") is not None:
+        # For some time, the server reports removed workers as online.
+        alive = Counter(worker_of(worker["name"], reading) for worker in result["workers"] if worker["alive"])
+        count = sum(alive[name] for name in wanted)
+        problems = [
+            f"{alive[name]} of {least} workers of {name} have sent a recent heartbeat"
+            if least > 1
+            else f"{name} has sent no recent heartbeat"
+            for name, least in wanted.items()
+            if alive[name] < least
+        ]
     yield check(
         "Worker heartbeats are fresh",
         problems,
@@ -445,8 +338,7 @@ def _probes(reading: Reading, _expected: Expected) -> Iterator[Check]:
 
 # In the order of the report.
 CHECKS: tuple[Callable[[Reading, Expected], Iterator[Check]], ...] = (
-    _processes,
-    _pods,
+    _programs,
     _gateways,
     _server,
     _redis,

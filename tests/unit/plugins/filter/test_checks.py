@@ -11,9 +11,9 @@ from typing import Any, Callable
 
 import pytest
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.programs import expected_workloads
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.readings import registered_results
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.report import checks_as_text
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.verification import expected_workloads
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.verification import (
     verdicts as deployment_checks,
 )
