@@ -50,7 +50,8 @@ def _name(place: str) -> str:
     return ""
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Return whether C(name) is an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -61,4 +62,4 @@ def _is_address(name: str) -> bool:
 def host_names(places: Iterable[str]) -> list[str]:
     """Return the host names in C(places)."""
     names = {_name(str(place)) for place in places}
-    return sorted(name for name in names if name and not _is_address(name))
+    return sorted(name for name in names if name and not is_address(name))

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import address_of
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.reading import canonical, is_address
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import address_of, is_address
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.reading import canonical
 
 
 def certificate_names(host: str, hostvars: Mapping[str, Mapping[str, Any]], urls: Sequence[str] = ()) -> list[str]:

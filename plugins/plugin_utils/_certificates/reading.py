@@ -9,6 +9,8 @@ import datetime
 import ipaddress
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import is_address
+
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
@@ -49,15 +51,6 @@ def canonical(name: str) -> str:
         return str(ipaddress.ip_address(name))
     except ValueError:
         return name.lower()
-
-
-def is_address(name: str) -> bool:
-    """Return whether C(name) is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _covers(names: set[str], wanted: str) -> bool:
