@@ -258,7 +258,7 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
 
 
 # Facts that roles and modules set for later plays.
-PUBLISHED = {"prefect_host", "prefect_cluster", "prefect_phases", "prefect_pgbouncer_rolling_out"}
+PUBLISHED = {"prefect_phases", "prefect_pgbouncer_rolling_out"}
 # Variables of roles that include this role: its parameters, and the results in its argument specification.
 PARAMETERS = {"prefect_verify": {"prefect_configuration_only_compare", "prefect_configuration_result"}}
 READING = ("defaults", "vars", "tasks", "handlers", "templates")
