@@ -6,18 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import address_of, is_address
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.reading import canonical
 
 
-def certificate_names(host: str, hostvars: Mapping[str, Mapping[str, Any]], urls: Sequence[str] = ()) -> list[str]:
-    """Return the subject alternative names of a certificate of C(host)."""
+class Services(TypedDict):
+    """Hosts, and the URLs under which clients reach services on each of them."""
+
+    hosts: Sequence[str]
+    urls: Sequence[str]
+
+
+def certificate_names(
+    hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], services: Sequence[Services] = ()
+) -> dict[str, list[str]]:
+    """Return the subject alternative names of a certificate of each host."""
+    return {host: _names_of(host, hostvars, services) for host in hosts}
+
+
+def _names_of(host: str, hostvars: Mapping[str, Mapping[str, Any]], services: Sequence[Services]) -> list[str]:
     named = [address_of(host, hostvars), *(hostvars[host].get("prefect_tls_names") or [])]
-    named += [urlsplit(url).hostname or "" for url in urls]
+    named += [urlsplit(url).hostname or "" for each in services if host in each["hosts"] for url in each["urls"]]
     return list(dict.fromkeys(canonical(str(name)) for name in named if name))
 
 

@@ -19,6 +19,7 @@ from rendering import ROOT, played
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.due import certificates_due
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._certificates.names import (
+    Services,
     certificate_names,
     subject_alternative_names,
 )
@@ -198,10 +199,16 @@ def test_an_address_stands_among_the_names_too() -> None:
     assert subject_alternative_names(["10.0.0.5", "a.example"]) == ["IP:10.0.0.5", "DNS:10.0.0.5", "DNS:a.example"]
 
 
-def test_what_a_host_is_called() -> None:
-    variables = {"a": {"prefect_address": "FD00:0::1", "prefect_tls_names": ["Prefect.example.com"]}}
-    assert certificate_names("a", variables, ["https://[fd00::1]:4200/api", "http://gate/api"]) == [
-        "fd00::1",
-        "prefect.example.com",
-        "gate",
+def test_a_certificate_has_the_names_of_its_host_and_of_the_services_there() -> None:
+    variables = {
+        "a": {"prefect_address": "FD00:0::1", "prefect_tls_names": ["Prefect.example.com"]},
+        "b": {"prefect_address": "10.0.0.2"},
+    }
+    services: list[Services] = [
+        {"hosts": ["a"], "urls": ["https://[fd00::1]:4200/api", "http://gate/api"]},
+        {"hosts": ["a", "c"], "urls": ["rediss://127.0.0.1"]},
     ]
+    assert certificate_names(["a", "b"], variables, services) == {
+        "a": ["fd00::1", "prefect.example.com", "gate", "127.0.0.1"],
+        "b": ["10.0.0.2"],
+    }
