@@ -57,7 +57,11 @@ def after_units(instance: str, names: list[str]) -> list[str]:
 
 def render_service_section(process: dict[str, Any]) -> str:
     """Return the settings that apply to a running process. Only their changes require a restart."""
-    lines = ["[Service]", "Type=exec", f"User={process['user']}"]
+    lines = ["[Service]", "Type=exec"]
+    # systemd 257 takes CAP_SETUID from a unit with User=root and NoNewPrivileges=yes, and HAProxy could not change its
+    # user. Without the setting, root is the user, too.
+    if process["user"] != "root":
+        lines.append(f"User={process['user']}")
     if process["group"]:
         lines.append(f"Group={process['group']}")
     if process["working_directory"]:

@@ -113,7 +113,7 @@ def test_a_strict_unit_writes_only_where_it_says() -> None:
 
 def test_what_is_not_asked_for_is_not_in_the_unit() -> None:
     unit = render.render_unit("it", process(hardening="none"))
-    for key in ("Group", "WorkingDirectory", "EnvironmentFile", "LimitNOFILE", "MemoryMax", "NoNewPrivileges"):
+    for key in ("User", "Group", "WorkingDirectory", "EnvironmentFile", "LimitNOFILE", "MemoryMax", "NoNewPrivileges"):
         assert not lines(unit, key)
 
 
