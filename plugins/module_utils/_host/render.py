@@ -60,7 +60,7 @@ def render_service_section(process: dict[str, Any]) -> str:
     lines = ["[Service]", "Type=exec"]
     # systemd 257 takes CAP_SETUID from a unit with User=root and NoNewPrivileges=yes, and HAProxy could not change its
     # user. Without the setting, root is the user, too.
-    if process["user"] != "root":
+    if process["user"] not in ("root", "0"):
         lines.append(f"User={process['user']}")
     if process["group"]:
         lines.append(f"Group={process['group']}")
