@@ -453,9 +453,8 @@ import signal
 import sys
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.files import mode_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.module import NestedSecretsModule
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import Failed, Group, Site
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -678,7 +677,7 @@ def site_of(params: dict[str, Any]) -> Site:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = NestedSecretsModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         params = normalized(module.params)
         for entry in params["files"]:
