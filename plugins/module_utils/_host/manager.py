@@ -283,7 +283,7 @@ class Supervisord:
             self.server().startProcess(unit, False)
 
     def forget(self, unit: str) -> None:
-        """Stop a process and remove its definition, so that a new one can be added."""
+        """Stop a process and remove its definition. A new definition can be added afterwards."""
         if unit in (self.processes() or {}):
             with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
                 self.server(3600).stopProcess(unit)

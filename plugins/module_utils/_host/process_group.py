@@ -231,7 +231,7 @@ class Group:
         self.result["changed"] = bool(self.result["files_changed"] or acting)
 
     def _distrust(self, altered: set[str]) -> None:
-        """Find processes that started after somebody else changed a file. They do not run with the recorded content."""
+        """Find processes that started after a file was changed outside the collection. They do not run with its record."""
         for name, process in self.processes.items():
             pid = self.pids[self.unit(name)]
             if not pid or name not in self.records:
@@ -424,7 +424,7 @@ class Group:
             self._wait_ready(name)
 
     def _wait_for_started_by_others(self) -> None:
-        """Wait for processes that a boot or a restarted supervisord has just started. The next tasks use them."""
+        """Wait for processes that a boot or a restarted supervisord has started. The next tasks use them."""
         for name, process in self.processes.items():
             pid = self.pids.get(self.unit(name), 0)
             if name not in self.actions and pid and is_young(pid, process):

@@ -257,7 +257,7 @@ def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str,
             if failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt):
                 raise failure
             continue
-        # The object exists now: the response to our request was lost, or somebody else has created it.
+        # The object exists now: the response to our request was lost, or another client has created it.
         found, steps = seen, kind.plan(client, item, seen)
         if not steps.changed:
             return None

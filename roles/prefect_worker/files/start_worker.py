@@ -111,7 +111,7 @@ class Drain:
 
     def wait(self) -> None:
         idle = 0
-        # Checked several times, because a run that has just been taken has no process for a short time.
+        # Checked several times, because the process of an accepted run starts a short time later.
         while idle < 4:
             busy = children() - self.beside or any(getattr(worker, STARTING, ()) for worker in self.workers)
             idle = 0 if busy else idle + 1
