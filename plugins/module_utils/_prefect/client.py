@@ -199,7 +199,7 @@ class Client:
             if unsure or not self._wait(attempt, retry_after):
                 raise self._failure(method, target, detail, status=status, unsure=unsure)
 
-    def rehearse(self, method: str, *path: Any, body: Any) -> None:
+    def validate(self, method: str, *path: Any, body: Any) -> None:
         """Let the server validate the body of a write to NOTHING. A PrefectError contains its validation errors."""
         self.call(method, *path, body=body, missing_ok=True)
 
