@@ -353,7 +353,7 @@ class Test:
         return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
     async def _report(self, total: int) -> None:
-        """Write progress lines. The process that reads the file updates its time on every read, and removes it later."""
+        """Write progress lines. The process that reads the file updates its time at every read, and removes it."""
         path, told = self.options["progress_file"], 0.0
         if not path:
             await asyncio.Event().wait()
