@@ -16,8 +16,8 @@ description:
     hashes to a lock file, from which the roles install it. The lock file is valid for all supported platforms.
   - Installs the packages into a temporary virtual environment and asks this Prefect for the names of its settings. They
     are written to a second file, from which the preflight knows which settings the version has.
-  - Prefect does not exclude later packages that it does not work with. Therefore, only packages are considered that are
-    not newer than the version of Prefect.
+  - The requirements of Prefect do not exclude incompatible packages that are newer. Therefore, only packages are
+    considered that are not newer than the version of Prefect.
   - If both files exist, the module does nothing, unless O(force) is set.
 attributes:
   check_mode:

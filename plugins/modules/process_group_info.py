@@ -95,7 +95,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
     Supervisord,
     Systemd,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import vital_signs
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.process_group import process_state
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import unit_name
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.user_processes import children, family
 
@@ -132,12 +132,12 @@ def processes(manager: Systemd | Supervisord, instance: str, state_dir: str) -> 
     found = []
     for name in sorted(groups):
         pid = pids.get(units[name], 0)
-        signs = vital_signs(pid)
-        del signs["rss_bytes"]
+        state = process_state(pid)
+        del state["rss_bytes"]
         members = family([pid], tree) if pid else []
-        signs["memory_bytes"] = sum(memory(one) for one in members)
-        signs["cpu_seconds"] = round(sum(cpu_seconds(one) for one in members), 2)
-        found.append({"name": name, "group": groups[name], "unit": units[name], **signs})
+        state["memory_bytes"] = sum(memory(one) for one in members)
+        state["cpu_seconds"] = round(sum(cpu_seconds(one) for one in members), 2)
+        found.append({"name": name, "group": groups[name], "unit": units[name], **state})
     return found
 
 

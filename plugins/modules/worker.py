@@ -64,12 +64,12 @@ workers:
 """
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.module import PrefectModule, run
-from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.worker import OPTIONS, forget
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.worker import OPTIONS, remove_workers
 
 
 def main() -> None:
     module = PrefectModule(OPTIONS, required_one_of=[["name", "status", "older_than"]])
-    run(module, lambda client: forget(client, module.params))
+    run(module, lambda client: remove_workers(client, module.params))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class _Way:
                 os.mkdir(name, 0o755, dir_fd=self.descriptor)
             entry = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         trusted = self.is_roots(entry)
-        # Fails if somebody has replaced the entry by a link.
+        # Fails if the entry has been replaced by a link.
         deeper = os.open(name, _DIRECTORY, dir_fd=self.descriptor)
         self.close()
         self.descriptor, self.trusted, self.at = deeper, trusted, os.path.join(self.at, name)

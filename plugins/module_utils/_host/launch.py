@@ -10,7 +10,7 @@ does from a unit. The description is JSON: command, user, group, environment, en
 runtime_directory, runtime_directory_mode, limit_nofile, oom_score_adjust, hardening, pid_file, stop_signal and
 stop_seconds. No shell reads a value, and none passes through an argument list.
 
-It is installed on its own beside the watchdog, so it imports nothing but the standard library.
+It is installed on its own beside the watchdog, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def roots() -> tuple[int, int]:
 
 
 def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None:
-    """Return which part of a path somebody other than root can change, None if there is none.
+    """Return which part of a path another account than root can change, None if there is none.
 
     If it returns None, nobody can change the path before the file is opened. `others` are the mode bits that only root
     may have.

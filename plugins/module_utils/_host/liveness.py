@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill processes that do not respond, so that their manager restarts them.
 
-Neither systemd nor supervisord asks a process anything. This program does: for each JSON file in a directory it GETs
-a URL or runs a command at an interval, and after so many failures in a row it sends SIGKILL to the main process, whose
-pid it asks the manager for. Files may come, change and go while it runs.
+Neither systemd nor supervisord checks whether a process responds. This program reads each JSON file in a directory. At
+an interval, it requests a URL or runs a command. After several consecutive failures, it sends SIGKILL to the main
+process, whose pid it gets from the manager. Files can be added, changed and removed while the program runs.
 
-It is installed on its own beside the processes it watches, so it imports nothing but the standard library, and of
-that only the light parts: it stays around 10 MB.
+The program is installed as a single file, so it imports only the standard library. It imports only small modules of
+it, so that it uses about 10 MB.
 """
 
 from __future__ import annotations

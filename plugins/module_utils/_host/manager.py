@@ -276,14 +276,14 @@ class Supervisord:
             self.restart(unit)
 
     def restart(self, unit: str) -> None:
-        self.forget(unit)
+        self.remove_definition(unit)
         with fault_explained(f"{unit}: supervisord rejects it"):
             self.server().addProcessGroup(unit)
         with contextlib.suppress(xmlrpc.client.Fault):  # supervisord already starts it, or waits for the next retry
             self.server().startProcess(unit, False)
 
-    def forget(self, unit: str) -> None:
-        """Stop a process and remove its definition, so that a new one can be added."""
+    def remove_definition(self, unit: str) -> None:
+        """Stop a process and remove its definition. A new definition can be added afterwards."""
         if unit in (self.processes() or {}):
             with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
                 self.server(3600).stopProcess(unit)
@@ -291,7 +291,7 @@ class Supervisord:
                 self.server().removeProcessGroup(unit)
 
     def remove(self, unit: str) -> None:
-        self.forget(unit)
+        self.remove_definition(unit)
         former = pid_in(self.pid_file(unit))
         if former:
             end([former])

@@ -201,7 +201,7 @@ class Group:
                 if path not in digests:
                     digests[path] = files.digest(files.read(path))
         given = self.wanted.keys() & set(self.given)  # empty if the group is to be removed
-        self._distrust({path for path in given if files.digest(files.read(path)) not in (None, digests[path])})
+        self._drop_records({path for path in given if files.digest(files.read(path)) not in (None, digests[path])})
         self.inputs = {
             name: plan.inputs(process, self.manager.definition(self.unit(name), process), self.given, digests)
             for name, process in self.processes.items()
@@ -230,13 +230,13 @@ class Group:
             )
         self.result["changed"] = bool(self.result["files_changed"] or acting)
 
-    def _distrust(self, altered: set[str]) -> None:
-        """Find processes that started after somebody else changed a file. They do not run with the recorded content."""
+    def _drop_records(self, altered: set[str]) -> None:
+        """Drop the records of processes that started after a file was changed outside the collection."""
         for name, process in self.processes.items():
             pid = self.pids[self.unit(name)]
             if not pid or name not in self.records:
                 continue
-            with contextlib.suppress(OSError):  # it has just ended
+            with contextlib.suppress(OSError):  # the process has ended
                 started = time.time() - liveness.age_of(pid)
                 found = {path: files.status(path) for path in altered}
                 read = {path for path, status in found.items() if status and status.st_mtime < started}
@@ -327,7 +327,7 @@ class Group:
                 if leftovers:
                     self.manager.finish()
         except (ManagerError, OSError, ValueError) as error:
-            raise Failed(f"group {self.name}: {error}", {"processes": self.vital_signs()}) from error
+            raise Failed(f"group {self.name}: {error}", {"processes": self.process_states()}) from error
         return self.outcome(watchdog)
 
     def outcome(self, watchdog: Group | None) -> dict[str, Any]:
@@ -338,16 +338,18 @@ class Group:
             for key in ("files_changed", "started", "restarted", "removed"):
                 result[key] = result[key] + [name for name in watchdog.result[key] if name not in result[key]]
             diff += [entry for entry in watchdog.diff if entry not in diff]
-        result["processes"] = self.vital_signs()
+        result["processes"] = self.process_states()
         result["diff"] = diff
         return result
 
-    def vital_signs(self) -> dict[str, Any]:
+    def process_states(self) -> dict[str, Any]:
         try:
             pids = self.manager.status([self.unit(name) for name in self.processes])
         except (ManagerError, OSError):
             pids = {}
-        return {name: {"unit": self.unit(name), **vital_signs(pids.get(self.unit(name), 0))} for name in self.processes}
+        return {
+            name: {"unit": self.unit(name), **process_state(pids.get(self.unit(name), 0))} for name in self.processes
+        }
 
     def _check_accounts(self) -> None:
         for name, process in self.processes.items():
@@ -424,7 +426,7 @@ class Group:
             self._wait_ready(name)
 
     def _wait_for_started_by_others(self) -> None:
-        """Wait for processes that a boot or a restarted supervisord has just started. The next tasks use them."""
+        """Wait for processes that a boot or a restarted supervisord has started. The next tasks use them."""
         for name, process in self.processes.items():
             pid = self.pids.get(self.unit(name), 0)
             if name not in self.actions and pid and is_young(pid, process):
@@ -489,7 +491,7 @@ def is_young(pid: int, process: dict[str, Any]) -> bool:
     try:
         return liveness.age_of(pid) < seconds
     except OSError:
-        return True  # it has just ended, and starts again
+        return True  # the process has ended, and starts again
 
 
 def unready(process: dict[str, Any], pid: int) -> str | None:
@@ -555,14 +557,14 @@ def http_status(url: str) -> int:
         connection.close()
 
 
-def vital_signs(pid: int) -> dict[str, Any]:
-    signs = {"running": False, "pid": 0, "uptime_seconds": 0, "rss_bytes": 0}
+def process_state(pid: int) -> dict[str, Any]:
+    state = {"running": False, "pid": 0, "uptime_seconds": 0, "rss_bytes": 0}
     if not pid:
-        return signs
+        return state
     try:
         with open(f"/proc/{pid}/statm") as statm:
             pages = int(statm.read().split()[1])
         age = int(liveness.age_of(pid))
     except (OSError, IndexError):
-        return signs
+        return state
     return {"running": True, "pid": pid, "uptime_seconds": age, "rss_bytes": pages * os.sysconf("SC_PAGE_SIZE")}

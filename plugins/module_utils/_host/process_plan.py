@@ -35,7 +35,7 @@ def inputs(
 
 
 def outdated(process: dict[str, Any], files: Iterable[str], altered: set[str]) -> list[str]:
-    """Return the `inputs` that may differ from the record, because somebody has changed a file."""
+    """Return the `inputs` that may differ from the record, because a file was changed outside the collection."""
     paths = {"applied": restart_paths(process, files), "reloaded": process["reload_on"]}
     return [key for key in sorted(paths) if altered.intersection(paths[key])]
 

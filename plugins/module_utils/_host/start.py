@@ -4,7 +4,7 @@
 """Run supervisord with all processes of an instance: the entry point of a container, and of an init script.
 
 It stays in the foreground, may be PID 1, ends supervisord when it is asked to end itself, and starts it again when it
-was killed. It is installed on its own, so it imports nothing but the standard library.
+was killed. It is installed on its own, so it imports only the standard library.
 """
 
 from __future__ import annotations

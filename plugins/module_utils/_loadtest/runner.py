@@ -25,7 +25,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.trans
     LoadError,
     Meter,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import (
+    Worker,
+    WorkerResults,
+    WorkerSettings,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client, PrefectError
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment import moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow_run import find_deployment
@@ -212,7 +216,7 @@ class Test:
         self.at, self.version, self.options, self.deployment = at, version, options, deployment
         self.tag = f"{TAG}.{secrets.token_hex(6)}"
         self.meter, self.watching = Meter(), Meter()
-        self.ledger = Ledger()
+        self.results = WorkerResults()
         self.submitted: dict[str, float] = {}
         self.planned = 0
         self.refusal: str | None = None  # error of the first run that could not be submitted
@@ -280,7 +284,7 @@ class Test:
             version_check=self.options["version_check"],
         )
         names = [f"loadtest-{number}" for number in range(1, self.options["workers"] + 1)]
-        return [Worker(name, self.at, self.meter, plan, self.ledger) for name in names]
+        return [Worker(name, self.at, self.meter, plan, self.results) for name in names]
 
     async def _submit(self, offsets: Sequence[float]) -> None:
         http = Http(self.at, self.meter)
@@ -306,7 +310,7 @@ class Test:
             run = await http.call("POST", "/deployments/{}/create_flow_run", self.deployment["id"], body)
         except LoadError as error:
             self.refusal = self.refusal or str(error)
-            self.ledger.problem(str(error))
+            self.results.problem(str(error))
         else:
             self.submitted[run["id"]] = begun
 
@@ -326,7 +330,7 @@ class Test:
                 if not sum(counts) and not await self._unended(http):
                     self.idle = moment
             except LoadError as error:
-                self.ledger.problem(str(error))
+                self.results.problem(str(error))
             await asyncio.sleep(max(0.1, WATCH_SECONDS - (self.now - moment)))
 
     async def _count(self, http: Http) -> tuple[int, int, int]:
@@ -349,7 +353,7 @@ class Test:
         return int(await http.call("POST", "/flow_runs/count", "", {"flow_runs": {**tagged(self.tag), **states}}))
 
     async def _report(self, total: int) -> None:
-        """Write progress lines. The reader updates the time of the file on every read, and removes it at the end."""
+        """Write progress lines. The process that reads the file updates its time at every read, and removes it."""
         path, told = self.options["progress_file"], 0.0
         if not path:
             await asyncio.Event().wait()
@@ -398,7 +402,7 @@ class Test:
                 "begun": datetime.fromtimestamp(self.wall, timezone.utc).isoformat(timespec="seconds"),
                 "took_seconds": round(self.length, 1),
             },
-            "runs": figures.count_runs(self.planned, self.submitted, runs, self.ledger.twice),
+            "runs": figures.count_runs(self.planned, self.submitted, runs, self.results.twice),
             "rate": {
                 # The runs of a burst count for the time until the next burst.
                 "submitted_per_second": per_second(
@@ -417,10 +421,10 @@ class Test:
                 "retried": self.meter.retried,
                 "failed": self.meter.failed,
                 "first_refusal": self.refusal,
-                "refused_starts": self.ledger.refused,
+                "refused_starts": self.results.refused,
                 "most_connections": self.meter.most_open,
                 "troubles": dict(sorted(self.meter.statuses.items(), key=lambda item: -item[1])[:20]),
-                "problems": dict(sorted(self.ledger.problems.items(), key=lambda item: -item[1])[:20]),
+                "problems": dict(sorted(self.results.problems.items(), key=lambda item: -item[1])[:20]),
                 "by_request": self._by_request(),
             },
             "timeline": figures.timeline(sorted(self.submitted.values()), seen),

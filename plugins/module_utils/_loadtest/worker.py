@@ -55,7 +55,7 @@ class WorkerSettings:
 
 
 @dataclass
-class Ledger:
+class WorkerResults:
     """The results of the workers."""
 
     taken: set[str] = field(default_factory=set)  # runs that a worker was allowed to start
@@ -131,9 +131,11 @@ def subscription(event_name: str) -> dict[str, Any]:
 class Worker:
     """A worker, and the processes that it simulates."""
 
-    def __init__(self, name: str, endpoint: Endpoint, meter: Meter, plan: WorkerSettings, ledger: Ledger) -> None:
+    def __init__(
+        self, name: str, endpoint: Endpoint, meter: Meter, plan: WorkerSettings, results: WorkerResults
+    ) -> None:
         self.name = name
-        self.endpoint, self.meter, self.plan, self.ledger = endpoint, meter, plan, ledger
+        self.endpoint, self.meter, self.plan, self.results = endpoint, meter, plan, results
         self.runs_endpoint = endpoint  # API address for its runs
         self.http = Http(endpoint, meter)
         self.resource = {
@@ -240,7 +242,7 @@ class Worker:
         try:
             found = await self.http.call("POST", "/work_pools/{}/get_scheduled_flow_runs", self.plan.pool, body)
         except LoadError as error:  # a real worker continues, too
-            self.ledger.problem(str(error))
+            self.results.problem(str(error))
             return
         for entry in found:
             run = entry["flow_run"]
@@ -292,7 +294,7 @@ class Worker:
         try:
             await work
         except FAILURES as error:
-            self.ledger.problem(str(error) or type(error).__name__)
+            self.results.problem(str(error) or type(error).__name__)
 
     async def stop(self, patience: float) -> None:
         """Wait until the runs end, at most C(patience) seconds, and stop the worker."""
@@ -315,8 +317,8 @@ class Worker:
     async def _run(self, run: Mapping[str, Any]) -> None:
         """Simulate a run from its discovery to the end of its process."""
         identifier = str(run["id"])
-        self.ledger.active += 1
-        sockets = Closing()
+        self.results.active += 1
+        sockets = Connections()
         try:
             if await self._take(run):
                 try:
@@ -325,9 +327,9 @@ class Worker:
                     await self._guarded(self._propose(self.http, identifier, "CRASHED", "Crashed"))
                     raise
         except FAILURES as error:
-            self.ledger.problem(str(error) or type(error).__name__)
+            self.results.problem(str(error) or type(error).__name__)
         finally:
-            self.ledger.active -= 1
+            self.results.active -= 1
             self._mine.discard(identifier)  # a run that was not taken is retried with the next poll
             sockets.close()
 
@@ -337,12 +339,12 @@ class Worker:
         self._log(identifier, f"Worker '{self.name}' submitting flow run '{identifier}'")
         await self.http.call("GET", "/deployments/{}", run["deployment_id"])
         if not await self._propose(self.http, identifier, "PENDING", "Pending"):
-            self.ledger.refused += 1
+            self.results.refused += 1
             return False
-        (self.ledger.twice if identifier in self.ledger.taken else self.ledger.taken).add(identifier)
+        (self.results.twice if identifier in self.results.taken else self.results.taken).add(identifier)
         return True
 
-    async def _execute(self, run: Mapping[str, Any], sockets: Closing) -> None:
+    async def _execute(self, run: Mapping[str, Any], sockets: Connections) -> None:
         """Send the requests of a worker for a run that it owns, until the process of the run ends."""
         identifier, plan = str(run["id"]), self.plan
         deployment = await self.http.call("GET", "/deployments/{}", run["deployment_id"])
@@ -384,7 +386,7 @@ class Worker:
         return answer["status"] == "ACCEPT" or (answer["status"] == "REJECT" and told.get("type") == kind)
 
 
-class Closing:
+class Connections:
     """Connections that are closed together."""
 
     def __init__(self) -> None:
@@ -436,26 +438,26 @@ class Engine:
 
     async def execute(self) -> None:
         for process in (self._prepare, self._execute):
-            held = Closing()
+            connections = Connections()
             try:
-                await process(held)
+                await process(connections)
             finally:
-                held.close()
+                connections.close()
 
-    def _client(self, held: Closing) -> Http:
-        return held.http(self.endpoint, self.meter)
+    def _client(self, connections: Connections) -> Http:
+        return connections.http(self.endpoint, self.meter)
 
     async def _check_version(self, client: Http) -> None:
         if self.plan.version_check:
             await client.call("GET", "/admin/version")
 
-    async def _prepare(self, held: Closing) -> None:
+    async def _prepare(self, connections: Connections) -> None:
         """Send the requests of the first process, which executes the pull steps of the deployment."""
-        reading = self._client(held)
+        reading = self._client(connections)
         await reading.call("GET", "/flow_runs/{}", self.id)
         await reading.call("GET", "/deployments/{}", self.deployment["id"])
-        await self._check_version(self._client(held))
-        events = await held.open(self.endpoint, self.meter, EVENTS_IN)
+        await self._check_version(self._client(connections))
+        events = await connections.open(self.endpoint, self.meter, EVENTS_IN)
         step = {"index": 0, "qualified_name": STEP, "step_name": "run_shell_script", "id": None}
         inputs: dict[str, Any] = next(iter((self.deployment["pull_steps"] or [{}])[0].values()), {})
         itself = {"prefect.resource.id": f"prefect.flow-run.{self.id}"}
@@ -463,17 +465,17 @@ class Engine:
         events.say(event("prefect.flow-run.pull-step.executed", itself, related, **step, inputs=inputs))
         if self.plan.logs:
             await self._send(
-                self._client(held),
+                self._client(connections),
                 "Running 1 deployment pull step(s)",
                 "Executing deployment step: run_shell_script",
                 "Deployment step 'run_shell_script' completed successfully",
                 "All deployment steps completed successfully",
             )
 
-    async def _execute(self, held: Closing) -> None:
+    async def _execute(self, connections: Connections) -> None:
         """Send the requests of the second process, which runs the flow."""
-        await self._client(held).call("GET", "/flow_runs/{}", self.id)
-        main = self._client(held)
+        await self._client(connections).call("GET", "/flow_runs/{}", self.id)
+        main = self._client(connections)
         await self._check_version(main)
         policy = {
             "max_retries": 0,
@@ -486,19 +488,19 @@ class Engine:
         }
         version = {"flow_version": "20b719de324217442854a76b40d5990c", "empirical_policy": policy}
         await main.call("PATCH", "/flow_runs/{}", self.id, version)
-        await self._check_version(self._client(held))
-        await held.open(self.endpoint, self.meter, EVENTS_OUT, subscription("prefect.flow-run.Suspended"))
-        await self._client(held).call("GET", "/flow_runs/{}", self.id)
+        await self._check_version(self._client(connections))
+        await connections.open(self.endpoint, self.meter, EVENTS_OUT, subscription("prefect.flow-run.Suspended"))
+        await self._client(connections).call("GET", "/flow_runs/{}", self.id)
         if not await self.worker._propose(main, self.id, "RUNNING", "Running"):
-            self.worker.ledger.problem("a run that had been taken was not allowed to start")
+            self.worker.results.problem("a run that had been taken was not allowed to start")
             return
         begun = time.monotonic()
         await main.call("GET", "/flow_runs/{}", self.id)
         await main.call("GET", "/admin/storage")
         await main.call("GET", "/admin/storage")
-        beating = asyncio.ensure_future(self.worker._guarded(self._heartbeats(held)))
+        beating = asyncio.ensure_future(self.worker._guarded(self._heartbeats(connections)))
         beaten = asyncio.ensure_future(self._beaten.wait())
-        logs = self._client(held)
+        logs = self._client(connections)
         name = self.run["name"]
         first = f"Beginning flow run '{name}' for flow '{self.flow['name']}'"
         try:
@@ -518,8 +520,8 @@ class Engine:
                 await self._send(logs, first)
             await self._send(logs, "Finished in state Completed()")
 
-    async def _heartbeats(self, held: Closing) -> None:
-        events = await held.open(self.endpoint, self.meter, EVENTS_IN)
+    async def _heartbeats(self, connections: Connections) -> None:
+        events = await connections.open(self.endpoint, self.meter, EVENTS_IN)
         queue = self.run.get("work_queue_id") or ""
         pool = self.plan.pool
         asked = (
@@ -528,7 +530,7 @@ class Engine:
             ("/work_queues/{}", queue),
             ("/work_pools/{}", pool),
         )
-        await asyncio.gather(*(self._client(held).call("GET", path, value) for path, value in asked))
+        await asyncio.gather(*(self._client(connections).call("GET", path, value) for path, value in asked))
         itself = {
             "prefect.resource.id": f"prefect.flow-run.{self.id}",
             "prefect.resource.name": self.run["name"],
@@ -542,7 +544,7 @@ class Engine:
         ]
         while True:
             if not events.usable:
-                events = await held.open(self.endpoint, self.meter, EVENTS_IN)
+                events = await connections.open(self.endpoint, self.meter, EVENTS_IN)
             events.say(event("prefect.flow-run.heartbeat", itself, related))
             self._beaten.set()
             await asyncio.sleep(self.plan.run_heartbeat_seconds)

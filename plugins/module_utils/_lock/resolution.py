@@ -32,7 +32,7 @@ UNDECLARED = {"importlib-metadata": (3, 6)}
 # Prefect requires a newer certifi than some indexes have. certifi contains only CA certificates, so any recent version
 # is sufficient.
 OVERRIDES = ("certifi>=2025.1",)
-# Prefect does not exclude later versions of packages with which it does not work. The lock file therefore contains no
+# The requirements of Prefect do not exclude incompatible packages that are newer. The lock file therefore contains no
 # package that is newer than the day after its release. One day is added, because times of day and time zones differ.
 DAYS = 1
 INDEX = "https://pypi.org/simple"

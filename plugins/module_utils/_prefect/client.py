@@ -4,9 +4,9 @@
 # This file is private to the collection: its functions may change in any release.
 """HTTP to one Prefect server: one kept-alive connection per thread, retries, CSRF, pages of 200.
 
-It uses http.client instead of ansible.module_utils.urls, which is slower: with a server on loopback, a call takes 33 ms
-instead of 4 ms (urls creates two TLS contexts per call and cannot keep a connection), and the import 130 ms instead of
-15 ms.
+It uses http.client instead of ansible.module_utils.urls, which is slower. With a server on loopback, a call takes 33 ms
+instead of 4 ms, because urls creates two TLS contexts per call and cannot keep a connection. The import takes 130 ms
+instead of 15 ms.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Client:
         """
         reading = method == "GET" or (method == "POST" and str(path[-1]) in READING_POSTS) or NOTHING in path
         if self.read_only and not reading:
-            raise RuntimeError(f"{method} {path}: a write while only reading is allowed; please report this bug")
+            raise RuntimeError(f"{method} {path}: a write while only reading is allowed; report this bug")
         target = "/".join([self._base, *(quote(str(part), safe="") for part in path)])
         data = None if body is None else json.dumps(body).encode()
         repeatable = repeatable or reading or method != "POST"
@@ -199,7 +199,7 @@ class Client:
             if unsure or not self._wait(attempt, retry_after):
                 raise self._failure(method, target, detail, status=status, unsure=unsure)
 
-    def rehearse(self, method: str, *path: Any, body: Any) -> None:
+    def validate(self, method: str, *path: Any, body: Any) -> None:
         """Let the server validate the body of a write to NOTHING. A PrefectError contains its validation errors."""
         self.call(method, *path, body=body, missing_ok=True)
 

@@ -55,7 +55,7 @@ def configure(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     refuse_two_owners(document, problems)
     live = Live(client)
     steps = planned(client, live, document, problems)
-    rehearse(client, steps, problems)
+    validate_on_server(client, steps, problems)
     extra, kept = purged(client, live, document, options.get("purge") or {}, steps, problems)
     if problems:  # nothing has been written yet
         raise failure(problems, "Nothing was changed")
@@ -87,14 +87,14 @@ def planned(client: Client, live: Live, document: Mapping[str, Any], problems: l
     return steps
 
 
-def rehearse(client: Client, steps: Sequence[Step], problems: list[str]) -> None:
+def validate_on_server(client: Client, steps: Sequence[Step], problems: list[str]) -> None:
     """Let the server validate the steps, as if the objects of the document already existed."""
     client.coming = {name for step in steps if step.plan.action == "create" for name in names(step)}
     for kind in KINDS:
         changes = [
             (step.item, step.plan) for step in steps if step.kind is kind and step.plan.action in ("create", "update")
         ]
-        problems += [str(error) for error in kind.rehearse(client, changes)]
+        problems += [str(error) for error in kind.validation_errors(client, changes)]
     client.coming = {(noun, name) for noun, name in client.coming if noun == AUTOMATION.noun}
 
 

@@ -191,7 +191,9 @@ class Kind:
                 )
         return result
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
+    def validation_errors(
+        self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]
+    ) -> list[PrefectError]:
         """Return the validation errors of the server for these plans, before any of them is applied."""
         return []
 
@@ -228,7 +230,7 @@ def ensure(kind: Kind, client: Client, item: Mapping[str, Any], state: str = "pr
     found = kind.find(client, item)
     steps = kind.plan(client, item, found, state)
     if client.read_only:  # otherwise the server reports the same for the complete request
-        for error in kind.rehearse(client, [(item, steps)]) if steps.action in ("create", "update") else ():
+        for error in kind.validation_errors(client, [(item, steps)]) if steps.action in ("create", "update") else ():
             if error.status is not None:  # the server rejected it
                 raise error
             client.remarks.warn(f"{error}. It must exist when the playbook runs without check mode.")
@@ -257,7 +259,7 @@ def settle(kind: Kind, client: Client, item: Mapping[str, Any], found: dict[str,
             if failure.status == 409 or attempt + 1 == TRIES or not client.pause(attempt):
                 raise failure
             continue
-        # The object exists now: the response to our request was lost, or somebody else has created it.
+        # The object exists now: the response to our request was lost, or another client has created it.
         found, steps = seen, kind.plan(client, item, seen)
         if not steps.changed:
             return None

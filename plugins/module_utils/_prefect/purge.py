@@ -56,12 +56,12 @@ def purged(
     client: Client,
     live: Live,
     document: Mapping[str, Any],
-    wishes: Mapping[str, Any],
+    rules: Mapping[str, Any],
     steps: Sequence[Step],
     problems: list[str],
 ) -> tuple[list[Step], list[dict[str, Any]]]:
     """Return the steps that delete unlisted objects, and the unlisted objects that are kept."""
-    chosen = {kind: wishes[kind.plural] for kind in PURGED if wishes.get(kind.plural)}
+    chosen = {kind: rules[kind.plural] for kind in PURGED if rules.get(kind.plural)}
     for kind in chosen:
         owner = WORK_POOL if kind is WORK_QUEUE else kind
         if document.get(owner.plural) is None:
@@ -79,8 +79,8 @@ def purged(
         if kind not in chosen and not nouns & set(kind.refers_to):
             continue
         found = list(unlisted(live, kind, steps))
-        wish = chosen.get(kind)
-        for candidate, reason in needed.sort_out(found, wish):
+        rule = chosen.get(kind)
+        for candidate, reason in needed.sort_out(found, rule):
             if reason and reason != LEFT:
                 kept.append({"kind": kind.noun, "name": candidate.name, "reason": reason})
             elif not reason:
@@ -132,12 +132,12 @@ class Dependencies:
                 self._by.setdefault(key, title)
 
     def sort_out(
-        self, candidates: Sequence[Candidate], wish: Mapping[str, Any] | None
+        self, candidates: Sequence[Candidate], rule: Mapping[str, Any] | None
     ) -> Iterator[tuple[Candidate, str]]:
         """Return each object with the reason to keep it, if any. A kept object also keeps the objects it refers to."""
         left = list(candidates)
         while left:
-            reasons = [self._reason(one, wish) for one in left]
+            reasons = [self._reason(one, rule) for one in left]
             if not any(reasons):
                 break
             for one, reason in zip(left, reasons):
@@ -148,10 +148,10 @@ class Dependencies:
             left = [one for one, reason in zip(left, reasons) if not reason]
         yield from ((one, "") for one in left)
 
-    def _reason(self, candidate: Candidate, wish: Mapping[str, Any] | None) -> str:
-        if wish is None or candidate.kind.builtin(candidate.found) or not matches(candidate.name, wish["include"]):
+    def _reason(self, candidate: Candidate, rule: Mapping[str, Any] | None) -> str:
+        if rule is None or candidate.kind.builtin(candidate.found) or not matches(candidate.name, rule["include"]):
             return LEFT
-        if matches(candidate.name, wish["protect"]):
+        if matches(candidate.name, rule["protect"]):
             return "protected"
         key = (candidate.kind.noun, *key_of(candidate.kind, candidate.item))
         users = [self._by[key[:length]] for length in range(2, len(key) + 1) if key[:length] in self._by]
@@ -159,11 +159,11 @@ class Dependencies:
 
 
 def too_many(extra: Sequence[Step], chosen: Mapping[Kind, Mapping[str, Any]]) -> Iterator[str]:
-    for kind, wish in chosen.items():
+    for kind, rule in chosen.items():
         names = ["/".join(map(str, step.key)) for step in extra if step.kind is kind]
-        if len(names) > wish["maximum"]:
+        if len(names) > rule["maximum"]:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             yield (
-                f"purge: {kind.plural}: {len(names)} would be deleted, and maximum is {wish['maximum']}: "
+                f"purge: {kind.plural}: {len(names)} would be deleted, and maximum is {rule['maximum']}: "
                 f"{', '.join(names[:SHOWN])}{more}. Narrow include, add to protect, or raise maximum"
             )

@@ -240,12 +240,14 @@ class Automation(Kind):
         unclear = found is not None and (found["twins"] or item.get("id", found["id"]) != found["id"])
         return self.find(client, item) if unclear else found
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
+    def validation_errors(
+        self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]
+    ) -> list[PrefectError]:
         errors = []
         for item, steps in planned:
             try:
                 if list(steps.changes) != ["enabled"]:
-                    self._write(client.rehearse, "PUT", [NOTHING], self._whole(client, item, steps.after))
+                    self._write(client.validate, "PUT", [NOTHING], self._whole(client, item, steps.after))
             except PrefectError as error:
                 errors.append(error.about(self.title(item)))
         return errors

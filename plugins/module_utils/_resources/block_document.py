@@ -166,9 +166,9 @@ class BlockDocument(Kind):
 
     def _schema(self, client: Client, item: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the wanted schema, empty if it does not exist yet."""
-        wish = item.get("block_schema", NEWEST)
+        wanted = item.get("block_schema", NEWEST)
         for schema in schemas_of(client, item["block_type"]):
-            if wish in (NEWEST, schema["version"], schema["checksum"]):
+            if wanted in (NEWEST, schema["version"], schema["checksum"]):
                 return schema
         return {}
 
@@ -262,8 +262,8 @@ class BlockDocument(Kind):
             return schema
         if client.get("block_types", "slug", item["block_type"], missing_ok=True) is None:
             raise no_such_type(self, client, item)
-        wish = item.get("block_schema", NEWEST)
-        which = "" if wish == NEWEST else f" with the version or checksum {wish!r}"
+        wanted = item.get("block_schema", NEWEST)
+        which = "" if wanted == NEWEST else f" with the version or checksum {wanted!r}"
         raise self.refuse(item, "block_schema", f"block type {item['block_type']!r} has no schema{which}")
 
     def _with_ids(self, client: Client, item: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

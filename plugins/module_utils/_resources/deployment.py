@@ -17,11 +17,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconc
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
     SCHEDULE_OPTIONS,
-    flat,
+    error_for_types,
+    flat_schedules,
     refused,
-    short,
-    told,
-    whole,
+    schedule_body,
+    schedule_item,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.flow import FLOW, Flow
 
@@ -119,7 +119,7 @@ class Deployment(Flow):
             "concurrency_limit": shared["limit"] if own else None,
             "global_concurrency_limit_id": shared["name"] if shared and not own else None,
             "storage_document_id": references.block_name(client, storage) if storage else None,
-            "schedules": list(flat(found, f"{flow}/{found['name']}")),
+            "schedules": list(flat_schedules(found, f"{flow}/{found['name']}")),
         }
 
     def find(self, client: Client, item: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -141,7 +141,7 @@ class Deployment(Flow):
         if option == "concurrency_options" and value:
             return {name: part for name, part in value.items() if part is not None}
         if option == "schedules":
-            views = [short(DEPLOYMENT_SCHEDULE.view(one)) for one in value]
+            views = [schedule_item(DEPLOYMENT_SCHEDULE.view(one)) for one in value]
             return sorted(views, key=lambda view: (view["slug"] or "", json.dumps(view, sort_keys=True)))
         return value
 
@@ -172,7 +172,9 @@ class Deployment(Flow):
             result.after["labels"] = {**inherited, **result.after["labels"]}
         return result
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
+    def validation_errors(
+        self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]
+    ) -> list[PrefectError]:
         errors = []
         for item, steps in planned:
             try:
@@ -194,16 +196,18 @@ class Deployment(Flow):
         )
         body = self._body(client, item, steps)
         schedules = [steps.after for _schedule, _current, steps in schedule_plans(client, item, None)]
-        body.update(name=item["name"], flow_id=flow["id"], schedules=[whole(schedule) for schedule in schedules])
+        body.update(
+            name=item["name"], flow_id=flow["id"], schedules=[schedule_body(schedule) for schedule in schedules]
+        )
         try:
             client.call("POST", *self.route, "", body=body)
         except PrefectError as error:
-            raise told(error, schedules) from None
+            raise error_for_types(error, schedules) from None
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         self._check_pool(client, item, steps)
         body = self._body(client, item, steps)
-        self._let_go(client, found, steps)
+        self._detach_limit(client, found, steps)
         if body:
             client.call("PATCH", *self.route, found["id"], body=body)
         if "schedules" in steps.changes:
@@ -234,7 +238,7 @@ class Deployment(Flow):
             client.call("PATCH", *self.route, found["id"], body={"global_concurrency_limit_id": None})
         super().delete(client, item, found)
 
-    def _let_go(self, client: Client, found: Mapping[str, Any], steps: ChangeSet) -> None:
+    def _detach_limit(self, client: Client, found: Mapping[str, Any], steps: ChangeSet) -> None:
         """Detach a shared limit first, because the server would otherwise change or delete it."""
         if not {"concurrency_limit", "global_concurrency_limit"} & steps.changes.keys():
             return

@@ -70,13 +70,15 @@ class DeploymentSchedule(Kind):
         deployment = client.get("deployments", "name", *item["deployment"].split("/"), missing_ok=True)
         if deployment is None:
             return None
-        return next((one for one in flat(deployment, item["deployment"]) if one["slug"] == item["slug"]), None)
+        return next(
+            (one for one in flat_schedules(deployment, item["deployment"]) if one["slug"] == item["slug"]), None
+        )
 
     def list_all(self, client: Client) -> Iterator[dict[str, Any]]:
         deployments = [one for one in client.pages(*self.route, "filter") if one["schedules"]]
         names = names_with_flows(client, deployments)
         for deployment in deployments:
-            yield from flat(deployment, names[deployment["id"]])
+            yield from flat_schedules(deployment, names[deployment["id"]])
 
     def normal(self, option: str, value: Any) -> Any:
         value = super().normal(option, value)
@@ -121,10 +123,12 @@ class DeploymentSchedule(Kind):
         if found and now == before == "rrule" and "rrule" in wanted:
             wanted["rrule"] = with_start(wanted["rrule"], self.normal("rrule", found["rrule"]))
         if found and now == before == "interval" and "interval" in wanted:
-            wanted["interval"] = as_found(wanted["interval"], self.normal("interval", found["interval"]))
+            wanted["interval"] = stored_interval(wanted["interval"], self.normal("interval", found["interval"]))
         return wanted
 
-    def rehearse(self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]) -> list[PrefectError]:
+    def validation_errors(
+        self, client: Client, planned: Sequence[tuple[Mapping[str, Any], ChangeSet]]
+    ) -> list[PrefectError]:
         errors = []
         for item, steps in planned:
             if steps.action == "create":
@@ -139,15 +143,17 @@ class DeploymentSchedule(Kind):
 
     def create(self, client: Client, item: Mapping[str, Any], steps: ChangeSet) -> None:
         deployment = self._deployment_id(client, item)
-        self._write(client, "POST", [deployment, "schedules"], [whole(steps.after)], steps.after)
+        self._write(client, "POST", [deployment, "schedules"], [schedule_body(steps.after)], steps.after)
 
     def update(self, client: Client, item: Mapping[str, Any], found: Mapping[str, Any], steps: ChangeSet) -> None:
         if steps.after["max_scheduled_runs"] is None and found["max_scheduled_runs"] is not None:
             # A PATCH ignores null for this option. The new schedule differs only in its id, and due runs are kept.
             self.delete(client, item, found)
-            self._write(client, "POST", [found["deployment_id"], "schedules"], [whole(steps.after)], steps.after)
+            self._write(
+                client, "POST", [found["deployment_id"], "schedules"], [schedule_body(steps.after)], steps.after
+            )
             return
-        body = whole(steps.after)
+        body = schedule_body(steps.after)
         if not steps.changes.keys() & TIMES:
             del body["schedule"]
         self._write(client, "PATCH", self._path(found), body, steps.after)
@@ -169,7 +175,7 @@ class DeploymentSchedule(Kind):
         try:
             client.call(method, *self.route, *path, body=body)
         except PrefectError as error:
-            raise told(error, [after]) from None
+            raise error_for_types(error, [after]) from None
 
 
 DEPLOYMENT_SCHEDULE = DeploymentSchedule()
@@ -183,7 +189,7 @@ SCHEDULE_OPTIONS = {
 # Conversion between the form of the API and the options
 
 
-def flat(deployment: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+def flat_schedules(deployment: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
     """Yield the schedules of a deployment, each as one flat mapping."""
     for found in deployment["schedules"]:
         yield {**found, **found["schedule"], "deployment": name, "paused": not found["active"]}
@@ -193,7 +199,7 @@ def type_of(schedule: Mapping[str, Any]) -> str:
     return next(part for part in TYPES if schedule.get(part) is not None)
 
 
-def whole(schedule: Mapping[str, Any]) -> dict[str, Any]:
+def schedule_body(schedule: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schedule in the form of the API, always with the parameters: a PATCH without them resets them."""
     return {
         "slug": schedule["slug"],
@@ -204,7 +210,7 @@ def whole(schedule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def short(schedule: Mapping[str, Any]) -> dict[str, Any]:
+def schedule_item(schedule: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schedule as an item of a deployment, without the fields of the other types."""
     foreign = {part for one, parts in TYPES.items() if one != type_of(schedule) for part in parts}
     foreign -= {"timezone"}
@@ -217,18 +223,18 @@ def refused(client: Client, schedules: Sequence[tuple[str, Mapping[str, Any]]]) 
         return []
     views = [schedule for _title, schedule in schedules]
     try:
-        client.rehearse("POST", "deployments", NOTHING, "schedules", body=[whole(view) for view in views])
+        client.validate("POST", "deployments", NOTHING, "schedules", body=[schedule_body(view) for view in views])
     except PrefectError as error:
         if error.status != 422:
             raise
         if len(schedules) == 1:
-            return [told(error, views).about(schedules[0][0])]
+            return [error_for_types(error, views).about(schedules[0][0])]
         half = len(schedules) // 2
         return [*refused(client, schedules[:half]), *refused(client, schedules[half:])]
     return []
 
 
-def told(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> PrefectError:
+def error_for_types(error: PrefectError, schedules: Sequence[Mapping[str, Any]]) -> PrefectError:
     """Keep the messages about the type of the schedule. The server tries every type, and reports each failure."""
     pieces = []
     for piece in str(error.facts.get("detail")).split("; "):
@@ -282,6 +288,6 @@ def duration_seconds(text: str) -> float:
     return sum(float(count or 0) * unit for count, unit in zip(parts.groups() if parts else (), DURATION_SECONDS))
 
 
-def as_found(wanted: Any, found: Any) -> Any:
+def stored_interval(wanted: Any, found: Any) -> Any:
     """Return the found interval if a server without years and months has converted them to 365 and 30 days."""
     return found if isinstance(wanted, str) and duration_seconds(wanted) == found else wanted

@@ -43,12 +43,12 @@ def execute(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     deployment = find_deployment(client, options["deployment"])
     if options["count"] < 1:
         raise PrefectError(f"count: must be 1 or more, not {options['count']}", option="count")
-    wishes = list(wished(options))
-    known = known_runs(client, deployment["id"], [wish["idempotency_key"] for wish in wishes], options)
-    changed = len(known) < len(wishes)
+    requests = list(creation_requests(options))
+    known = known_runs(client, deployment["id"], [request["idempotency_key"] for request in requests], options)
+    changed = len(known) < len(requests)
     if client.read_only and changed:
         return {"changed": True, "flow_run": None, "flow_runs": [], "states": {}}
-    runs = [known.get(wish["idempotency_key"]) or create(client, deployment["id"], wish) for wish in wishes]
+    runs = [known.get(request["idempotency_key"]) or create(client, deployment["id"], request) for request in requests]
     if options["wait"] and not client.read_only:
         runs = wait(client, runs, options["wait_timeout"])
     described = [describe(run, options["deployment"]) for run in runs]
@@ -69,17 +69,17 @@ def find_deployment(client: Client, name: str) -> dict[str, Any]:
     return found
 
 
-def wished(options: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def creation_requests(options: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """Yield the requests, each with an idempotency key, by which the server recognises a repeated request."""
     shared = {option: options[option] for option in ("parameters", "job_variables", "tags") if options[option]}
     if options["work_queue"]:
         shared["work_queue_name"] = options["work_queue"]
     for number in range(1, options["count"] + 1):
         suffix = f"-{number}" if options["count"] > 1 else ""
-        wish = {**shared, "idempotency_key": (options["idempotency_key"] or str(uuid.uuid4())) + suffix}
+        request = {**shared, "idempotency_key": (options["idempotency_key"] or str(uuid.uuid4())) + suffix}
         if options["name"]:
-            wish["name"] = options["name"] + suffix
-        yield wish
+            request["name"] = options["name"] + suffix
+        yield request
 
 
 def known_runs(
@@ -94,9 +94,9 @@ def known_runs(
     return found
 
 
-def create(client: Client, deployment_id: str, wish: Mapping[str, Any]) -> dict[str, Any]:
+def create(client: Client, deployment_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
     path = ("deployments", deployment_id, "create_flow_run")
-    run: dict[str, Any] = client.call("POST", *path, body=wish, repeatable=True)
+    run: dict[str, Any] = client.call("POST", *path, body=request, repeatable=True)
     return run
 
 

@@ -80,10 +80,10 @@ def matching(client: Client, options: Mapping[str, Any]) -> Iterator[dict[str, A
 def write(client: Client, ids: Sequence[str], options: Mapping[str, Any]) -> dict[str, str]:
     """Set the state, and return the reasons of rejected changes by run id."""
     state = {"type": options["state"], "name": options["state_name"], "message": options["state_message"]}
-    wish = {"state": {name: value for name, value in state.items() if value}, "force": options["force"]}
+    body_of_state = {"state": {name: value for name, value in state.items() if value}, "force": options["force"]}
     results: list[dict[str, Any]] = []
     for some in (ids[start : start + BULK] for start in range(0, len(ids), BULK)):
-        results += set_in_bulk(client, some, wish)
+        results += set_in_bulk(client, some, body_of_state)
     return {
         one["flow_run_id"]: (one.get("details") or {}).get("reason") or "no reason given"
         for one in results
@@ -91,10 +91,10 @@ def write(client: Client, ids: Sequence[str], options: Mapping[str, Any]) -> dic
     }
 
 
-def set_in_bulk(client: Client, ids: Sequence[str], wish: Mapping[str, Any]) -> list[dict[str, Any]]:
+def set_in_bulk(client: Client, ids: Sequence[str], body_of_state: Mapping[str, Any]) -> list[dict[str, Any]]:
     if client.memo.get("no bulk"):
-        return [{**set_state(client, one, wish), "flow_run_id": one} for one in ids]
-    body = {**wish, "flow_runs": {"id": {"any_": list(ids)}}, "limit": BULK}
+        return [{**set_state(client, one, body_of_state), "flow_run_id": one} for one in ids]
+    body = {**body_of_state, "flow_runs": {"id": {"any_": list(ids)}}, "limit": BULK}
     try:
         results: list[dict[str, Any]] = client.call("POST", "flow_runs", "bulk_set_state", body=body, repeatable=True)[
             "results"
@@ -103,12 +103,12 @@ def set_in_bulk(client: Client, ids: Sequence[str], wish: Mapping[str, Any]) -> 
         if error.status not in NO_SUCH_ROUTE:
             raise
         client.memo["no bulk"] = True
-        return set_in_bulk(client, ids, wish)
+        return set_in_bulk(client, ids, body_of_state)
     return results
 
 
-def set_state(client: Client, run_id: str, wish: Mapping[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = client.call("POST", "flow_runs", run_id, "set_state", body=wish, repeatable=True)
+def set_state(client: Client, run_id: str, body_of_state: Mapping[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = client.call("POST", "flow_runs", run_id, "set_state", body=body_of_state, repeatable=True)
     return answer
 
 

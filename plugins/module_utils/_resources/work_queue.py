@@ -107,12 +107,12 @@ def queues_after(
     write never moves a queue that already has its place. A queue that the server has moved to its place needs no write.
     """
     ordered = any("priority" not in queue for queue in declared)
-    wishes = [{**queue, "priority": place} if ordered else queue for place, queue in enumerate(declared, 1)]
+    queues = [{**queue, "priority": place} if ordered else queue for place, queue in enumerate(declared, 1)]
     result = {queue["name"]: dict(queue) for queue in current}
     writes = []
-    for wish in sorted(wishes, key=lambda wish: wish["priority"]):
-        name = wish["name"]
-        wanted = {option: WORK_QUEUE.normal(option, value) for option, value in wish.items()}
+    for queue in sorted(queues, key=lambda queue: queue["priority"]):
+        name = queue["name"]
+        wanted = {option: WORK_QUEUE.normal(option, value) for option, value in queue.items()}
         steps = plan(result.get(name), wanted, {**WORK_QUEUE_FRESH, "name": name})
         if not steps.changed:
             continue

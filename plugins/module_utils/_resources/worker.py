@@ -49,7 +49,7 @@ def workers(client: Client, pool: str | None, name: str | None) -> list[dict[str
     return sorted(found, key=lambda worker: (worker["work_pool"], worker["name"]))
 
 
-def forget(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
+def remove_workers(client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the result of the module worker."""
     found = [one for one in workers(client, options["work_pool"], options["name"]) if matches(one, options)]
     if len(found) > options["max_count"]:

@@ -399,7 +399,7 @@ def _limit(option: str, value: Any) -> Iterator[Problem]:
 
 
 def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
-    """Check the namespaces of runs: whoever can create a Job in a namespace can read every Secret there."""
+    """Check the namespaces of runs: a client that can create a Job in a namespace can read every Secret there."""
     if v["prefect_platform"] != "kubernetes":
         return
     for pool in v["prefect_work_pools"]:

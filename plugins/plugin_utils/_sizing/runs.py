@@ -91,7 +91,7 @@ def plan_workers(p: CapacityPlan) -> None:
         least,
         "workers",
         f"{what}, at least {p.text('workers_least')} a pool",
-        "they start the runs; at least two, so that one can restart",
+        "they start the runs; at least two, so that a worker can restart",
     )
     p.add(
         "Workers",
@@ -131,7 +131,8 @@ def plan_workers(p: CapacityPlan) -> None:
         f"({show(p.v['runs_per_second'])} runs/s × ({p.text('run_start_cpu_seconds')} CPU s to start + "
         f"{p.text('worker_cpu_seconds_per_run')} of the worker) + {show(p.v['running'])} runs × "
         f"{show(w['run_cpu'])}) / {p.text('utilisation')}",
-        "of all worker machines together, not too busy: a process pool starts Python and imports Prefect for every run",
+        "of all worker hosts together, at the planned CPU usage: a process pool starts Python and imports Prefect for "
+        "every run",
     )
     p.add(
         "Workers",

@@ -102,9 +102,9 @@ def plan_server(p: CapacityPlan) -> None:
         "server_replicas",
         processes,
         "processes",
-        f"the smallest number up to {p.text('api_processes_most')} with which each process uses at most "
-        f"{p.text('utilisation')} of a core (here {show(cores / processes)}), with all workers for at most one "
-        f"({show(most / processes)}), and without {p.text('spare_replicas')} of which the others have {show(cores)} "
+        f"the smallest number up to {p.text('api_processes_most')} that is sufficient. Each process uses at most "
+        f"{p.text('utilisation')} of a core (here {show(cores / processes)}), and at most one with all workers "
+        f"({show(most / processes)}). Without {p.text('spare_replicas')} of them, the others have {show(cores)} "
         f"cores and {show(p.v['busy_connections'])} busy connections / {show(connections)}",
         "below the CPU limit in normal operation, and sufficient while one restarts",
     )
@@ -156,7 +156,7 @@ def plan_connections(p: CapacityPlan) -> None:
         f"the larger of {show(p.v['busy_connections'])} and {p.text('pgbouncer_pool_least')}, "
         + (f"over {p.pgbouncers - 1} of {p.pgbouncers} hosts, " if p.pgbouncers > 1 else "")
         + f"up to the next {p.text('pgbouncer_pool_step')}",
-        "connections of each PgBouncer to PostgreSQL; with several, one may be unavailable",
+        "connections of each PgBouncer to PostgreSQL; with several, any of them may be unavailable",
     )
     budget = connection_budget(
         {

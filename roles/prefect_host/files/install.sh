@@ -4,7 +4,8 @@
 # usage: install.sh LIST MARKER
 #
 # LIST is a file in the directory of this script. MARKER is a file in the environment that shows that the installation
-# is complete. An environment without its marker is created again, so the next run completes an interrupted one.
+# is complete. An environment without its marker is created again, so the next installation completes an interrupted
+# one.
 #
 # The script runs as root, and only root can change the created files. It therefore executes no code of a package: it
 # installs only wheels, each with a hash of the list, and a Python that does not import them compiles them.

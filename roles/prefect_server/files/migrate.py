@@ -1,12 +1,13 @@
 """Migrate the database to the schema of the installed Prefect. Changes nothing if the schema is up to date.
 
-The argument is a JSON object: comment (the comment on the table block_type after the registration), tables and options
-(tables and their storage parameters), and login_seconds (the seconds during which a rejected login is retried, because
-an operator sets the password of the role). Needs register_block_types.py and requirements.sql in its directory.
+The argument is a JSON object. `comment` is the comment on the table block_type after the registration. `tables` and
+`options` are tables and their storage parameters. `login_seconds` are the seconds during which the program retries to
+log in, because an operator sets the password of the role. The directory of the program also contains
+register_block_types.py and requirements.sql.
 
 The program connects to the database from the network of the server's pods. Before it changes anything, it reports an
 external database that rejects Prefect's credentials or does not meet the requirements. If only a change of the
-inventory or of the database can solve the problem, the program ends with the status REFUSED.
+inventory or of the database can solve the problem, the program ends with the status `REFUSED`.
 
 Two migrations never run at the same time: after a playbook was stopped, its Job continues, and the next playbook can
 create another Job.
@@ -36,7 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 OLDEST = 140009
 REFUSED = 3  # the Job does not retry after this status
-# Prefixes of the codes with which PostgreSQL rejects a login: credentials, name of the database, permissions.
+# Prefixes of the codes with which PostgreSQL rejects a connection: credentials, name of the database, permissions.
 CLOSED = ("28", "3D", "42501")
 LOGIN = "28"
 UNTOUCHED = "The database was not changed."

@@ -4,7 +4,7 @@ usage: serve_api.py --host ADDRESS --port PORT [--certificate FILE --key FILE] [
 
 1. No response contains a secret of the deployment. The credentials of Redis are removed from the settings, and passed
    only to Docket. Of all other settings, the API shows only values that cannot be a secret: numbers, booleans,
-   durations, and values that Prefect itself sets. In addition, the passwords in the environment of this process are
+   durations, and values that equal Prefect's default. In addition, the passwords in the environment of this process are
    masked in every response.
 2. The API answers only requests for its own host names. A web page can resolve its own name to this address (DNS
    rebinding), but the browser then sends the name of the page. IP addresses, localhost and the name of this host are
@@ -103,7 +103,7 @@ def masked(body: bytes, needles: Iterable[bytes]) -> bytes:
 
 
 def masked_settings(value: Any, default: Any) -> Any:
-    """Return settings as JSON, with all texts masked except durations and the values that Prefect itself sets."""
+    """Return settings as JSON, with all texts masked except durations and values that equal Prefect's default."""
     if isinstance(value, dict):
         known = default if isinstance(default, dict) else {}
         return {name: masked_settings(entry, known.get(name)) for name, entry in value.items()}

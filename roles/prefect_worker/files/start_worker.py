@@ -7,7 +7,7 @@ kubeconfig, and a kubeconfig can contain a command that returns credentials. The
 its own pod, which has a token of the Kubernetes API. The worker therefore uses only the cluster of its own environment.
 
 process: Prefect 3.9 ends a worker at its first SIGINT or SIGTERM, and kills its flow runs with it. Here, the worker
-takes no more runs and ends after its last one. A second signal ends it immediately.
+accepts no more runs and ends after its last run. A second signal ends it immediately.
 
 If the code of Prefect's worker is not as expected, the program cannot enforce these rules, and ends with an error.
 """
@@ -103,7 +103,7 @@ class Drain:
                 return
             self.asked.set()
             name = signal.Signals(number).name
-            print_fn(f"Received {name}: {process_name} takes no more runs and ends after its last one.")
+            print_fn(f"Received {name}: {process_name} accepts no more runs and ends after its last run.")
             threading.Thread(target=self.wait, daemon=True).start()
 
         signal.signal(signal.SIGINT, handler)
@@ -111,7 +111,7 @@ class Drain:
 
     def wait(self) -> None:
         idle = 0
-        # Checked several times, because a run that has just been taken has no process for a short time.
+        # Checked several times, because the process of an accepted run starts a short time later.
         while idle < 4:
             busy = children() - self.beside or any(getattr(worker, STARTING, ()) for worker in self.workers)
             idle = 0 if busy else idle + 1

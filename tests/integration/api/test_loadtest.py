@@ -22,7 +22,11 @@ import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest import runner
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.transport import Endpoint, Meter
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import (
+    Worker,
+    WorkerResults,
+    WorkerSettings,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Client
 
 from .recording import Recorded, Recorder
@@ -172,15 +176,15 @@ def synthetic(prefect: Server, real: Cycle, asks: bool) -> Cycle:
         plan = WorkerSettings(
             runner.NAME, prefect.version, run_seconds=RUN_SECONDS, query_seconds=1, version_check=asks
         )
-        ledger = Ledger()
-        worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None, asks), Meter(), plan, ledger)
+        results = WorkerResults()
+        worker = Worker("synthetic", Endpoint(Client(of_worker.url).address, None, asks), Meter(), plan, results)
         worker.runs_endpoint = Endpoint(Client(of_run.url).address, None, asks)
         await worker.start()
         run = await asyncio.to_thread(submit, client, deployment)
         await asyncio.to_thread(wait_until_done, client, run)
         await worker.stop(10)
-        assert not ledger.problems
-        assert ledger.taken == {run}
+        assert not results.problems
+        assert results.taken == {run}
 
     asyncio.run(work())
     time.sleep(1)  # the recorders are threads, and need a moment

@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.transport import Endpoint, LoadError, Meter
-from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import Ledger, Worker, WorkerSettings
+from ansible_collections.selfhosted.prefect.plugins.module_utils._loadtest.worker import (
+    Worker,
+    WorkerResults,
+    WorkerSettings,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.client import Address
 
 RUN = {"id": "r", "deployment_id": "d", "flow_id": "f", "name": "swift-mole"}
@@ -49,7 +53,7 @@ async def looked(worker: Worker) -> None:
 @pytest.fixture(name="worker")
 def _worker() -> Worker:
     nowhere = Endpoint(Address("127.0.0.1", 9, "/api", None, {}), None)
-    return Worker("w", nowhere, Meter(), WorkerSettings("pool", "3.9.1", logs=False), Ledger())
+    return Worker("w", nowhere, Meter(), WorkerSettings("pool", "3.9.1", logs=False), WorkerResults())
 
 
 def test_a_run_that_could_not_be_taken_is_taken_at_the_next_look(worker: Worker, monkeypatch: Any) -> None:
@@ -62,10 +66,10 @@ def test_a_run_that_could_not_be_taken_is_taken_at_the_next_look(worker: Worker,
     monkeypatch.setattr(worker, "http", api)
     monkeypatch.setattr(worker, "_execute", execute)
     asyncio.run(looked(worker))
-    assert (executed, worker.ledger.taken) == ([], set())
+    assert (executed, worker.results.taken) == ([], set())
     asyncio.run(looked(worker))
-    assert (executed, worker.ledger.taken, worker.ledger.twice) == (["r"], {"r"}, set())
-    assert worker.ledger.problems == {"PENDING: 500": 1}
+    assert (executed, worker.results.taken, worker.results.twice) == (["r"], {"r"}, set())
+    assert worker.results.problems == {"PENDING: 500": 1}
 
 
 def test_a_run_that_could_not_be_executed_is_reported_as_crashed(worker: Worker, monkeypatch: Any) -> None:
@@ -73,7 +77,7 @@ def test_a_run_that_could_not_be_executed_is_reported_as_crashed(worker: Worker,
     monkeypatch.setattr(worker, "http", api)
     asyncio.run(looked(worker))
     assert api.proposed == ["PENDING", "CRASHED"]
-    assert worker.ledger.active == 0
+    assert worker.results.active == 0
     asyncio.run(looked(worker))
     assert api.proposed == ["PENDING", "CRASHED"]
 
@@ -93,5 +97,5 @@ def test_a_worker_asks_for_no_more_runs_than_its_limit(
     monkeypatch.setattr(worker, "http", Busy(fails_at=""))
     worker.plan.limit = limit
     asyncio.run(looked(worker))
-    assert worker.ledger.refused == asked
+    assert worker.results.refused == asked
     assert worker._mine == set()

@@ -12,13 +12,13 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.moment
 from ansible_collections.selfhosted.prefect.plugins.module_utils._prefect.reconcile import plan
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.deployment_schedule import (
     DEPLOYMENT_SCHEDULE,
-    as_found,
     cron_form,
+    error_for_types,
     interval_form,
     rrule_form,
-    short,
-    told,
-    whole,
+    schedule_body,
+    schedule_item,
+    stored_interval,
     with_start,
 )
 
@@ -36,11 +36,11 @@ def test_intervals(given_interval: Any, form: Any) -> None:
 
 
 def test_months_are_what_the_server_made_of_them() -> None:
-    assert as_found("P1M", 2592000) == 2592000
-    assert as_found("P1Y", 31536000) == 31536000
-    assert as_found("P1M", "P1M") == "P1M"
-    assert as_found("P2M", 2592000) == "P2M"
-    assert as_found(60, 60) == 60
+    assert stored_interval("P1M", 2592000) == 2592000
+    assert stored_interval("P1Y", 31536000) == 31536000
+    assert stored_interval("P1M", "P1M") == "P1M"
+    assert stored_interval("P2M", 2592000) == "P2M"
+    assert stored_interval(60, 60) == 60
 
 
 @pytest.mark.parametrize(("text", "form"), [
@@ -106,11 +106,11 @@ def test_after_a_plan_is_applied_there_is_nothing_to_do(
     found = None
     for item in ({**KEY, **one, **options}, {**KEY, **other, **others}):
         steps = DEPLOYMENT_SCHEDULE.plan(None, item, found)  # type: ignore[arg-type]
-        api = whole(steps.after)
+        api = schedule_body(steps.after)
         assert len(api["schedule"].keys() & {"cron", "interval", "rrule"}) == 1
         found = {**api, **api["schedule"], "paused": not api["active"], "deployment": "f/d", "id": "x"}
         assert DEPLOYMENT_SCHEDULE.plan(None, item, found).action is None  # type: ignore[arg-type]
-        view = short(DEPLOYMENT_SCHEDULE.view(found))
+        view = schedule_item(DEPLOYMENT_SCHEDULE.view(found))
         again = DEPLOYMENT_SCHEDULE.plan(None, {**KEY, **view}, found)  # type: ignore[arg-type]
         assert again.action is None, "what is read can be written"
         assert plan(steps.after, DEPLOYMENT_SCHEDULE.view(found), {}).action is None
@@ -124,7 +124,7 @@ def test_of_many_complaints_those_that_count() -> None:
         "schedules.1.schedule.RRuleSchedule.rrule: Field required; schedules.1.max_scheduled_runs: too many"
     )
     error = PrefectError(f"POST returned {detail}", detail=detail, status=422)
-    one = told(error, [{"slug": "a", "cron": "x"}, {"slug": "b", "interval": 1}])
+    one = error_for_types(error, [{"slug": "a", "cron": "x"}, {"slug": "b", "interval": 1}])
     assert str(one) == (
         "POST returned schedule 'a': cron: Value error, Invalid cron string: \"x\"; "
         "schedule 'b': Value error, Invalid timezone; schedules.1.max_scheduled_runs: too many"
