@@ -42,7 +42,12 @@ options:
     elements: path
     default: []
   inspect:
-    description: Paths whose type is returned.
+    description: Paths whose type is returned, and who else than root can change them.
+    type: list
+    elements: path
+    default: []
+  logs:
+    description: Items of O(inspect) that are directories of logs. The group of the system's log daemon may change them.
     type: list
     elements: path
     default: []
@@ -153,6 +158,12 @@ ansible_facts:
               V(missing), V(blocked) (a parent is a file), V(denied) or V(unreadable).
           type: dict
           returned: always
+        weaknesses:
+          description:
+            - For each of O(inspect) that another account than root can change or create, the reason. It names the path
+              or one of its parent directories, and its owner or mode.
+          type: dict
+          returned: always
 """
 
 import glob
@@ -161,6 +172,7 @@ import platform
 import pwd
 import re
 import subprocess
+from collections.abc import Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -168,6 +180,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.listeners import TABLES, listening_ports
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of, text_of
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import weakness_of
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _UNITS = "/etc/systemd/system/*.service"
@@ -231,7 +244,12 @@ def _memory_mb() -> int:
 
 
 def facts(
-    packages: list[str], users: list[str], paths: list[str], state_dir: str, inspect: list[str]
+    packages: list[str],
+    users: list[str],
+    paths: list[str],
+    state_dir: str,
+    inspect: list[str],
+    logs: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the facts of this host."""
     release = os_release(text_of("/etc/os-release"))
@@ -255,6 +273,7 @@ def facts(
         "missing_users": [name for name in users if not _exists(name)],
         "missing_paths": [path for path in paths if not os.path.exists(path)],
         "paths": {path: state_of(path) for path in inspect},
+        "weaknesses": {path: weak for path in inspect if (weak := weakness_of(path, path in logs))},
     }
 
 
@@ -266,6 +285,7 @@ def main() -> None:
             "users": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
             "inspect": {"type": "list", "elements": "path", "default": []},
+            "logs": {"type": "list", "elements": "path", "default": []},
             "state_dir": {"type": "path", "required": True},
         },
         supports_check_mode=True,

@@ -84,6 +84,19 @@ def _state(option: str, path: str, state: str, declared: Mapping[str, Any], wher
         yield problem(option, f"{path} on {where} is {what} instead of a {kind}.", f"Set a {kind}.")
 
 
+def _trust(option: str, path: str, weakness: str, declared: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """Check that root alone can change what root reads, executes, follows or owns on a host."""
+    if not weakness:
+        return
+    kind, place = declared["kind"], "/etc/ssl/private" if declared["kind"] == "file" else "/srv"
+    yield problem(
+        option,
+        f"Root uses {path} on {where}, but other accounts can change it: {weakness}.",
+        f"Use a {kind} below directories that only root can change, such as {place}. Or make root the owner of the "
+        f"{kind} and its parent directories, with a mode that does not allow others to write.",
+    )
+
+
 def _paths(value: Any, separator: str = "") -> list[str]:
     listed = value if isinstance(value, (list, tuple)) else [value]
     paths = [str(path) for path in listed if isinstance(path, str)]
@@ -111,6 +124,7 @@ def _of_option(option: str, value: Any, declared: Mapping[str, Any], host: Mappi
         yield from found
         if not found:
             yield from _state(option, path, host["paths"].get(path, ""), declared, host["name"])
+            yield from _trust(option, path, host["weaknesses"].get(path, ""), declared, host["name"])
 
 
 def _shared(values: Mapping[str, Any], made: list[str]) -> Iterator[Problem]:
