@@ -114,6 +114,11 @@ ansible_facts:
           type: list
           elements: int
           returned: always
+        name_servers:
+          description: Addresses of the name servers in C(/etc/resolv.conf).
+          type: list
+          elements: str
+          returned: always
         ipv6:
           description: Whether the kernel supports IPv6.
           type: bool
@@ -196,6 +201,11 @@ def os_release(text: str) -> dict[str, str]:
     return {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
 
 
+def name_servers(text: str) -> list[str]:
+    """Return the addresses of the name servers in a resolv.conf, without zones."""
+    return re.findall(r"^[ \t]*nameserver[ \t]+([0-9A-Fa-f.:]+)", text, re.MULTILINE)
+
+
 def _installed(packages: list[str]) -> set[str]:
     if not packages:
         return set()
@@ -264,6 +274,7 @@ def facts(
         "overcommit_memory": _number("/proc/sys/vm/overcommit_memory"),
         "ephemeral_ports": [int(port) for port in text_of("/proc/sys/net/ipv4/ip_local_port_range").split()],
         "listening_ports": listening_ports(*map(text_of, TABLES)),
+        "name_servers": name_servers(text_of("/etc/resolv.conf")),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "processes": _recorded(state_dir),
         "units": _units(),

@@ -68,6 +68,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
+    "prefect_metadata_addresses": ["169.254.0.0/16", "fe80::/10", "192.0.2.1"],
     "prefect_database_ca": "",
     "prefect_tls": "none",
     "prefect_tls_days": 90,
@@ -120,6 +121,8 @@ def groups(*entries: dict[str, Any]) -> dict[str, Any]:
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"prefect_metadata_addresses": ["metadata.internal"]}, "prefect_metadata_addresses", "neither an address nor"),
+    ({"prefect_metadata_addresses": ["169.254.1.0/16"]}, "prefect_metadata_addresses", "networks such as"),
     ({"prefect_version": "3.10.0", "prefect_lock_file": ""}, "prefect_version", "lock.yml -e prefect_version=3.10.0"),
     ({"prefect_version": "3.5.9"}, "prefect_version", "older than 3.6.0"),
     ({"prefect_version": "3-latest"}, "prefect_version", "3.6.29, 3.9.1"),
@@ -411,6 +414,7 @@ HOST: dict[str, Any] = {
     "python": "3.11.2",
     "ephemeral_ports": [32768, 60999],
     "listening_ports": [22, 5432, 8080],
+    "name_servers": ["127.0.0.53"],
     "processes": ["postgres"],
     "units": ["prefect-postgres", "prefect-worker-api-1"],
     "accounts_of": {},
@@ -480,6 +484,33 @@ def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
     assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
     (problem,) = found(manager="supervisord", memory_limit="8G")
     assert problem.startswith("prefect_worker_memory_limit: supervisord cannot limit the memory")
+
+
+@pytest.mark.parametrize(
+    ("servers", "database_host", "words"),
+    [
+        (["127.0.0.53"], "db.example.com", []),
+        ([], "10.0.0.5", []),
+        # The resolver of the C library uses the next one.
+        (["169.254.169.254", "10.0.0.2"], "fd00::5", []),
+        (["169.254.169.254"], "", ["name server of this host (169.254.169.254,", "without 169.254.0.0/16,"]),
+        (["168.63.129.16", "fe80::1"], "", ["(168.63.129.16, fe80::1,", "without 168.63.129.16/32 and fe80::/10,"]),
+        (["10.0.0.2"], "169.254.3.4", ["169.254.3.4 is in 169.254.0.0/16", "another address of the database"]),
+    ],
+)
+def test_services_can_reach_what_they_need(servers: list[str], database_host: str, words: list[str]) -> None:
+    """Azure and Google Cloud have name servers at the addresses of their metadata services."""
+    denied = ["169.254.0.0/16", "fe80::/10", "168.63.129.16"]
+
+    def found(denied: list[str]) -> list[dict[str, str]]:
+        facts = {**HOST, "name_servers": servers}
+        more: dict[str, Any] = {"denied": denied, "database_host": database_host}
+        return machine_problems(facts, [], supported=["debian 12"], python="3.10", **more)
+
+    assert found([]) == []
+    problems = found(denied)
+    assert [problem["option"] for problem in problems] == ["prefect_metadata_addresses"] * bool(words)
+    assert all(word in str(problems) for word in words)
 
 
 def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:
