@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,26 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.unknown
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
 
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+OWN = yaml.safe_load((ROLES / "prefect_common/meta/settings.yml").read_text())
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
     "prefect_shipped_versions": ["3.6.29", "3.9.1"],
     "prefect_lock_directory": "/inventory/locks",
     "prefect_lock_file": "/inventory/locks/prefect-3.9.1.txt",
-    "prefect_version_facts": {"python": "3.11", "settings": ["PREFECT_SERVER_API_PORT", "PREFECT_API_URL"]},
+    "prefect_version_facts": {
+        "python": "3.11",
+        "settings": ["PREFECT_SERVER_API_PORT", "PREFECT_RESULTS_PERSIST_BY_DEFAULT"],
+    },
     "prefect_server_settings": {
         "PREFECT_SERVER_API_PORT": 1,
         "PREFECT_LOGGING_X_LEVEL": "INFO",
         "HTTPS_PROXY": "",
     },
-    "prefect_worker_settings": {"PREFECT_API_URL": "x"},
+    "prefect_worker_settings": {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": True},
+    "prefect_server_pod_patch": {"spec": {"containers": [{"name": "api", "env": [{"name": "HTTPS_PROXY"}]}]}},
+    "prefect_worker_pod_patch": {},
+    "prefect_own_settings": OWN,
     "prefect_instance": "prefect",
     "prefect_platform": "host",
     "prefect_user": "prefect",
@@ -400,6 +409,52 @@ def test_no_secret_is_told() -> None:
     problems = deployment_problems({**GOOD, **dict.fromkeys(PASSWORDS, secret), "prefect_api_auth_string": secret})
     assert problems
     assert "hunter" not in str(problems)
+
+
+OWN_NAMES = [
+    *((part, name, name) for part in ("server", "worker") for name in OWN[part]),
+    *(
+        (part, alias, name)
+        for part in ("server", "worker")
+        for alias, name in OWN["aliases"].items()
+        if name in OWN[part]
+    ),
+    ("server", "prefect_server_api_auth_string", "PREFECT_SERVER_API_AUTH_STRING"),
+    ("server", "PREFECT_SERVER_API", "PREFECT_SERVER_API_AUTH_STRING"),
+    ("server", "PREFECT_SERVER", "PREFECT_SERVER_EVENTS_MESSAGING_BROKER"),
+]
+
+
+@pytest.mark.parametrize(("part", "name", "own"), OWN_NAMES)
+@pytest.mark.parametrize("facts", [{}, {"settings": [name for _part, name, _own in OWN_NAMES]}])
+def test_what_an_option_decides_is_decided_by_no_setting(part: str, name: str, own: str, facts: dict[str, Any]) -> None:
+    """Also with a version of Prefect whose settings are not known, under another name, and in the pods."""
+    variable = {"name": name, "value": "hunter2"}
+    for option, value in (
+        (f"prefect_{part}_settings", {name: "hunter2"}),
+        (f"prefect_{part}_pod_patch", {"spec": {"containers": [{"name": "any", "env": [variable]}]}}),
+        (f"prefect_{part}_pod_patch", {"spec": {"initContainers": [{"name": "any", "env": [variable]}]}}),
+    ):
+        problems = deployment_problems({**GOOD, option: value, "prefect_version_facts": facts})
+        told = [each for each in problems if "would take precedence" in each["problem"]]
+        assert [each["option"] for each in told] == [option]
+        assert f"The collection sets {own}, and " in told[0]["problem"]
+        assert OWN[part][own] in told[0]["remedy"]
+        assert "hunter2" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROLES / "prefect_host/files").glob("prefect-*.json")), ids=lambda path: path.stem
+)
+def test_every_other_setting_can_be_set(path: Path) -> None:
+    """No setting is taken for a group of settings that contains one of ours."""
+    known = json.loads(path.read_text())["settings"]
+    others = {
+        part: [name for name in known if name not in {*OWN[part], *OWN["aliases"]}] for part in ("server", "worker")
+    }
+    assert min(map(len, others.values())) > 300
+    given = {f"prefect_{part}_settings": dict.fromkeys(names, "x") for part, names in others.items()}
+    assert deployment_problems({**GOOD, **given, "prefect_version_facts": {"settings": known}}) == []
 
 
 def test_the_connection_budget_adds_up() -> None:
