@@ -37,6 +37,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
     run,
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import first_weakness, log_groups
+from ansible_collections.selfhosted.prefect.plugins.module_utils._secrets import masked, secret_values, settings_in
 
 # Number of starts of a process after which the module no longer waits for it.
 LIVES = 5
@@ -484,11 +485,12 @@ class Group:
         files.write_json(self.record_path(name), {"group": self.name, **self.inputs[name]})
 
     def _log(self, name: str) -> str:
-        secrets = [entry["content"].decode("utf-8", "replace") for entry in self.params["files"] if entry["sensitive"]]
+        texts = [entry["content"].decode("utf-8", "replace") for entry in self.params["files"] if entry["sensitive"]]
         environment_file = self.processes[name]["environment_file"]
         if environment_file:
-            secrets.append((files.read(environment_file) or b"").decode("utf-8", "replace"))
-        log = plan.masked(self.manager.log(self.unit(name)), secrets).strip()
+            texts.append((files.read(environment_file) or b"").decode("utf-8", "replace"))
+        secrets = secret_values(setting for text in texts for setting in settings_in(text))
+        log = masked(self.manager.log(self.unit(name)), secrets).strip()
         if isinstance(self.manager, Systemd):
             where = f"journalctl -u {self.unit(name)}"
         else:

@@ -195,16 +195,6 @@ def test_a_process_gets_what_it_needs(
     assert plan.action(running, record, {"applied": "1", "reloaded": "1"}, allowed, defer) == expected
 
 
-def test_values_of_secret_files_do_not_show_in_a_log() -> None:
-    secret = 'URL="redis://:p\\"a\\$s\\`s\\\\word@host"\nPORT="5432"\nNAME="p\\"a\\$s\\`s\\\\word"\n'
-    log = 'cannot connect to redis://:p"a$s`s\\word@host: 5432 refused for p"a$s`s\\word'
-    assert plan.masked(log, [secret]) == "cannot connect to ********: 5432 refused for ********"
-    assert plan.masked("password: hunter2hunter2", ["hunter2hunter2\n"]) == "password: ********"
-    log = "Error connecting to redis.example.com:6379 with hunter2hunter2"
-    settings = "REDIS_HOST=redis.example.com\nREDIS_PASSWORD=hunter2hunter2\n"
-    assert plan.masked(log, [settings]) == "Error connecting to redis.example.com:6379 with ********"
-
-
 # Files ------------------------------------------------------------------------------------------------------------
 
 
