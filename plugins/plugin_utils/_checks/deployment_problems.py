@@ -16,7 +16,11 @@ from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_problems import name_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import GROUP
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
+    Problem,
+    problem,
+    without_logins,
+)
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import RESOURCES, exceeds
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
@@ -525,4 +529,4 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
         _api_objects,
         _tls,
     )
-    return [found for check in checks for found in check(variables)]
+    return without_logins([found for check in checks for found in check(variables)], variables)

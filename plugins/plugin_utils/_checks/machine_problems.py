@@ -141,7 +141,7 @@ def _denied(host: Mapping[str, Any], denied: Sequence[str], database_host: str) 
 
     def denying(address: str) -> list[str]:
         own = network(address)
-        return [str(each) for each in networks if own and each.version == own.version and each.supernet_of(own)]
+        return [str(each) for each in networks if own and own.network_address in each]
 
     servers = host["name_servers"]
     if servers and all(map(denying, servers)):

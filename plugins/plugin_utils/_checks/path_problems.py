@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
+    Problem,
+    problem,
+    without_logins,
+)
 
 # Units, command lines and the settings of all programs accept these paths without quotes.
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9._+@-]+)+")
@@ -144,4 +148,5 @@ def path_problems(
     """Return the problems with the files and directories that options name."""
     used = [option for option, what in declared.items() if _in_use(what, host)]
     found = [entry for option in used for entry in _of_option(option, values.get(option), declared[option], host)]
-    return found + list(_shared(values, [option for option in used if declared[option]["use"] == "made"]))
+    found += _shared(values, [option for option in used if declared[option]["use"] == "made"])
+    return without_logins(found, values)

@@ -313,6 +313,14 @@ def test_problems_of_a_path(values: dict[str, Any], states: dict[str, str] | Non
     assert words[1] in problem["remedy"]
 
 
+@pytest.mark.parametrize("option", sorted(DECLARED))
+def test_no_password_of_a_url_is_told(option: str) -> None:
+    for url in ("https://user:hunter2@example.com/x", "user:hunter2\n@example.com"):
+        for platform in ("host", "kubernetes"):
+            assert "hunter2" not in str(problems({option: url}, platform=platform, local=True))
+    assert "example.com" in str(problems({CERTIFICATE: "https://user:hunter2@example.com/x"}))
+
+
 def test_a_search_path_may_have_missing_files(tmp_path: Path) -> None:
     (tmp_path / "config").touch()
     cluster = {"platform": "kubernetes", "local": True}

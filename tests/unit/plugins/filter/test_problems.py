@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +410,41 @@ def test_no_secret_is_told() -> None:
     problems = deployment_problems({**GOOD, **dict.fromkeys(PASSWORDS, secret), "prefect_api_auth_string": secret})
     assert problems
     assert "hunter" not in str(problems)
+
+
+def replaced(value: Any, url: str) -> Iterator[Any]:
+    """The value of an option with each of its texts replaced."""
+    if isinstance(value, str):
+        yield url
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from ([*value[:at], new, *value[at + 1 :]] for new in replaced(item, url))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: new} for new in replaced(item, url))
+
+
+URLS = [
+    "postgresql://user:hunter2@db.example.com/prefect",
+    "http://user:hun/ter?hunter2@db.example.com:99999/api",
+    "redis://db.example.com:0/0?password=hunter2",
+    "postgresql://user:hunter2\n@db.example.com",
+    "user:'hunter2\"@db.example.com",
+]
+
+
+@pytest.mark.parametrize("platform", ["host", "kubernetes"])
+@pytest.mark.parametrize("url", URLS)
+def test_no_password_of_a_url_is_told(url: str, platform: str) -> None:
+    """In whichever option somebody has set it."""
+    told = set()
+    # The server shows the names of pools to each client.
+    for option, good in [(option, good) for option, good in GOOD.items() if option != "prefect_work_pools"]:
+        for value in replaced(good, url):
+            problems = deployment_problems({**GOOD, "prefect_platform": platform, option: value})
+            assert "hunter2" not in str(problems), option
+            told.update(problem["option"] for problem in problems if "example.com" in problem["problem"])
+    assert {"prefect_database_host", "prefect_api_url", "prefect_control_api_url", "prefect_database_name"} <= told
 
 
 OWN_NAMES = [
