@@ -15,6 +15,7 @@ class FilterModule:
         """Return the filters under their names."""
         return {
             "_admission_policies": Deferred("_kubernetes.admission_policies", "admission_policies"),
+            "_destinations_except": Deferred("_addresses", "destinations_except"),
             "_dns_rule": Deferred("_kubernetes.manifests", "dns_rule"),
             "kubernetes_pools": Deferred("_kubernetes.pools", "kubernetes_pools"),
             "manifests": Deferred("_kubernetes.manifests", "manifests"),

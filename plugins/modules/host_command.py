@@ -124,6 +124,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import account, launch
+from ansible_collections.selfhosted.prefect.plugins.module_utils._secrets import masked, secret_values
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -189,13 +190,13 @@ def main() -> None:
         who = launch.account_of(params["user"], params["group"])
         variables = {**launch.variables_of(description, who), **own}
         usual = launch.environment_of(who)
-        secrets = account.secret_values({name: value for name, value in variables.items() if name not in usual})
+        secrets = secret_values((name, value) for name, value in variables.items() if name not in usual)
         # Masking words such as `true` would make the output unreadable.
         module.no_log_values.intersection_update(secrets)
         ended = account.run_as(description, variables, params["stdin"], seconds or None, params["lock"])
     except (ValueError, OSError) as error:
         module.fail_json(msg=str(error))
-    stdout, stderr = (account.masked(text, secrets).rstrip("\r\n") for text in (ended.stdout, ended.stderr))
+    stdout, stderr = (masked(text, secrets).rstrip("\r\n") for text in (ended.stdout, ended.stderr))
     told: dict[str, Any] = {
         "rc": ended.rc,
         "stdout": stdout,

@@ -24,7 +24,9 @@ attributes:
     support: none
 options:
   script:
-    description: Path of the script. Its arguments are O(list) and O(marker).
+    description:
+      - Path of the script. Its arguments are O(list) and O(marker).
+      - Only root may be able to change the three files and their parent directories.
     type: path
     required: true
   list:
@@ -63,10 +65,29 @@ stderr:
 """
 
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import first_weakness
 from ansible_collections.selfhosted.prefect.plugins.module_utils._lock.mirror import credentials
+
+
+def refusals(params: Mapping[str, Any]) -> Iterator[str]:
+    """Return why root does not run the script, which executes and writes the files next to it and to the marker."""
+    script = params["script"]
+    for option, path in (
+        ("script", script),
+        ("list", os.path.join(os.path.dirname(script), params["list"])),
+        ("marker", params["marker"]),
+    ):
+        problem = first_weakness(path)
+        if problem:
+            yield (
+                f"{option}: {path}: {problem}, so root does not use it. Make root the owner of the file and its parent "
+                "directories, with a mode that does not allow others to write."
+            )
 
 
 def main() -> None:
@@ -80,6 +101,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    for refusal in refusals(module.params):
+        module.fail_json(msg=refusal)
     if os.path.exists(module.params["marker"]):
         module.exit_json(changed=False)
     if module.check_mode:

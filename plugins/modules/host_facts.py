@@ -42,7 +42,12 @@ options:
     elements: path
     default: []
   inspect:
-    description: Paths whose type is returned.
+    description: Paths whose type is returned, and who else than root can change them.
+    type: list
+    elements: path
+    default: []
+  logs:
+    description: Items of O(inspect) that are directories of logs. The group of the system's log daemon may change them.
     type: list
     elements: path
     default: []
@@ -109,6 +114,11 @@ ansible_facts:
           type: list
           elements: int
           returned: always
+        name_servers:
+          description: Addresses of the name servers in C(/etc/resolv.conf).
+          type: list
+          elements: str
+          returned: always
         ipv6:
           description: Whether the kernel supports IPv6.
           type: bool
@@ -153,6 +163,12 @@ ansible_facts:
               V(missing), V(blocked) (a parent is a file), V(denied) or V(unreadable).
           type: dict
           returned: always
+        weaknesses:
+          description:
+            - For each of O(inspect) that another account than root can change or create, the reason. It names the path
+              or one of its parent directories, and its owner or mode.
+          type: dict
+          returned: always
 """
 
 import glob
@@ -161,6 +177,7 @@ import platform
 import pwd
 import re
 import subprocess
+from collections.abc import Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -168,6 +185,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.listeners import TABLES, listening_ports
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of, text_of
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render import MANAGED
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import weakness_of
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
 _UNITS = "/etc/systemd/system/*.service"
@@ -181,6 +199,11 @@ def _number(path: str) -> int | None:
 def os_release(text: str) -> dict[str, str]:
     """Return the assignments of an os-release file."""
     return {name: value.strip("\"'") for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)}
+
+
+def name_servers(text: str) -> list[str]:
+    """Return the addresses of the name servers in a resolv.conf, without zones."""
+    return re.findall(r"^[ \t]*nameserver[ \t]+([0-9A-Fa-f.:]+)", text, re.MULTILINE)
 
 
 def _installed(packages: list[str]) -> set[str]:
@@ -231,7 +254,12 @@ def _memory_mb() -> int:
 
 
 def facts(
-    packages: list[str], users: list[str], paths: list[str], state_dir: str, inspect: list[str]
+    packages: list[str],
+    users: list[str],
+    paths: list[str],
+    state_dir: str,
+    inspect: list[str],
+    logs: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the facts of this host."""
     release = os_release(text_of("/etc/os-release"))
@@ -246,6 +274,7 @@ def facts(
         "overcommit_memory": _number("/proc/sys/vm/overcommit_memory"),
         "ephemeral_ports": [int(port) for port in text_of("/proc/sys/net/ipv4/ip_local_port_range").split()],
         "listening_ports": listening_ports(*map(text_of, TABLES)),
+        "name_servers": name_servers(text_of("/etc/resolv.conf")),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "processes": _recorded(state_dir),
         "units": _units(),
@@ -255,6 +284,7 @@ def facts(
         "missing_users": [name for name in users if not _exists(name)],
         "missing_paths": [path for path in paths if not os.path.exists(path)],
         "paths": {path: state_of(path) for path in inspect},
+        "weaknesses": {path: weak for path in inspect if (weak := weakness_of(path, path in logs))},
     }
 
 
@@ -266,6 +296,7 @@ def main() -> None:
             "users": {"type": "list", "elements": "str", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
             "inspect": {"type": "list", "elements": "path", "default": []},
+            "logs": {"type": "list", "elements": "path", "default": []},
             "state_dir": {"type": "path", "required": True},
         },
         supports_check_mode=True,

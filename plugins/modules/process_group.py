@@ -56,8 +56,11 @@ options:
     choices: [auto, systemd, supervisord]
     default: auto
   state_dir:
-    description: Directory of the recorded checksums, with access only for root. The default is
-      V(/var/lib/<instance>/processes).
+    description:
+      - Directory of the recorded checksums and of the watchdog, with access only for root. The default is
+        V(/var/lib/<instance>/processes).
+      - The module rejects it, and the other directories and programs that root uses, if another account can change or
+        create them or one of their parent directories.
     type: path
   config_dir:
     description:

@@ -23,6 +23,29 @@ def is_ipv6(host: str) -> bool:
         return False
 
 
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """Return the network of an address with or without a prefix length, None if the text is none."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        return None
+
+
+def destinations_except(addresses: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the C(to) of an C(egress) rule that allows all pods, and all addresses except C(addresses).
+
+    Texts that are no addresses are ignored. The preflight reports them.
+    """
+    networks = [found for found in map(network, addresses) if found]
+    blocks = [
+        {"ipBlock": {"cidr": cidr, **({"except": excluded} if excluded else {})}}
+        for cidr, version in (("0.0.0.0/0", 4), ("::/0", 6))
+        for excluded in [[str(each) for each in networks if each.version == version]]
+    ]
+    # Some networks do not apply addresses to pods.
+    return [*blocks, {"namespaceSelector": {}}]
+
+
 def bracketed(host: str) -> str:
     """Return C(host) for use before a colon and a port: with brackets if it is an IPv6 address."""
     return f"[{host}]" if is_ipv6(host) else host

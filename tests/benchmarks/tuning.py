@@ -47,12 +47,12 @@ BASE = "base"
 DATABASE, SERVER, WORKERS, BOTH = ("database",), ("server",), ("workers",), ("database", "server")
 # Background services that have lost Redis or PostgreSQL are restarted within the next minutes.
 RECONNECTED_SECONDS = 150.0
-DIRECT = (
-    "{{ prefect_database_name | selfhosted.prefect.postgresql_url(prefect_database_host, prefect_database_port,"
-    " user=prefect_database_user, password=prefect_database_password) }}"
-)
-CACHE = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS"
-CACHED = {f"{CACHE}_STATEMENT_CACHE_SIZE": 100, f"{CACHE}_PREPARED_STATEMENT_CACHE_SIZE": 100}
+DIRECT = {
+    "prefect_pgbouncer_host": "{{ prefect_database_host }}",
+    "prefect_pgbouncer_port": "{{ prefect_database_port }}",
+}
+# What the API caches: 100 statements, the default of asyncpg.
+CACHED = {"prefect_pgbouncer_max_prepared_statements": 200}
 SERVICE = "PREFECT_SERVER_SERVICES"
 READ_BATCHES = {
     f"{SERVICE}_{service}_READ_BATCH_SIZE": 50 for service in ("EVENT_PERSISTER", "TRIGGERS", "TASK_RUN_RECORDER")
@@ -120,17 +120,17 @@ VARIANTS = {
     "direct": Variant(
         "API straight to PostgreSQL, statements not cached",
         SERVER,
-        settings(PREFECT_SERVER_DATABASE_CONNECTION_URL=DIRECT),
+        {**DIRECT, "prefect_pgbouncer_max_prepared_statements": 0},
     ),
     "direct-cached": Variant(
         "API straight to PostgreSQL, statements cached",
         SERVER,
-        settings(PREFECT_SERVER_DATABASE_CONNECTION_URL=DIRECT, **CACHED),
+        {**DIRECT, **CACHED},
     ),
     "pgbouncer-prepared": Variant(
         "PgBouncer that keeps prepared statements, statements cached",
         BOTH,
-        {"prefect_pgbouncer_settings": {"max_prepared_statements": 200}, **settings(**CACHED)},
+        CACHED,
         release="trixie",  # PgBouncer 1.21
     ),
     # --- Logs and events ---

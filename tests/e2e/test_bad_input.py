@@ -40,6 +40,9 @@ LOGINS = ("/run", "/var/log", "/root/.ansible", "/proc", "/sys", "/dev", "/tmp")
 def bare(make_machine: MakeMachine) -> Machine:
     machine = make_machine("bare", "--init", "none")
     machine.sh(OLD_PYTHON)
+    machine.sh(
+        "install -d -o nobody /srv/of-others && install -o nobody /dev/null /srv/of-others/gateway_tls_certificate"
+    )
     return machine
 
 
@@ -227,6 +230,22 @@ def test_a_file_that_cannot_be_used(untouched: Machine, option: str, problem: st
     assert found.keys() == {option}
     assert problem in found[option]
     assert remedy in found[option]
+
+
+# Every option with a path that root uses on a host, below a directory of another account.
+OF_OTHERS = {
+    f"prefect_{name}": f"/srv/of-others/{name}"
+    for name in ("install_dir", "config_dir", "data_dir", "log_dir", "run_dir", "gateway_tls_certificate")
+}
+
+
+def test_paths_that_others_can_change(untouched: Machine) -> None:
+    found = refusals(untouched, **OF_OTHERS)
+    for option, path in OF_OTHERS.items():
+        assert f"Root uses {path} on bare" in found[option]
+        assert "/srv/of-others belongs to the account nobody" in found[option]
+        assert "make root the owner" in found[option]
+    assert found.keys() == OF_OTHERS.keys()
 
 
 def test_an_old_python(untouched: Machine) -> None:

@@ -271,6 +271,47 @@ def test_a_run_takes_no_port_of_the_server_where_systemd_can_deny_it(
         assert set(re.findall(r"^SocketBindDeny=tcp:(\d+)$", unit, re.M)) == everyone
 
 
+METADATA = "169.254.169.254"
+# A metadata service on the loopback interface, and a request to it. The address is removed with the machine.
+IMDS = f"""ip address replace {METADATA}/32 dev lo
+setsid python3 -m http.server 80 --bind {METADATA} --directory /srv/imds >/dev/null 2>&1 </dev/null & echo $!"""
+ASK = f"import urllib.request as r; print(r.urlopen('http://{METADATA}/credentials', timeout=5).read().decode())"
+
+
+def denies_addresses(machine: Machine) -> bool:
+    """Whether systemd starts the services, and its kernel has the programs for control groups that this needs."""
+    if machine.sh("cat /proc/1/comm").strip() != "systemd":
+        return False
+    answer = machine.sh(
+        f'systemd-run --quiet --wait --pipe -p IPAddressDeny={METADATA} python3 -c "{ASK}"', check=False
+    )
+    return "planted" not in answer
+
+
+def test_services_read_no_metadata_where_systemd_can_deny_it(machine: Machine) -> None:
+    """A webhook of an API client would show the client what it reads there."""
+    machine.sh("mkdir -p /srv/imds; echo planted >/srv/imds/credentials")
+    pid = machine.sh(IMDS).strip()
+    try:
+        wait_for(lambda: "planted" in machine.sh(f'python3 -c "{ASK}"', check=False), 20)
+        pids = machine.pids()
+        told = {name: asked_by(machine, pids[name]) for name in ("services", "worker-default-1")}
+        denied = denies_addresses(machine)
+    finally:
+        machine.sh(f"kill {pid}; ip address del {METADATA}/32 dev lo; rm -r /srv/imds")
+    # Flow code may need the permissions of its host.
+    assert "planted" in told["worker-default-1"], "the request can succeed"
+    assert ("planted" not in told["services"]) == denied
+    if machine.sh("cat /proc/1/comm").strip() == "systemd":
+        assert f"IPAddressDeny={METADATA.rsplit('.', 2)[0]}.0.0/16" in machine.sh("systemctl cat prefect-services")
+
+
+def asked_by(machine: Machine, pid: int) -> str:
+    """What a program reads that is in the control group of a process, as its child is."""
+    group = f"/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/{pid}/cgroup)"
+    return machine.sh(f"sh -c 'echo $$ >{group}/cgroup.procs; exec python3 -c \"{ASK}\"' 2>&1", check=False)
+
+
 @pytest.mark.parametrize("playbook", ["site", "verify"])
 def test_root_executes_nothing_and_gives_nothing_away(
     machine: Machine, attacked: dict[str, Any], playbook: str

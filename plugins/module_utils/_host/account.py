@@ -8,24 +8,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import launch
 
 TIMED_OUT = 124
 KILLED_AFTER = 10  # seconds between SIGTERM and SIGKILL
-HIDDEN = "********"
-# Shorter values are words such as `true` or a port. Masking them would make messages unreadable.
-SECRET_LENGTH = 8
-# Error messages about connections and files must show host names and paths.
-_PLACE = re.compile(r"_(HOST|HOME|DIRECTORY|FILE)$")
-_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|AUTH")
-_LOGIN = re.compile(r"[A-Za-z0-9+.-]+://([^/?#]*)@")
 
 
 class Ended(NamedTuple):
@@ -34,29 +25,6 @@ class Ended(NamedTuple):
     rc: int
     stdout: str
     stderr: str
-
-
-def secret_values(variables: Mapping[str, str]) -> set[str]:
-    """Return the values to mask, and the passwords in URLs.
-
-    The result contains no short values, host names and paths. It contains a number only if the name of its variable
-    indicates a secret.
-    """
-    found: set[str] = set()
-    for name, value in variables.items():
-        login = _LOGIN.match(value)
-        if login:
-            password = login.group(1).partition(":")[2]
-            found.update((password, unquote(password)))
-        if not _PLACE.search(name) and (not value.isdigit() or _SECRET.search(name)):
-            found.add(value)
-    return {value for value in found if len(value) >= SECRET_LENGTH}
-
-
-def masked(text: str, secrets: set[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return text
 
 
 @contextlib.contextmanager

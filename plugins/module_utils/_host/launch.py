@@ -25,6 +25,7 @@ import re
 import resource
 import stat
 import sys
+from collections.abc import Collection
 from typing import Any, NamedTuple, NoReturn
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,11 +55,11 @@ def roots() -> tuple[int, int]:
     return 0, os.geteuid()
 
 
-def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None:
+def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH, groups: Collection[int] = ()) -> str | None:
     """Return which part of a path another account than root can change, None if there is none.
 
     If it returns None, nobody can change the path before the file is opened. `others` are the mode bits that only root
-    may have.
+    may have. `groups` are the gids that may write as well.
     """
     at, pending, links = "/", names_in(path), 0
     while True:
@@ -73,7 +74,8 @@ def weakness(path: str, others: int = stat.S_IWGRP | stat.S_IWOTH) -> str | None
             at = "/"
             continue
         sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-        if found.st_mode & others and not sticky:
+        denied = others & ~stat.S_IWGRP if found.st_gid in groups else others
+        if found.st_mode & denied and not sticky:
             return f"{at} can be written by others than its owner (mode {stat.S_IMODE(found.st_mode):04o})"
         if not pending:
             return None

@@ -36,6 +36,8 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.manager i
     definition_file,
     run,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import first_weakness, log_groups
+from ansible_collections.selfhosted.prefect.plugins.module_utils._secrets import masked, secret_values, settings_in
 
 # Number of starts of a process after which the module no longer waits for it.
 LIVES = 5
@@ -61,6 +63,21 @@ class Site(NamedTuple):
     log_dir: str
     supervisord: str
     python: str
+
+    def trusted(self) -> dict[str, list[str]]:
+        """Return the paths that root reads, executes or writes, by the option that determines them.
+
+        The module replaces the files in these directories if they differ, but not the directories.
+        """
+        found = {
+            "state_dir": [f"{self.state_dir}/groups"],
+            "config_dir": [f"{self.config_dir}/liveness.d"],
+            "python": [self.python],
+        }
+        if self.manager == "supervisord":
+            found["config_dir"].append(f"{self.config_dir}/supervisor.d")
+            found |= {"run_dir": [self.run_dir], "log_dir": [self.log_dir], "supervisord": [self.supervisord]}
+        return found
 
 
 class Group:
@@ -162,6 +179,14 @@ class Group:
 
     def _refuse_what_others_can_change(self) -> None:
         """Check that root owns the files that it reads or executes, and their parent directories."""
+        for option, paths in self.site.trusted().items():
+            for path in paths:
+                problem = first_weakness(path, log_groups() if option == "log_dir" else ())
+                if problem:
+                    raise ValueError(
+                        f"{option}: {path}: {problem}, so root does not use it. Set another path, or make root the "
+                        "owner of the path and its parent directories, with a mode that does not allow others to write."
+                    )
         for name, process in self.processes.items():
             file, program = process["environment_file"], process["command"][0]
             problem = None
@@ -462,11 +487,12 @@ class Group:
         files.write_json(self.record_path(name), {"group": self.name, **self.inputs[name]})
 
     def _log(self, name: str) -> str:
-        secrets = [entry["content"].decode("utf-8", "replace") for entry in self.params["files"] if entry["sensitive"]]
+        texts = [entry["content"].decode("utf-8", "replace") for entry in self.params["files"] if entry["sensitive"]]
         environment_file = self.processes[name]["environment_file"]
         if environment_file:
-            secrets.append((files.read(environment_file) or b"").decode("utf-8", "replace"))
-        log = plan.masked(self.manager.log(self.unit(name)), secrets).strip()
+            texts.append((files.read(environment_file) or b"").decode("utf-8", "replace"))
+        secrets = secret_values(setting for text in texts for setting in settings_in(text))
+        log = masked(self.manager.log(self.unit(name)), secrets).strip()
         if isinstance(self.manager, Systemd):
             where = f"journalctl -u {self.unit(name)}"
         else:
@@ -474,15 +500,6 @@ class Group:
         return (
             f"Correct the problem in its log ({where}), and run the playbook again. The last lines:\n{log or '(none)'}"
         )
-
-
-def first_weakness(path: str) -> str | None:
-    """Return who else could change a file or the directory in which it will be created."""
-    while True:
-        try:
-            return launch.weakness(path)
-        except (FileNotFoundError, NotADirectoryError):
-            path = os.path.dirname(path)
 
 
 def is_young(pid: int, process: dict[str, Any]) -> bool:

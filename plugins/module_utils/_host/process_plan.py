@@ -55,19 +55,3 @@ def action(
     if not allowed or (need == RESTART and defer_restarts):
         return PENDING
     return need
-
-
-def masked(text: str, secret_contents: Iterable[str]) -> str:
-    """Mask the values of environment files in a text, such as the last lines of a log."""
-    secrets: set[str] = set()
-    for content in secret_contents:
-        for line in content.splitlines():
-            if line.partition("=")[0].endswith("_HOST"):
-                continue  # error messages must show host names
-            value = line.partition("=")[2].strip().strip("\"'") or line.strip()
-            unescaped = value.replace('\\"', '"').replace("\\$", "$").replace("\\`", "`").replace("\\\\", "\\")
-            # Shorter values are words such as `true` or a port. Masking them would make the log unreadable.
-            secrets.update(secret for secret in (value, unescaped, line.strip()) if len(secret) >= 8)
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "********")
-    return text

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils import _secrets as secrets
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import Manifest
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import HOME_LABEL, INSTANCE_LABEL, RUNS_LABEL
 
@@ -125,10 +126,12 @@ def secret_values(manifests: Sequence[Mapping[str, Any]], *open_words: str) -> s
     values: set[str] = set()
     for manifest in manifests:
         if manifest["kind"] == "Secret":
-            # Error messages about connections must show the host name.
-            sent = [str(value) for name, value in (manifest.get("data") or {}).items() if not name.endswith("_HOST")]
-            read = [*map(_decoded, sent), *map(str, (manifest.get("stringData") or {}).values())]
-            values.update(sent)
+            sent = {name: str(value) for name, value in (manifest.get("data") or {}).items()}
+            texts = {name: str(value) for name, value in (manifest.get("stringData") or {}).items()}
+            read = secrets.secret_values(
+                [*((name, _decoded(value)) for name, value in sent.items()), *texts.items()], _SECRET_CHARACTERS
+            )
+            values.update(value for name, value in sent.items() if not secrets.is_place(name))
             values.update(value for value in read if not any(value in text for text in in_the_open))
     return {value for value in values if len(value) >= _SECRET_CHARACTERS}
 

@@ -16,7 +16,11 @@ from urllib.parse import urlsplit
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_problems import name_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import GROUP
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
+    Problem,
+    problem,
+    without_logins,
+)
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import RESOURCES, exceeds
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
@@ -73,6 +77,45 @@ def _settings(v: Mapping[str, Any]) -> Iterator[Problem]:
                     f"{name} is not a setting of Prefect {v['prefect_version']}, which would ignore it.",
                     f"Did you mean {close[0]}? Otherwise, remove it." if close else "Remove it.",
                 )
+
+
+def _own_name(name: str, own: Mapping[str, str], aliases: Mapping[str, str]) -> str | None:
+    """Return the setting of the roles that a variable sets.
+
+    Prefect ignores the case of names, knows some settings by several names, and reads a group of settings as JSON from
+    the variable whose name is their common prefix.
+    """
+    name = name.upper()
+    names = {**{one: one for one in own}, **{alias: one for alias, one in aliases.items() if one in own}}
+    return names.get(name) or next((one for each, one in names.items() if each.startswith(f"{name}_")), None)
+
+
+def _environment_of(patch: Mapping[str, Any]) -> list[str]:
+    """Return the names of the variables that a patch of pods sets."""
+    spec = patch.get("spec") or {}
+    containers = (spec.get("containers") or []) + (spec.get("initContainers") or [])
+    return [str(variable.get("name")) for container in containers for variable in container.get("env") or []]
+
+
+def _own_settings(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Report settings that the roles set, and whose other values would take precedence."""
+    table = v["prefect_own_settings"]
+    for part in ("server", "worker"):
+        for option, names in (
+            (f"prefect_{part}_settings", list(v[f"prefect_{part}_settings"])),
+            (f"prefect_{part}_pod_patch", _environment_of(v[f"prefect_{part}_pod_patch"])),
+        ):
+            for name in names:
+                own = _own_name(name, table[part], table["aliases"])
+                if own:
+                    other = table[part][own]
+                    yield problem(
+                        option,
+                        f"The collection sets {own}, and {name} would take precedence."
+                        if name != own
+                        else f"The collection sets {own}, and this value would take precedence.",
+                        f"Remove it, and set {other} instead." if other else "Remove it.",
+                    )
 
 
 def _most_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> int:
@@ -474,6 +517,7 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
     checks = (
         _version,
         _settings,
+        _own_settings,
         name_problems,
         _topology,
         _database,
@@ -485,4 +529,4 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
         _api_objects,
         _tls,
     )
-    return [found for check in checks for found in check(variables)]
+    return without_logins([found for check in checks for found in check(variables)], variables)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import network
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
 
@@ -134,6 +135,33 @@ def _kernel(
         )
 
 
+def _denied(host: Mapping[str, Any], denied: Sequence[str], database_host: str) -> Iterator[Problem]:
+    """Find addresses that background services need, but to which they may not connect."""
+    networks = [found for found in map(network, denied) if found]
+
+    def denying(address: str) -> list[str]:
+        own = network(address)
+        return [str(each) for each in networks if own and own.network_address in each]
+
+    servers = host["name_servers"]
+    if servers and all(map(denying, servers)):
+        yield problem(
+            "prefect_metadata_addresses",
+            f"The background services could not resolve names: it contains each name server of this host "
+            f"({', '.join(servers)}, from /etc/resolv.conf).",
+            "Use a local resolver, such as systemd-resolved. Or set the option to a list without "
+            f"{' and '.join(dict.fromkeys(each for server in servers for each in denying(server)))}, and deny the "
+            "metadata service in another way.",
+        )
+    if denying(database_host):
+        yield problem(
+            "prefect_metadata_addresses",
+            f"The background services could not connect to prefect_database_host: {database_host} is in "
+            f"{denying(database_host)[0]}.",
+            "Use another address of the database, or set the option to a list without this network.",
+        )
+
+
 def machine_problems(
     host: Mapping[str, Any],
     ports: Sequence[Mapping[str, Any]],
@@ -145,6 +173,8 @@ def machine_problems(
     data_dir: str = "",
     manager: str = "systemd",
     memory_limit: str = "",
+    denied: Sequence[str] = (),
+    database_host: str = "",
 ) -> list[Problem]:
     """Return the problems with a deployment on this host."""
     return [
@@ -154,4 +184,5 @@ def machine_problems(
         *_data(host, cluster),
         *_memory(host, memory),
         *_kernel(host, ports, manager, memory_limit),
+        *_denied(host, denied, database_host),
     ]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import EVERY_ADDRESS
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import EVERY_ADDRESS, network
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks import names
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 
@@ -177,6 +177,16 @@ def _addresses(v: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
+def _metadata(v: Mapping[str, Any]) -> Iterator[Problem]:
+    for address in v["prefect_metadata_addresses"]:
+        if not network(str(address)):
+            yield problem(
+                "prefect_metadata_addresses",
+                f"{str(address)!r} is neither an address nor a network.",
+                "Use addresses such as 192.0.2.1 and fd00::1, and networks such as 192.0.2.0/24 and fd00::/64.",
+            )
+
+
 def _urls(v: Mapping[str, Any]) -> Iterator[Problem]:
     for option in _URLS:
         url = str(v[option])
@@ -205,5 +215,5 @@ def _ports(v: Mapping[str, Any]) -> Iterator[Problem]:
 
 def name_problems(v: Mapping[str, Any]) -> Iterator[Problem]:
     """Return the problems with names, addresses and ports."""
-    for check in (_instance, _made, _accounts, _database, _cluster, _addresses, _urls, _ports):
+    for check in (_instance, _made, _accounts, _database, _cluster, _addresses, _metadata, _urls, _ports):
         yield from check(v)

@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
+    Problem,
+    problem,
+    without_logins,
+)
 
 # Units, command lines and the settings of all programs accept these paths without quotes.
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9._+@-]+)+")
@@ -84,6 +88,19 @@ def _state(option: str, path: str, state: str, declared: Mapping[str, Any], wher
         yield problem(option, f"{path} on {where} is {what} instead of a {kind}.", f"Set a {kind}.")
 
 
+def _trust(option: str, path: str, weakness: str, declared: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """Check that root alone can change what root reads, executes, follows or owns on a host."""
+    if not weakness:
+        return
+    kind, place = declared["kind"], "/etc/ssl/private" if declared["kind"] == "file" else "/srv"
+    yield problem(
+        option,
+        f"Root uses {path} on {where}, but other accounts can change it: {weakness}.",
+        f"Use a {kind} below directories that only root can change, such as {place}. Or make root the owner of the "
+        f"{kind} and its parent directories, with a mode that does not allow others to write.",
+    )
+
+
 def _paths(value: Any, separator: str = "") -> list[str]:
     listed = value if isinstance(value, (list, tuple)) else [value]
     paths = [str(path) for path in listed if isinstance(path, str)]
@@ -111,6 +128,7 @@ def _of_option(option: str, value: Any, declared: Mapping[str, Any], host: Mappi
         yield from found
         if not found:
             yield from _state(option, path, host["paths"].get(path, ""), declared, host["name"])
+            yield from _trust(option, path, host["weaknesses"].get(path, ""), declared, host["name"])
 
 
 def _shared(values: Mapping[str, Any], made: list[str]) -> Iterator[Problem]:
@@ -130,4 +148,5 @@ def path_problems(
     """Return the problems with the files and directories that options name."""
     used = [option for option, what in declared.items() if _in_use(what, host)]
     found = [entry for option in used for entry in _of_option(option, values.get(option), declared[option], host)]
-    return found + list(_shared(values, [option for option in used if declared[option]["use"] == "made"]))
+    found += _shared(values, [option for option in used if declared[option]["use"] == "made"])
+    return without_logins(found, values)

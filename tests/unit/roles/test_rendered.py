@@ -607,11 +607,10 @@ def test_the_certificate_is_looked_for(variables: dict[str, Any], secret: str) -
     [
         ({}, False, False),
         ({"prefect_server_csrf_protection": True}, True, False),
-        ({"prefect_server_settings": {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}}, True, False),
         ({"prefect_worker_version_check": True}, False, True),
         ({"prefect_api_hosts": [], "prefect_api_url": "http://elsewhere/api"}, True, True),
     ],
-    ids=["ours", "protected", "protected by a setting", "wanted", "of others"],
+    ids=["ours", "protected", "wanted", "of others"],
 )
 def test_clients_ask_the_server_what_the_inventory_does_not_know(
     variables: dict[str, Any], *, csrf: bool, version: bool

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -243,14 +245,59 @@ def test_workers_start_guarded_on_hosts() -> None:
         assert worker["restart_on"] == [file]
 
 
-def test_what_background_services_send_does_not_reach_the_metadata_service() -> None:
-    objects = rendered("production", "prefect_server", "kubernetes_services.yml.j2")
-    (rule,) = egress(objects, "prefect-services")
+# Where clouds give the permissions of a machine to whoever asks on it.
+METADATA = {
+    "AWS, Google Cloud, Azure, Oracle, DigitalOcean": "169.254.169.254",
+    "AWS ECS": "169.254.170.2",
+    "AWS EKS Pod Identity": "169.254.170.23",
+    "AWS, IPv6": "fd00:ec2::254",
+    "AWS EKS Pod Identity, IPv6": "fd00:ec2::23",
+    "Google Cloud, IPv6": "fd20:ce::254",
+    "OpenStack, IPv6": "fe80::a9fe:a9fe",
+    "Scaleway, IPv6": "fd00:42::42",
+    "Alibaba Cloud": "100.100.100.200",
+    "Azure, certificates and settings": "168.63.129.16",
+}
+
+
+def contains(networks: Iterable[str], address: str) -> bool:
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
+
+
+@pytest.mark.parametrize("address", METADATA.values(), ids=METADATA.keys())
+def test_what_background_services_send_does_not_reach_a_metadata_service(address: str) -> None:
+    """In a cluster and on a host, which have the same list."""
+    (rule,) = egress(rendered("production", "prefect_server", "kubernetes_services.yml.j2"), "prefect-services")
     blocks = [entry["ipBlock"] for entry in rule["to"] if "ipBlock" in entry]
-    assert blocks == [
-        {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]},
-        {"cidr": "::/0", "except": ["fd00:ec2::254/128"]},
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
+    assert contains([network for block in blocks for network in block["except"]], address)
+    for group in services_on_a_host():
+        assert contains(group["service_settings"]["IPAddressDeny"], address)
+
+
+def services_on_a_host(**given: Any) -> list[dict[str, Any]]:
+    expression = "lookup('ansible.builtin.template', 'services_processes.yml.j2') | from_yaml"
+    groups = [{"name": "services", "services": ["scheduler"]}, {"name": "others"}]
+    variables = {"prefect_address": "127.0.0.1", "prefect_venv_marker": "/marker", "prefect_services_groups": groups}
+    found = evaluated("local", "prefect_server", {"found": expression}, **variables, **given)["found"]
+    assert len(found) == 2
+    return list(found)
+
+
+def test_the_metadata_services_are_chosen() -> None:
+    mine = ["192.0.2.7", "fd00::/64"]
+    objects = rendered("production", "prefect_server", "kubernetes_services.yml.j2", prefect_metadata_addresses=mine)
+    (rule,) = egress(objects, "prefect-services")
+    assert rule["to"][:2] == [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["192.0.2.7/32"]}},
+        {"ipBlock": {"cidr": "::/0", "except": ["fd00::/64"]}},
     ]
+    assert [group["service_settings"] for group in services_on_a_host(prefect_metadata_addresses=mine)] == [
+        {"IPAddressDeny": mine}
+    ] * 2
+    objects = rendered("production", "prefect_server", "kubernetes_services.yml.j2", prefect_metadata_addresses=[])
+    (rule,) = egress(objects, "prefect-services")
+    assert rule["to"][:2] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
     assert {"namespaceSelector": {}} in rule["to"], "some networks apply addresses to no pod"
     assert "ports" not in rule
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from rendering import evaluated
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.global_concurrency_limit import (
     GLOBAL_CONCURRENCY_LIMIT,
@@ -148,6 +149,49 @@ GOOD: dict[str, Any] = {
     "prefect_server_scheduler_loop_seconds": None,
     "prefect_server_settings": {"PREFECT_ANYTHING": 1},
 }
+
+
+# By part: what the roles give its processes.
+ENVIRONMENTS = {
+    "server": [
+        "__prefect_server_common_environment",
+        "__prefect_server_api_environment",
+        "__prefect_server_database_environment",
+        "__prefect_server_services_environment",
+        "__prefect_server_migration_environment",
+    ],
+    "worker": ["__prefect_worker_environment"],
+}
+# No option disables a service, and only one decides about the CA of workers: prefect_tls.
+NOT_OWN = {"PREFECT_API_SSL_CERT_FILE"}
+REDIS = ["redis://u:p@r/0", "rediss://u:p@r/0", "redis+sentinel://u:p@r/master/0"]
+
+
+@pytest.mark.parametrize("inventory", ["local", "production"])
+@pytest.mark.parametrize("url", REDIS)
+def test_the_preflight_knows_what_the_roles_set(inventory: str, url: str) -> None:
+    """Each setting of Prefect, with an option that decides about it where there is one."""
+    table = yaml.safe_load((ROOT / "roles/prefect_common/meta/settings.yml").read_text())
+    given = {"prefect_redis_url": url, "prefect_address": "127.0.0.1", "prefect_host": {"ipv6": True}}
+    for part, environments in ENVIRONMENTS.items():
+        found = evaluated(inventory, f"prefect_{part}", {name: f"{name} | list" for name in environments}, **given)
+        assert {name for names in found.values() for name in names} - NOT_OWN <= table[part].keys()
+        for option in filter(None, table[part].values()):
+            assert option in EVERY_OPTION, option
+    assert set(table["aliases"].values()) <= {*table["server"], *table["worker"]}
+
+
+def test_no_setting_is_set_elsewhere() -> None:
+    """In templates: the URL of Docket, and what differs between workers. The rest is in the dictionaries above."""
+    table = yaml.safe_load((ROOT / "roles/prefect_common/meta/settings.yml").read_text())
+    texts = [path.read_text() for role in ("server", "worker") for path in template_files(f"prefect_{role}")]
+    named = set(re.findall(r"^ *'?(PREFECT_[A-Z_]+)'?:|'(PREFECT_[A-Z_]+)':", "\n".join(texts), re.M))
+    assert {name for pair in named for name in pair if name} <= {*table["server"], *table["worker"]}
+    assert len(named) > 3
+
+
+def template_files(role: str) -> list[Path]:
+    return sorted((ROOT / "roles" / role / "templates").glob("*.j2"))
 
 
 def errors(variables: dict[str, Any]) -> list[str]:

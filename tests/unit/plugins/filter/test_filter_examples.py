@@ -46,6 +46,13 @@ VARIABLES: dict[str, Any] = {
 EXPECTED: dict[str, list[Any]] = {
     "_checks_as_text": ["ok      The API answers: Prefect 3.9.1"],
     "_deployment_checks": [[]],
+    "_destinations_except": [
+        [
+            {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
+            {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10"]}},
+            {"namespaceSelector": {}},
+        ]
+    ],
     "_dns_rule": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}],
     "_expected_workloads": [10],
     "_deployment_problems": ["All assertions passed"],

@@ -28,6 +28,7 @@ GOOD: dict[str, Any] = {
     "prefect_postgres_kind": "statefulset",
     "prefect_postgres_hosts": ["a"],
     "prefect_address": "10.0.0.4",
+    "prefect_metadata_addresses": [],
     "prefect_gateway_bind": "*",
     "prefect_gateway_host": "",
     "prefect_pgbouncer_host": "a",

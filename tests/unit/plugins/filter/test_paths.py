@@ -10,14 +10,18 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import trust
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.paths import state_of
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import weakness_of
+from ansible_collections.selfhosted.prefect.plugins.modules import host_facts
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.path_problems import path_problems
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -130,9 +134,117 @@ def test_states_of_who_is_not_root(tmp_path: Path) -> None:
     assert done.stdout.split() == ["unreadable", "unwritable", "unwritable", "denied"], done.stderr
 
 
+# --- Accounts that can change a path ---
+
+NOBODY = 65534
+ON_HOSTS = sorted(name for name, what in DECLARED.items() if what["at"] == "host")
+
+
+def given_away(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    os.chown(path, NOBODY, NOBODY)
+    return path
+
+
+def opened(path: Path, mode: int) -> Path:
+    path.mkdir()
+    path.chmod(mode)
+    return path
+
+
+def linked(path: Path) -> Path:
+    """A link of root's into a directory of another account."""
+    (path.parent / "link").symlink_to(given_away(path))
+    return path.parent / "link"
+
+
+def link_of_another(path: Path) -> Path:
+    path.symlink_to("/etc")
+    os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return path
+
+
+# By what another account can do: a directory in which it can change or create an entry.
+OTHERS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "owns it": (given_away, "/x belongs to the account nobody"),
+    "is in its group": (lambda path: opened(path, 0o775), "/x can be written by others than its owner (mode 0775)"),
+    "may write to it": (lambda path: opened(path, 0o757), "/x can be written by others than its owner (mode 0757)"),
+    "may create entries": (lambda path: opened(path, 0o1777), "others can create entries in {place}/x (mode 1777)"),
+    "owns what a link leads to": (linked, "/x belongs to the account nobody"),
+    "has put a link": (link_of_another, "/x belongs to the account nobody"),
+}
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory of root's. Its path is short enough for every option."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("option", ON_HOSTS)
+@pytest.mark.parametrize(("change", "words"), OTHERS.values(), ids=OTHERS.keys())
+def test_root_uses_no_path_that_others_can_change(
+    place: Path, option: str, change: Callable[[Path], Path], words: str
+) -> None:
+    """Neither what is there, nor what would be created there, from the facts to the refusal."""
+    directory = change(place / "x")
+    (place / "good").touch() if DECLARED[option]["kind"] == "file" else (place / "good").mkdir()
+    wrong = [str(directory / "further" / "new"), str(directory / "new")]
+    if DECLARED[option]["kind"] == "directory":
+        wrong.append(str(directory))
+    logs = wrong if option == "prefect_log_dir" else []
+    found = host_facts.facts([], [], [], str(place), [*wrong, str(place / "good")], logs)
+    assert found["weaknesses"].keys() == set(wrong)
+    for path in wrong:
+        told = [
+            each
+            for each in problems({option: path}, paths={}, weaknesses=found["weaknesses"])
+            if "Root uses" in each["problem"]
+        ]
+        assert [each["option"] for each in told] == [option]
+        assert f"Root uses {path} on db" in told[0]["problem"]
+        assert words.format(place=place) in told[0]["problem"]
+        assert "only root can change" in told[0]["remedy"]
+        assert "make root the owner" in told[0]["remedy"]
+    assert problems({option: str(place / "good")}, paths=found["paths"], weaknesses=found["weaknesses"]) == []
+
+
+@pytest.mark.root
+def test_the_log_daemon_may_change_directories_of_logs_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Ubuntu, /var/log belongs to root:syslog and has the mode 0775."""
+    opened(place / "log", 0o775)
+    os.chown(place / "log", 0, NOBODY)
+    monkeypatch.setattr(trust, "_LOG_GROUPS", ("no-such-group", "nogroup"))
+    assert weakness_of(str(place / "log" / "prefect"), logs=True) == ""
+    assert "can be written by others" in weakness_of(str(place / "log" / "prefect"))
+    (place / "log").chmod(0o777)
+    assert "can be written by others" in weakness_of(str(place / "log" / "prefect"), logs=True)
+
+
+def test_the_host_looks_at_every_option_with_a_path_on_hosts() -> None:
+    variables = yaml.safe_load((ROOT / "roles/prefect_common/vars/main.yml").read_text())
+    assert "selectattr('value.at', 'equalto', 'host')" in variables["__prefect_host_paths"]
+    (task,) = yaml.safe_load((ROOT / "roles/prefect_host/tasks/read_facts.yml").read_text())
+    assert "__prefect_host_paths" in task["selfhosted.prefect.host_facts"]["inspect"]
+
+
+@pytest.mark.parametrize("path", ["", "tls.pem", "nul\0", "/etc/passwd/x", "/no/such/path"])
+def test_a_path_that_is_wrong_in_another_way_has_no_weakness(path: str) -> None:
+    assert weakness_of(path) == ""
+
+
 # --- Problems ---
 
-HOST = {"name": "db", "components": ["machine", "gateway"], "platform": "host", "local": False, "paths": {}}
+HOST = {
+    "name": "db",
+    "components": ["machine", "gateway"],
+    "platform": "host",
+    "local": False,
+    "paths": {},
+    "weaknesses": {},
+}
 CERTIFICATE = "prefect_gateway_tls_certificate"
 
 
@@ -199,6 +311,14 @@ def test_problems_of_a_path(values: dict[str, Any], states: dict[str, str] | Non
     assert problem["option"] == next(iter(values))
     assert words[0] in problem["problem"]
     assert words[1] in problem["remedy"]
+
+
+@pytest.mark.parametrize("option", sorted(DECLARED))
+def test_no_password_of_a_url_is_told(option: str) -> None:
+    for url in ("https://user:hunter2@example.com/x", "user:hunter2\n@example.com"):
+        for platform in ("host", "kubernetes"):
+            assert "hunter2" not in str(problems({option: url}, platform=platform, local=True))
+    assert "example.com" in str(problems({CERTIFICATE: "https://user:hunter2@example.com/x"}))
 
 
 def test_a_search_path_may_have_missing_files(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,26 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.unknown
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
 
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+OWN = yaml.safe_load((ROLES / "prefect_common/meta/settings.yml").read_text())
 GOOD: dict[str, Any] = {
     "prefect_version": "3.9.1",
     "prefect_shipped_versions": ["3.6.29", "3.9.1"],
     "prefect_lock_directory": "/inventory/locks",
     "prefect_lock_file": "/inventory/locks/prefect-3.9.1.txt",
-    "prefect_version_facts": {"python": "3.11", "settings": ["PREFECT_SERVER_API_PORT", "PREFECT_API_URL"]},
+    "prefect_version_facts": {
+        "python": "3.11",
+        "settings": ["PREFECT_SERVER_API_PORT", "PREFECT_RESULTS_PERSIST_BY_DEFAULT"],
+    },
     "prefect_server_settings": {
         "PREFECT_SERVER_API_PORT": 1,
         "PREFECT_LOGGING_X_LEVEL": "INFO",
         "HTTPS_PROXY": "",
     },
-    "prefect_worker_settings": {"PREFECT_API_URL": "x"},
+    "prefect_worker_settings": {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": True},
+    "prefect_server_pod_patch": {"spec": {"containers": [{"name": "api", "env": [{"name": "HTTPS_PROXY"}]}]}},
+    "prefect_worker_pod_patch": {},
+    "prefect_own_settings": OWN,
     "prefect_instance": "prefect",
     "prefect_platform": "host",
     "prefect_user": "prefect",
@@ -68,6 +78,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_password": "x",
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
+    "prefect_metadata_addresses": ["169.254.0.0/16", "fe80::/10", "192.0.2.1"],
     "prefect_database_ca": "",
     "prefect_tls": "none",
     "prefect_tls_days": 90,
@@ -120,6 +131,8 @@ def groups(*entries: dict[str, Any]) -> dict[str, Any]:
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"prefect_metadata_addresses": ["metadata.internal"]}, "prefect_metadata_addresses", "neither an address nor"),
+    ({"prefect_metadata_addresses": ["169.254.1.0/16"]}, "prefect_metadata_addresses", "networks such as"),
     ({"prefect_version": "3.10.0", "prefect_lock_file": ""}, "prefect_version", "lock.yml -e prefect_version=3.10.0"),
     ({"prefect_version": "3.5.9"}, "prefect_version", "older than 3.6.0"),
     ({"prefect_version": "3-latest"}, "prefect_version", "3.6.29, 3.9.1"),
@@ -399,6 +412,87 @@ def test_no_secret_is_told() -> None:
     assert "hunter" not in str(problems)
 
 
+def replaced(value: Any, url: str) -> Iterator[Any]:
+    """The value of an option with each of its texts replaced."""
+    if isinstance(value, str):
+        yield url
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from ([*value[:at], new, *value[at + 1 :]] for new in replaced(item, url))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: new} for new in replaced(item, url))
+
+
+URLS = [
+    "postgresql://user:hunter2@db.example.com/prefect",
+    "http://user:hun/ter?hunter2@db.example.com:99999/api",
+    "redis://db.example.com:0/0?password=hunter2",
+    "postgresql://user:hunter2\n@db.example.com",
+    "user:'hunter2\"@db.example.com",
+]
+
+
+@pytest.mark.parametrize("platform", ["host", "kubernetes"])
+@pytest.mark.parametrize("url", URLS)
+def test_no_password_of_a_url_is_told(url: str, platform: str) -> None:
+    """In whichever option somebody has set it."""
+    told = set()
+    # The server shows the names of pools to each client.
+    for option, good in [(option, good) for option, good in GOOD.items() if option != "prefect_work_pools"]:
+        for value in replaced(good, url):
+            problems = deployment_problems({**GOOD, "prefect_platform": platform, option: value})
+            assert "hunter2" not in str(problems), option
+            told.update(problem["option"] for problem in problems if "example.com" in problem["problem"])
+    assert {"prefect_database_host", "prefect_api_url", "prefect_control_api_url", "prefect_database_name"} <= told
+
+
+OWN_NAMES = [
+    *((part, name, name) for part in ("server", "worker") for name in OWN[part]),
+    *(
+        (part, alias, name)
+        for part in ("server", "worker")
+        for alias, name in OWN["aliases"].items()
+        if name in OWN[part]
+    ),
+    ("server", "prefect_server_api_auth_string", "PREFECT_SERVER_API_AUTH_STRING"),
+    ("server", "PREFECT_SERVER_API", "PREFECT_SERVER_API_AUTH_STRING"),
+    ("server", "PREFECT_SERVER", "PREFECT_SERVER_EVENTS_MESSAGING_BROKER"),
+]
+
+
+@pytest.mark.parametrize(("part", "name", "own"), OWN_NAMES)
+@pytest.mark.parametrize("facts", [{}, {"settings": [name for _part, name, _own in OWN_NAMES]}])
+def test_what_an_option_decides_is_decided_by_no_setting(part: str, name: str, own: str, facts: dict[str, Any]) -> None:
+    """Also with a version of Prefect whose settings are not known, under another name, and in the pods."""
+    variable = {"name": name, "value": "hunter2"}
+    for option, value in (
+        (f"prefect_{part}_settings", {name: "hunter2"}),
+        (f"prefect_{part}_pod_patch", {"spec": {"containers": [{"name": "any", "env": [variable]}]}}),
+        (f"prefect_{part}_pod_patch", {"spec": {"initContainers": [{"name": "any", "env": [variable]}]}}),
+    ):
+        problems = deployment_problems({**GOOD, option: value, "prefect_version_facts": facts})
+        told = [each for each in problems if "would take precedence" in each["problem"]]
+        assert [each["option"] for each in told] == [option]
+        assert f"The collection sets {own}, and " in told[0]["problem"]
+        assert OWN[part][own] in told[0]["remedy"]
+        assert "hunter2" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROLES / "prefect_host/files").glob("prefect-*.json")), ids=lambda path: path.stem
+)
+def test_every_other_setting_can_be_set(path: Path) -> None:
+    """No setting is taken for a group of settings that contains one of ours."""
+    known = json.loads(path.read_text())["settings"]
+    others = {
+        part: [name for name in known if name not in {*OWN[part], *OWN["aliases"]}] for part in ("server", "worker")
+    }
+    assert min(map(len, others.values())) > 300
+    given = {f"prefect_{part}_settings": dict.fromkeys(names, "x") for part, names in others.items()}
+    assert deployment_problems({**GOOD, **given, "prefect_version_facts": {"settings": known}}) == []
+
+
 def test_the_connection_budget_adds_up() -> None:
     variables = {**GOOD, "prefect_pgbouncer_replicas": 2, "prefect_services_groups": [{"name": n} for n in "xyz"]}
     assert connection_budget(variables) == {"pgbouncer": 50, "services": 48, "reserved": 3, "spare": 5, "sum": 106}
@@ -411,6 +505,7 @@ HOST: dict[str, Any] = {
     "python": "3.11.2",
     "ephemeral_ports": [32768, 60999],
     "listening_ports": [22, 5432, 8080],
+    "name_servers": ["127.0.0.53"],
     "processes": ["postgres"],
     "units": ["prefect-postgres", "prefect-worker-api-1"],
     "accounts_of": {},
@@ -480,6 +575,33 @@ def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
     assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
     (problem,) = found(manager="supervisord", memory_limit="8G")
     assert problem.startswith("prefect_worker_memory_limit: supervisord cannot limit the memory")
+
+
+@pytest.mark.parametrize(
+    ("servers", "database_host", "words"),
+    [
+        (["127.0.0.53"], "db.example.com", []),
+        ([], "10.0.0.5", []),
+        # The resolver of the C library uses the next one.
+        (["169.254.169.254", "10.0.0.2"], "fd00::5", []),
+        (["169.254.169.254"], "", ["name server of this host (169.254.169.254,", "without 169.254.0.0/16,"]),
+        (["168.63.129.16", "fe80::1"], "", ["(168.63.129.16, fe80::1,", "without 168.63.129.16/32 and fe80::/10,"]),
+        (["10.0.0.2"], "169.254.3.4", ["169.254.3.4 is in 169.254.0.0/16", "another address of the database"]),
+    ],
+)
+def test_services_can_reach_what_they_need(servers: list[str], database_host: str, words: list[str]) -> None:
+    """Azure and Google Cloud have name servers at the addresses of their metadata services."""
+    denied = ["169.254.0.0/16", "fe80::/10", "168.63.129.16"]
+
+    def found(denied: list[str]) -> list[dict[str, str]]:
+        facts = {**HOST, "name_servers": servers}
+        more: dict[str, Any] = {"denied": denied, "database_host": database_host}
+        return machine_problems(facts, [], supported=["debian 12"], python="3.10", **more)
+
+    assert found([]) == []
+    problems = found(denied)
+    assert [problem["option"] for problem in problems] == ["prefect_metadata_addresses"] * bool(words)
+    assert all(word in str(problems) for word in words)
 
 
 def test_a_kernel_that_promises_no_memory_twice_is_none_for_redis() -> None:

@@ -51,6 +51,12 @@ def test_os_release() -> None:
     assert host_facts.os_release("") == {}
 
 
+def test_name_servers() -> None:
+    text = "# nameserver 192.0.2.1\nsearch x\nnameserver 10.0.0.2\n nameserver\tfe80::1%eth0\nnameserver 127.0.0.53 #\n"
+    assert host_facts.name_servers(text) == ["10.0.0.2", "fe80::1", "127.0.0.53"]
+    assert host_facts.name_servers("") == []
+
+
 @pytest.mark.parametrize(
     ("tables", "ports"),
     [((), []), (("", ""), []), ((HEADER,), []), ((TCP,), [22, 5432]), ((TCP, TCP6), [22, 4200, 5432])],

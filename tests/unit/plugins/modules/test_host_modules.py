@@ -46,6 +46,25 @@ def test_credentials_in_a_variable_are_found(value: str, found: set[str]) -> Non
     assert host_environment.credentials(value) == found
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("option", ["script", "list", "marker"])
+def test_root_installs_nothing_that_others_can_change(tmp_path: Path, option: str) -> None:
+    """The three files, and the directories above them: a file that another account owns is not root's either."""
+    for name in ("pinned", "venv"):
+        (tmp_path / name).mkdir()
+    files = {"script": "pinned/install.sh", "list": "pinned/uv.txt", "marker": "venv/complete"}
+    for name in files.values():
+        (tmp_path / name).touch()
+    params = {name: str(tmp_path / path) for name, path in files.items()} | {"list": "uv.txt"}
+    assert list(host_environment.refusals(params)) == []
+    os.chown(tmp_path / files[option], 65534, 65534)
+    (told,) = host_environment.refusals(params)
+    assert told.startswith(f"{option}: {tmp_path / files[option]}: ")
+    assert "belongs to the account nobody, so root does not use it. Make root the owner" in told
+    os.chown(tmp_path, 65534, 65534)
+    assert len(list(host_environment.refusals(params))) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import files, manager, render
+from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_group as group
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host import process_plan as plan
 from ansible_collections.selfhosted.prefect.plugins.modules import process_group
 
@@ -192,16 +193,6 @@ def test_a_process_gets_what_it_needs(
     running: bool, record: dict[str, Any], allowed: bool, defer: bool, expected: str | None
 ) -> None:
     assert plan.action(running, record, {"applied": "1", "reloaded": "1"}, allowed, defer) == expected
-
-
-def test_values_of_secret_files_do_not_show_in_a_log() -> None:
-    secret = 'URL="redis://:p\\"a\\$s\\`s\\\\word@host"\nPORT="5432"\nNAME="p\\"a\\$s\\`s\\\\word"\n'
-    log = 'cannot connect to redis://:p"a$s`s\\word@host: 5432 refused for p"a$s`s\\word'
-    assert plan.masked(log, [secret]) == "cannot connect to ********: 5432 refused for ********"
-    assert plan.masked("password: hunter2hunter2", ["hunter2hunter2\n"]) == "password: ********"
-    log = "Error connecting to redis.example.com:6379 with hunter2hunter2"
-    settings = "REDIS_HOST=redis.example.com\nREDIS_PASSWORD=hunter2hunter2\n"
-    assert plan.masked(log, [settings]) == "Error connecting to redis.example.com:6379 with ********"
 
 
 # Files ------------------------------------------------------------------------------------------------------------
@@ -447,3 +438,48 @@ def test_a_pid_file_counts_only_for_the_process_that_wrote_it(tmp_path: Path) ->
     assert child.returncode == -15
     assert manager.pid_in(str(pid_file)) is None
     assert manager.pid_in(str(tmp_path / "missing")) is None
+
+
+# What root trusts -------------------------------------------------------------------------------------------------
+
+# Each is a path: who can change it decides what root executes, reads or writes.
+PLACES = sorted(set(group.Site._fields) - {"instance", "manager"})
+
+
+def site(tmp_path: Path, service_manager: str = "supervisord", **more: str) -> group.Site:
+    for name in PLACES:
+        (tmp_path / name).mkdir(exist_ok=True)
+    given = {name: str(tmp_path / name) for name in PLACES} | more
+    return group.Site(instance="it", manager=service_manager, **given)
+
+
+def test_every_path_of_an_instance_is_looked_at(tmp_path: Path) -> None:
+    assert sorted(site(tmp_path).trusted()) == PLACES
+    # systemd has its own logs and programs.
+    assert sorted(site(tmp_path, "systemd").trusted()) == ["config_dir", "python", "state_dir"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("option", PLACES)
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("missing", ["", "/not/yet"])
+def test_root_uses_no_directory_or_program_that_others_can_change(
+    tmp_path: Path, option: str, state: str, missing: str
+) -> None:
+    """The watchdog and the launcher are in the state directory, and run with a Python that only root can change."""
+    wanted = parameters(state=state)
+    assert group.Group(site(tmp_path), wanted).result["files_changed"] == []
+    os.chown(tmp_path / option, 65534, 65534)
+    changed = site(tmp_path, **{option: f"{tmp_path / option}{missing}"})
+    with pytest.raises(ValueError, match=rf"^{option}: .*{option} belongs to the account nobody, so root does not use"):
+        group.Group(changed, wanted)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("directory", ["state_dir/groups", "config_dir/liveness.d", "config_dir/supervisor.d"])
+def test_nor_a_directory_below_that_root_reads(tmp_path: Path, directory: str) -> None:
+    given = site(tmp_path)
+    (tmp_path / directory).mkdir()
+    os.chown(tmp_path / directory, 65534, 65534)
+    with pytest.raises(ValueError, match=f"{directory} belongs to the account nobody"):
+        group.Group(given, parameters())

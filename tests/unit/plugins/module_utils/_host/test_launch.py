@@ -213,13 +213,3 @@ def test_one_program_at_a_time_has_the_lock(tmp_path: Path) -> None:
     nobody_owns(tmp_path)
     with pytest.raises(launch.Refused, match=r"lock: .* belongs to the account nobody"):
         run("/bin/true", lock=lock)
-
-
-def test_secrets_are_masked_and_what_helps_is_not() -> None:
-    url = "postgresql+asyncpg://prefect:p%40ss%20word@db.example.com/prefect"
-    secrets = account.secret_values(
-        {"URL": url, "API_PASSWORD": "12345678", "DAYS": "31536000", "REDIS_HOST": "redis.example.com", "ON": "true"}
-    )
-    text = f"cannot reach {url}: p@ss word or p%40ss%20word, 12345678, 31536000, redis.example.com, true"
-    told = "cannot reach ********: ******** or ********, ********, 31536000, redis.example.com, true"
-    assert account.masked(text, secrets) == told
