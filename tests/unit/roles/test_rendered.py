@@ -514,7 +514,7 @@ def test_flow_code_is_beside_no_secret_of_the_server() -> None:
     assert placed["here"] == {
         "prefect-worker-jobs",
         "prefect-worker-jobs-backlog",
-        "prefect-job-worker-scripts",
+        "prefect-start-worker",
         "prefect-observer",
         trigger,
     }

@@ -214,7 +214,7 @@ def test_workers_start_guarded() -> None:
     }
     # Those of process pools are where flow code is, those of Kubernetes pools beside the server.
     for pool, name, namespace in (
-        ("jobs", "prefect-job-worker-scripts", None),
+        ("jobs", "prefect-start-worker", None),
         ("processes", "prefect-worker-scripts", "prefect-jobs"),
     ):
         pod = pods[f"prefect-worker-{pool}"]
@@ -268,10 +268,10 @@ def test_where_runs_may_send_is_chosen() -> None:
         chosen = {**given, "prefect_runs_egress": shared}
         objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **chosen)
         runs = [
-            item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith("-runs")
+            item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith(".runs")
         ]
         assert [item["metadata"]["name"] for item in runs] == [
-            f"prefect-worker-{pool['name']}-runs" for pool in restricted
+            f"prefect-worker-{pool['name']}.runs" for pool in restricted
         ]
         for pool, item in zip(restricted, runs, strict=True):
             labels = {"selfhosted.prefect/runs-of": "prefect", "selfhosted.prefect/pool": pool["name"]}
