@@ -19,13 +19,6 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[str]:
             "Whoever can create a Job there, as each worker of a Kubernetes pool can, can read every Secret of the "
             "server."
         )
-    kinds = [pool.get("type") for pool in v["prefect_work_pools"] if pool.get("state") != "absent"]
-    if "kubernetes" in kinds and not v["prefect_admission_policies"]:
-        yield (
-            "prefect_admission_policies: the policies are disabled, so Jobs can use every Secret and ServiceAccount of "
-            "their namespace. If your credentials do not allow you to create the policies, an administrator can create "
-            "them with cluster.yml."
-        )
 
 
 def deployment_notes(variables: Mapping[str, Any]) -> list[str]:

@@ -589,6 +589,51 @@ def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(variables: dic
 
 
 @pytest.mark.parametrize(
+    ("inventory", "variables", "looked_for"),
+    [
+        ("production", {}, True),
+        ("staging", {}, True),
+        ("production", {"prefect_admission_policies": True}, False),
+        ("production", {"prefect_work_pools": [{"name": "a", "type": "process"}]}, False),
+        ("development", {}, False),
+        ("development", {"prefect_admission_policies": False}, True),
+    ],
+)
+def test_the_preflight_looks_for_the_policy_that_the_playbooks_do_not_make(
+    inventory: str, variables: dict[str, Any], *, looked_for: bool
+) -> None:
+    """And refuses a cluster without it; nothing else of the inventory says that nothing limits the Jobs."""
+    cluster = {
+        "version": "v1.37.2",
+        "denied": [],
+        "namespaces": {},
+        "storage_classes": None,
+        "apis": ["metrics.k8s.io/v1beta1", "admissionregistration.k8s.io/v1/validatingadmissionpolicies"],
+        "nodes": {},
+        "admission_policy": {"readable": True, "policy": None, "binding": None},
+    }
+    made = evaluated(inventory, "prefect_cluster", {"made": "prefect_admission_objects"}, **variables)["made"]
+    expressions = {
+        "name": "__prefect_preflight_needs.admission_objects | map(attribute='metadata.name') | first | default('')",
+        "problems": "prefect_cluster | selfhosted.prefect._cluster_problems(__prefect_preflight_needs)",
+        "notes": "prefect_cluster | selfhosted.prefect._admission_notes(__prefect_preflight_needs)",
+    }
+    found = evaluated(inventory, "prefect_preflight", expressions, prefect_cluster=cluster, **variables)
+    assert found["name"] == (made[0]["metadata"]["name"] if looked_for else "")
+    assert ("prefect_admission_policies" in {entry["option"] for entry in found["problems"]}) == looked_for
+    told = evaluated(
+        inventory,
+        "prefect_preflight",
+        expressions,
+        prefect_cluster=cluster,
+        prefect_allow_unlimited_jobs=True,
+        **variables,
+    )
+    assert "prefect_admission_policies" not in {entry["option"] for entry in told["problems"]}
+    assert bool(told["notes"]) == looked_for
+
+
+@pytest.mark.parametrize(
     ("variables", "secret"),
     [
         ({}, "prefect-tls"),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.admission import admission_notes
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.cluster_problems import cluster_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.admission_policies import (
     admission_policies,
@@ -443,6 +444,8 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
         "volumes": [
             {"name": "a", "secret": {"secretName": "mounted"}},
             {"name": "b", "projected": {"sources": [{"secret": {"name": "projected"}}, {"configMap": {"name": "m"}}]}},
+            {"name": "d", "persistentVolumeClaim": {"claimName": "models"}},
+            {"name": "e", "persistentVolumeClaim": {"claimName": "{{ claim }}"}},
             {"name": "c", "csi": {"driver": "csi.example", "nodePublishSecretRef": {"name": "published"}}},
         ],
         "containers": [
@@ -457,11 +460,12 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
     account = {"service_account_name": "runner"}
     found = admitted(
         {"job": account, "job_manifest_patch": patch},
-        allowed={"secrets": ["s3"], "config_maps": None},
+        allowed={"secrets": ["s3"], "config_maps": None, "persistent_volume_claims": ["shared"]},
     )
     assert found["secrets"] == sorted(["pulled", "mounted", "projected", "published", "whole", "s3"])
     assert found["config_maps"] == ["m", "n"]
     assert found["service_accounts"] == ["runner"]
+    assert found["persistent_volume_claims"] == ["models", "shared"]
     assert found["csi_drivers"] == ["csi.example"]
     assert found["nodes"] == ["node-1"]
     assert found["priority_classes"] == ["high"]
@@ -469,6 +473,14 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
     variable = {"service_account_name": {"type": "string", "default": "named"}}
     template = {"variables": {"properties": variable}, "job_configuration": {"serviceAccountName": "{{ name }}"}}
     assert admitted({"base_job_template": template})["service_accounts"] == ["named"]
+
+
+def test_every_kind_of_volume_is_limited_or_reads_nothing() -> None:
+    rules = [rule["expression"] for rule in admission_policy([{"name": "a", "type": "kubernetes"}])["validations"]]
+    (kinds,) = (re.findall(r"has\(v\.(\w+)\)", rule) for rule in rules if rule.count(" || has(v.") > 2)
+    assert len(kinds) > 5
+    free = {kind for kind in kinds if not any(f"!has(v.{kind})" in rule for rule in rules)}
+    assert free == {"emptyDir", "downwardAPI"}
 
 
 def test_jobs_have_the_labels_of_their_pool() -> None:
@@ -561,6 +573,8 @@ NEEDS: dict[str, Any] = {
     "instance": "prefect",
     "pod_security": "restricted",
     "admission_policies": True,
+    "admission_objects": [],
+    "unlimited_jobs": False,
     "nodes_autoscale": False,
     "pods": [
         {
@@ -689,6 +703,59 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def policy_of_others(**options: Any) -> dict[str, Any]:
+    """What is needed where an administrator makes the policy."""
+    made = admission_policies([{"name": "a", "type": "kubernetes"}], "i", "home")
+    return {**NEEDS, "admission_policies": False, "admission_objects": made, **options}
+
+
+def served(spec: dict[str, Any]) -> dict[str, Any]:
+    """As the API server returns it, with its defaults."""
+    if "matchConstraints" not in spec:
+        return dict(spec)
+    rules = [{**rule, "scope": "*"} for rule in spec["matchConstraints"]["resourceRules"]]
+    return {**spec, "matchConstraints": {"resourceRules": rules, "matchPolicy": "Equivalent", "namespaceSelector": {}}}
+
+
+POLICY, BINDING = (served(item["spec"]) for item in policy_of_others()["admission_objects"])
+MISSING = "It is false, and the cluster has no ValidatingAdmissionPolicy home.i-workers with a binding"
+
+
+@pytest.mark.parametrize(
+    ("found", "problems", "notes"),
+    [
+        ({}, [], []),
+        ({"policy": None}, [MISSING], []),
+        ({"binding": None}, [MISSING], []),
+        ({"policy": None, "binding": None}, [MISSING], []),
+        ({"binding": {**BINDING, "validationActions": ["Audit"]}}, [MISSING], []),
+        ({"binding": {**BINDING, "policyName": "other"}}, [MISSING], []),
+        ({"binding": {**BINDING, "matchResources": {}}}, [], []),
+        ({"policy": {**POLICY, "validations": POLICY["validations"][1:]}}, [], ["differs from the inventory"]),
+        ({"policy": {**POLICY, "variables": []}}, [], ["differs from the inventory"]),
+        ({"policy": None, "readable": False}, [], ["the preflight cannot check that they exist"]),
+    ],
+)
+def test_the_policy_that_an_administrator_makes_is_looked_for(
+    found: dict[str, Any], problems: list[str], notes: list[str]
+) -> None:
+    cluster = {**CLUSTER, "admission_policy": {"readable": True, "policy": POLICY, "binding": BINDING, **found}}
+    told = cluster_problems(cluster, policy_of_others())
+    assert [entry["option"] for entry in told] == ["prefect_admission_policies"] * len(problems)
+    assert all(entry["problem"].startswith(words) for entry, words in zip(told, problems, strict=True))
+    if not problems:
+        noted = admission_notes(cluster, policy_of_others())
+        assert all(words in note for note, words in zip(noted, notes, strict=True))
+    accepted = policy_of_others(unlimited_jobs=True)
+    assert cluster_problems(cluster, accepted) == []
+    assert bool(admission_notes(cluster, accepted)) == bool(problems or notes)
+
+
+def test_the_policy_that_the_playbooks_make_is_not_looked_for() -> None:
+    assert cluster_problems(CLUSTER, NEEDS) == []
+    assert admission_notes(CLUSTER, NEEDS) == []
 
 
 def test_what_a_limit_range_adds_need_not_be_stated() -> None:

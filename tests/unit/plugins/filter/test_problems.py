@@ -92,7 +92,6 @@ GOOD: dict[str, Any] = {
     "prefect_jobs_namespace": "prefect-jobs",
     "prefect_run_namespaces": ["prefect-jobs"],
     "prefect_allow_shared_namespace": False,
-    "prefect_admission_policies": True,
     "prefect_global_concurrency_limits": [{"name": "api", "limit": 0, "slot_decay_per_second": 0.5}],
     "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
 }
@@ -368,11 +367,6 @@ def test_problems_of_a_deployment(change: dict[str, Any], option: str, words: st
     [
         ({}, []),
         ({"prefect_run_namespaces": ["prefect"]}, ["prefect_allow_shared_namespace"]),
-        ({"prefect_admission_policies": False}, []),
-        (
-            {"prefect_admission_policies": False, "prefect_work_pools": [{"name": "a", "type": "kubernetes"}]},
-            ["prefect_admission_policies"],
-        ),
     ],
 )
 def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str]) -> None:

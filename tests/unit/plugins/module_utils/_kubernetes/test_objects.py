@@ -28,7 +28,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     access,
     access_from_kubeconfig,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import _namespace, pods, quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import (
+    _namespace,
+    admission_policy,
+    pods,
+    quantity,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
     Change,
     comparable,
@@ -787,6 +792,27 @@ class Secrets:
         if path.endswith("/secrets/other"):
             return None
         return {"metadata": {"resourceVersion": "7"}, "data": {"key": "c2VjcmV0"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "binding", "found"),
+    [
+        ({"spec": {"a": 1}}, {"spec": {"b": 2}}, {"readable": True, "policy": {"a": 1}, "binding": {"b": 2}}),
+        ({"spec": {"a": 1}}, None, {"readable": True, "policy": {"a": 1}, "binding": None}),
+        (None, None, {"readable": True, "policy": None, "binding": None}),
+        (403, None, {"readable": False, "policy": None, "binding": None}),
+        ({"spec": {}}, 403, {"readable": False, "policy": {}, "binding": None}),
+    ],
+)
+def test_an_admission_policy_is_there_or_not_or_cannot_be_read(policy: Any, binding: Any, found: Any) -> None:
+    class Policies:
+        def found(self, path: str) -> Any:
+            answer = policy if path.endswith("/validatingadmissionpolicies/home.i-workers") else binding
+            if answer == 403:
+                raise ApiError(403, "forbidden", {})
+            return answer
+
+    assert admission_policy(cast(KubernetesClient, Policies()), "home.i-workers") == found
 
 
 def test_a_secret_has_a_version_and_stays_secret() -> None:
