@@ -137,9 +137,9 @@ def _no_others_label(metadata: str) -> str:
 
 
 def _has_own_labels(metadata: str) -> str:
-    """Return the expression that pods of runs have the labels for network policies, if the pool sets these."""
+    """Return the expression that pods of runs have the labels for network policies and the teardown."""
     found = " && ".join(f"{json.dumps(label)} in {metadata}.labels" for label in (RUNS_LABEL, POOL_LABEL))
-    return f"(!(variables.worker in variables.labelled) || has({metadata}) && has({metadata}.labels) && {found})"
+    return f"(has({metadata}) && has({metadata}.labels) && {found})"
 
 
 def _about_labels() -> list[dict[str, str]]:
@@ -245,11 +245,6 @@ def admission_policies(
     for kind in (*_KINDS, "labels"):
         named = (f"{worker}/{name}" for worker, names in workers.items() for name in names[kind])
         lists[kind] = _listed(named, every.get(kind, ""))
-    labelled = [
-        worker
-        for worker, names in workers.items()
-        if all(any(text.startswith(f"{label}=") for text in names["labels"]) for label in (RUNS_LABEL, POOL_LABEL))
-    ]
     user = json.dumps(f"system:serviceaccount:{namespace}:{start}")
     rule = {
         "apiGroups": ["batch"],
@@ -271,7 +266,6 @@ def admission_policies(
                 " (has(variables.pod.initContainers) ? variables.pod.initContainers : [])",
             },
             {"name": "volumes", "expression": "has(variables.pod.volumes) ? variables.pod.volumes : []"},
-            {"name": "labelled", "expression": _listed(labelled)},
             *({"name": kind, "expression": expression} for kind, expression in lists.items()),
         ],
         "validations": [*_about_new_jobs(), *_about_labels()],

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import job_template
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.admission import admission_notes
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.cluster_problems import cluster_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.admission_policies import (
@@ -26,6 +27,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.man
     without_containers,
 )
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import (
+    can_be_labelled,
     kubernetes_pools,
     run_namespaces,
 )
@@ -281,6 +283,63 @@ def test_what_a_pool_states_itself_wins() -> None:
 
 
 @pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"labels": {"team": "data"}, "annotations": {"a": "b"}},
+        {"labels": "{{ labels }}"},
+        {"labels": {"selfhosted.prefect/runs-of": "other", "selfhosted.prefect/pool": "other"}},
+    ],
+)
+@pytest.mark.parametrize("patch", [None, {"job_manifest": {"spec": {"template": {"metadata": None}}}}])
+def test_runs_of_every_template_have_the_labels(metadata: Any, patch: Any) -> None:
+    """By which network policies, the admission policy and the teardown find them."""
+    spec = {"containers": [{"name": "prefect-job", "image": "{{ image }}"}]}
+    pod = {"spec": spec, **({"metadata": metadata} if metadata else {})}
+    manifest = {"spec": {"template": pod, "ttlSecondsAfterFinished": 5}}
+    template = {"job_configuration": {"job_manifest": manifest, "env": "{{ env }}"}, "variables": {"properties": {}}}
+    entry = {"name": "a", "type": "kubernetes", "base_job_template": template}
+    if patch:
+        entry["job_manifest_patch"] = patch
+    labels = {"selfhosted.prefect/runs-of": "prefect"}
+    (made,) = kubernetes_pools([entry], "flows", "prefect:1", labels=labels)
+    assert can_be_labelled(template)
+    assert "job" not in made
+    # As the module that creates the pool combines the two.
+    result = job_template(made["base_job_template"], None, made["job_manifest_patch"])["job_configuration"]
+    found = result["job_manifest"]["spec"]["template"]
+    assert found["metadata"]["labels"].items() >= {**labels, "selfhosted.prefect/pool": "a"}.items()
+    assert found["spec"] == spec
+    assert (result["env"], result["job_manifest"]["spec"]["ttlSecondsAfterFinished"]) == ("{{ env }}", 5)
+    if metadata and "annotations" in metadata and not patch:
+        assert found["metadata"]["annotations"] == {"a": "b"}
+        assert found["metadata"]["labels"]["team"] == "data"
+
+
+def nested(*names: str, value: Any) -> dict[str, Any]:
+    return {names[0]: nested(*names[1:], value=value) if names[1:] else value}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {},
+        {"job_configuration": {}},
+        {"job_configuration": "{{ all }}"},
+        *(
+            nested("job_configuration", *names, value=value)
+            for names in (("job_manifest",), ("job_manifest", "spec"), ("job_manifest", "spec", "template"))
+            for value in ("{{ placeholder }}", None, [])
+        ),
+        nested("job_configuration", "job_manifest", "spec", "template", "metadata", value="{{ metadata }}"),
+    ],
+    ids=json.dumps,
+)
+def test_a_template_without_a_place_for_labels_is_told(template: dict[str, Any]) -> None:
+    assert not can_be_labelled(template)
+
+
+@pytest.mark.parametrize(
     "entry", [{"name": "a", "type": "process"}, {"name": "a", "type": "kubernetes", "state": "absent"}]
 )
 def test_other_pools_stay_as_they_are(entry: dict[str, Any]) -> None:
@@ -431,7 +490,7 @@ def admitted(pool: dict[str, Any], **options: Any) -> dict[str, list[str]]:
     """What the policy of a pool lets its Jobs refer to."""
     found = listed(admission_policy([{"name": "a", "type": "kubernetes", **pool}], **options))
     start = "i-worker-a/"
-    assert all(name.startswith(start) for kind, names in found.items() if kind != "labelled" for name in names)
+    assert all(name.startswith(start) for names in found.values() for name in names)
     return {kind: [name.removeprefix(start) for name in names] for kind, names in found.items()}
 
 
@@ -485,7 +544,7 @@ def test_every_kind_of_volume_is_limited_or_reads_nothing() -> None:
 
 def test_jobs_have_the_labels_of_their_pool() -> None:
     label, pool = "selfhosted.prefect/runs-of", "selfhosted.prefect/pool"
-    own_template = {"job_configuration": {}}
+    own_template = {"job_configuration": {"job_manifest": {"spec": {"template": {}}}}}
     pools = kubernetes_pools(
         [
             {"name": "a", "type": "kubernetes"},
@@ -499,8 +558,7 @@ def test_jobs_have_the_labels_of_their_pool() -> None:
         {label: "i"},
     )
     found = listed(admission_policy(pools))
-    assert found["labels"] == [f"i-worker-a/{pool}=a", f"i-worker-a/{label}=i"]
-    assert found["labelled"] == ["i-worker-a"]
+    assert found["labels"] == [f"i-worker-{name}/{text}" for name in "ab" for text in (f"{pool}={name}", f"{label}=i")]
     assert found["secrets"] == ["i-worker-a/pulled"]
 
 

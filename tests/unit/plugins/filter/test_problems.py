@@ -162,6 +162,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {
             "prefect_platform": "kubernetes",
+            **pool(type="kubernetes", base_job_template={"job_configuration": {"job_manifest": "{{ manifest }}"}}),
+        },
+        f"{POOL}.base_job_template",
+        "a mapping down to spec.template",
+    ),
+    (
+        {
+            "prefect_platform": "kubernetes",
             "prefect_work_pools": [{"name": "a", "type": "kubernetes", "workers": {"cluster_role": False}}],
         },
         "prefect_work_pools[a].workers.cluster_role",
@@ -339,6 +347,7 @@ def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
+        pool(type="kubernetes", base_job_template={"job_configuration": {}}),  # on hosts, no policy selects its pods
         {"prefect_run_namespaces": ["prefect"]},  # of no meaning on hosts
         {
             "prefect_platform": "kubernetes",
