@@ -113,6 +113,12 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
             f"PostgreSQL {v['prefect_postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
             "Set it to 14 or newer.",
         )
+    elif v["prefect_platform"] == "kubernetes" and v["prefect_postgres_hosts"] and not v["prefect_postgres_image"]:
+        yield problem(
+            "prefect_postgres_image",
+            f"There is no default image of PostgreSQL {v['prefect_postgres_version']} for {v['prefect_postgres_kind']}.",
+            "Set it to an image with an exact version, or set prefect_postgres_version to another major version.",
+        )
 
 
 def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ CLOUDNATIVE_PG = {
 @pytest.mark.parametrize(
     ("variables", "instances", "storage", "image"),
     [
-        ({}, 3, {"size": "30Gi"}, None),
+        ({}, 3, {"size": "30Gi"}, "ghcr.io/cloudnative-pg/postgresql:17.11-202608310816-system-trixie"),
         (
             {
                 "prefect_postgres_instances": 2,

@@ -59,6 +59,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_hosts": ["a"],
     "prefect_worker_hosts": ["b"],
     "prefect_postgres_version": 15,
+    "prefect_postgres_image": "postgres:15.18",
     "prefect_database_host": "10.0.0.5",
     "prefect_database_max_connections": 49,  # 25 + 1 * (5 + 10 + 1) + 3 + 5
     "prefect_database_password": "p@s:/#% '\"\\$`",
@@ -158,6 +159,16 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED], "prefect_run_namespaces": ["x", "prefect"]},
         "prefect_jobs_namespace",
         "prefect_allow_shared_namespace",
+    ),
+    (
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_work_pools": [],
+            "prefect_postgres_version": 19,
+            "prefect_postgres_image": "",
+        },
+        "prefect_postgres_image",
+        "no default image of PostgreSQL 19 for statefulset",
     ),
     (
         {
@@ -347,6 +358,13 @@ def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
+        {"prefect_postgres_image": ""},  # of hosts
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_work_pools": [],
+            "prefect_postgres_image": "",
+            "prefect_postgres_hosts": [],
+        },
         pool(type="kubernetes", base_job_template={"job_configuration": {}}),  # on hosts, no policy selects its pods
         {"prefect_run_namespaces": ["prefect"]},  # of no meaning on hosts
         {
