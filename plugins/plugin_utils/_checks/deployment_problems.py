@@ -116,7 +116,7 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
     elif v["prefect_platform"] == "kubernetes" and v["prefect_postgres_hosts"] and not v["prefect_postgres_image"]:
         yield problem(
             "prefect_postgres_image",
-            f"There is no default image of PostgreSQL {v['prefect_postgres_version']} for {v['prefect_postgres_kind']}.",
+            f"{v['prefect_postgres_kind']} has no default image of PostgreSQL {v['prefect_postgres_version']}.",
             "Set it to an image with an exact version, or set prefect_postgres_version to another major version.",
         )
 

@@ -589,6 +589,23 @@ def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(variables: dic
 
 
 @pytest.mark.parametrize(
+    ("variables", "query"),
+    [
+        ({}, ""),
+        ({"prefect_database_ssl_mode": "verify-full"}, "sslmode=verify-full"),
+        ({"prefect_database_ssl_mode": "verify-ca"}, "sslmode=verify-ca"),
+        # KEDA has no way to this certificate; the preflight tells.
+        ({"prefect_database_ssl_mode": "verify-full", "prefect_database_ca": "-----BEGIN"}, "sslmode=require"),
+        ({"prefect_worker_backlog_database_url": "postgresql://r:p@db/a?sslmode=disable"}, "sslmode=disable"),
+    ],
+)
+def test_keda_verifies_the_database_where_it_can(variables: dict[str, Any], query: str) -> None:
+    expressions = {"url": "__prefect_worker_backlog_connection"}
+    found = evaluated("production", "prefect_worker", expressions, prefect_database_password="x", **variables)
+    assert found["url"].partition("?")[2] == query
+
+
+@pytest.mark.parametrize(
     ("inventory", "variables", "looked_for"),
     [
         ("production", {}, True),

@@ -70,6 +70,8 @@ GOOD: dict[str, Any] = {
     "prefect_redis_url": "redis://:x@10.0.0.5:6379/0",
     "prefect_redis_ca": "",
     "prefect_database_ca": "",
+    "prefect_database_ssl_mode": "verify-full",
+    "prefect_worker_backlog_database_url": "",
     "prefect_tls": "none",
     "prefect_tls_days": 90,
     "prefect_tls_renew_days": 30,
@@ -97,6 +99,15 @@ GOOD: dict[str, Any] = {
     "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
 }
 SCALED = {"name": "a", "workers": {"min": 0, "max": 3, "autoscaling": {"metric": "backlog"}}}
+WITH_PROMETHEUS = {
+    "name": "a",
+    "workers": {
+        "min": 0,
+        "max": 3,
+        "autoscaling": {"metric": "backlog", "prometheus": {"address": "http://p", "query": "sum(a)"}},
+    },
+}
+PRIVATE_CA = {"prefect_database_ca": "-----BEGIN CERTIFICATE-----", "prefect_work_pools": [SCALED]}
 PASSWORDS = ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
 LEAST = {
     "prefect_server_replicas": 1,
@@ -168,7 +179,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
             "prefect_postgres_image": "",
         },
         "prefect_postgres_image",
-        "no default image of PostgreSQL 19 for statefulset",
+        "statefulset has no default image of PostgreSQL 19",
     ),
     (
         {
@@ -394,6 +405,16 @@ def test_problems_of_a_deployment(change: dict[str, Any], option: str, words: st
     [
         ({}, []),
         ({"prefect_run_namespaces": ["prefect"]}, ["prefect_allow_shared_namespace"]),
+        # KEDA has the credentials of the server, and no CA certificate.
+        (PRIVATE_CA, ["prefect_worker_backlog_database_url"]),
+        ({**PRIVATE_CA, "prefect_database_ssl_mode": "verify-ca"}, ["prefect_worker_backlog_database_url"]),
+        ({**PRIVATE_CA, "prefect_database_ssl_mode": "prefer"}, []),
+        ({**PRIVATE_CA, "prefect_database_ca": ""}, []),
+        ({**PRIVATE_CA, "prefect_worker_backlog_database_url": "postgresql://reader@db/prefect"}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{**SCALED, "state": "absent"}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{"name": "a", "workers": {**SCALED["workers"], "max": 0}}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{"name": "a", "workers": {"min": 1, "max": 3}}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [WITH_PROMETHEUS]}, []),
     ],
 )
 def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str]) -> None:
