@@ -14,6 +14,7 @@ class FilterModule:
     def filters(self) -> dict[str, Deferred]:
         """Return the filters under their names."""
         return {
+            "_admission_notes": Deferred("_checks.admission", "admission_notes"),
             "_checks_as_text": Deferred("_checks.report", "checks_as_text"),
             "_clear_connections": Deferred("_checks.clear_connections", "clear_connections"),
             "_cluster_problems": Deferred("_checks.cluster_problems", "cluster_problems"),

@@ -13,7 +13,7 @@ version_added: 1.0.0
 author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Reads the version of the API server, the permissions of the credentials, and the namespaces, storage classes, APIs,
-    Secrets and nodes that a deployment needs.
+    Secrets and nodes that a deployment needs, and an admission policy.
   - The module changes nothing.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
 attributes:
@@ -75,6 +75,9 @@ options:
     type: list
     elements: str
     default: []
+  admission_policy:
+    description: Name of a ValidatingAdmissionPolicy and of its binding to read.
+    type: str
   instance:
     description: Name of an instance. If it is set, its pods in O(namespaces) are returned, too.
     type: str
@@ -131,6 +134,12 @@ ansible_facts:
           type: list
           elements: str
           returned: always
+        admission_policy:
+          description:
+            - The specs of O(admission_policy) as C(policy) and of its binding as C(binding), null for each that does
+              not exist. C(readable) is false if the credentials do not allow to read one of them.
+          type: dict
+          returned: when O(admission_policy) is given
         nodes:
           description:
             - Number of schedulable nodes, the sums of their allocatable CPUs, memory in MiB and pods, and the maximum
@@ -153,7 +162,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     access,
     has_yaml,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import facts, pods
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import (
+    admission_policy,
+    facts,
+    pods,
+)
 
 _PERMISSION = {
     "group": {"type": "str", "required": True},
@@ -177,6 +190,7 @@ def main() -> None:
             },
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "apis": {"type": "list", "elements": "str", "default": []},
+            "admission_policy": {"type": "str"},
             "instance": {"type": "str"},
             **ACCESS_OPTIONS,
         },
@@ -188,6 +202,8 @@ def main() -> None:
     try:
         client = KubernetesClient(access(options["kubeconfig"], options["context"]))
         found = facts(client, options["namespaces"], options["permissions"] or {}, options["secrets"], options["apis"])
+        if options["admission_policy"]:
+            found["admission_policy"] = admission_policy(client, options["admission_policy"])
         if options["instance"]:
             found["pods"] = pods(client, options["namespaces"], options["instance"])
     except KubernetesError as error:

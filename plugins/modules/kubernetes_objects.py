@@ -17,8 +17,10 @@ description:
   - Objects that an earlier task with the same O(group) has applied and that are no longer listed are deleted. The
     module finds them by their labels. Each task must list all objects of its group. Namespaces and
     ValidatingAdmissionPolicies remain until O(state=absent).
-  - An existing namespace that this instance has not created does not change. The module rejects any other object that
-    belongs to another instance.
+  - An existing namespace that this instance has not created does not change. The module rejects any other existing
+    object that another instance or somebody else has created. To hand over an object to the instance, set its label
+    C(selfhosted.prefect/instance), and the label C(selfhosted.prefect/home) to O(namespace) if the object is not in
+    this namespace.
   - A complete Job does not change, even if its definition differs. A Job that has failed, or that still runs with
     another pod template, is deleted and created again.
   - If an autoscaler is among the objects, its workload must reach the autoscaler's minimum number of pods.
@@ -50,6 +52,7 @@ options:
   objects:
     description:
       - Objects of the component. The module adds the labels of the group.
+      - Two objects of one kind, name and namespace are rejected.
       - The objects are neither logged nor returned. The values of Secrets are removed from all messages.
     type: list
     elements: dict
@@ -190,6 +193,7 @@ def run(module: AnsibleModule, objects: ObjectSet, manifests: Sequence[Manifest]
     options = module.params
     absent = options["state"] == "absent"
     wanted = [] if absent else [objects.labelled(manifest) for manifest in manifests]
+    objects.refuse_duplicates(wanted)
     if options["database"] == "refuse":
         objects.refuse_to_lose_databases(wanted, options["namespaces"])
     if absent:

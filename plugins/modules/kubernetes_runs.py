@@ -14,6 +14,8 @@ author: selfhosted.prefect contributors (@selfhosted-prefect)
 description:
   - Deletes the Deployments of the workers that M(selfhosted.prefect.kubernetes_objects) has applied, and their
     autoscalers, so that no new runs start. Then waits for the pods of the runs, or ends them.
+  - The module finds runs by the label C(selfhosted.prefect/runs-of), and by the name of the worker, which every worker
+    sets on its Jobs. A Job without a pod, for example because of a quota, counts as a run, too.
   - All objects that runs need to end and to report their state remain. Remove the group of the workers afterwards.
   - A worker of a process pool executes runs in its own pod. It stops as in every rollout.
 extends_documentation_fragment: [selfhosted.prefect.kubernetes]
@@ -61,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pods:
-  description: Number of pods with runs or workers.
+  description: Number of pods with runs or workers, and of Jobs without a pod.
   returned: always
   type: int
 killed:
@@ -89,9 +91,9 @@ _NODE_SECONDS = 30
 
 
 def until_gone(flows: RunningFlows, seconds: float) -> list[Manifest]:
-    """Wait until no pods are left, and return those that are left after C(seconds)."""
+    """Wait until no pods and Jobs are left, and return those that are left after C(seconds)."""
     deadline = time.monotonic() + seconds
-    while (left := flows.pods()) and time.monotonic() <= deadline:
+    while (left := flows.active()) and time.monotonic() <= deadline:
         time.sleep(1)
     return left
 
@@ -104,8 +106,8 @@ def finished(flows: RunningFlows, runs: str, seconds: int) -> int:
         return flows.delete_pods(0) if until_gone(flows, seconds + _NODE_SECONDS) else 0
     if left := until_gone(flows, seconds):
         raise KubernetesError(
-            f"After {seconds} s, {len(left)} pods of flow runs or workers still run: {names(left)}. The workers start "
-            "no more runs, and nothing else was removed. Run the playbook again later, raise "
+            f"After {seconds} s, {len(left)} pods or Jobs of flow runs or workers have not ended: {names(left)}. The "
+            "workers start no more runs, and nothing else was removed. Run the playbook again later, raise "
             "prefect_teardown_runs_seconds, or set prefect_teardown_runs: end."
         )
     return 0
@@ -131,7 +133,7 @@ def main() -> None:
     try:
         client = KubernetesClient(access(options["kubeconfig"], options["context"]))
         flows = RunningFlows(client, options["instance"], options["namespace"], options["namespaces"])
-        pods = len(flows.pods())
+        pods = len(flows.active())
         if pods and not module.check_mode:
             killed = finished(flows, options["runs"], options["seconds"])
     except KubernetesError as error:

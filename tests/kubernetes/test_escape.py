@@ -93,6 +93,8 @@ def refusal(client: KubernetesClient, method: str, path: str, body: Any = None) 
     return ""
 
 
+# The claim of an ephemeral volume that is new and empty.
+EMPTY = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
 # Labels of a run in the pool whose worker is attacked.
 LABELS = {RUNS_LABEL: NAME, POOL_LABEL: "kubernetes"}
 
@@ -126,6 +128,9 @@ def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
     def volume(**source: Any) -> dict[str, Any]:
         return job(volumes=[{"name": "v", **source}])
 
+    def claim(**more: Any) -> dict[str, Any]:
+        return {"volumeClaimTemplate": {"spec": {**EMPTY, **more}}}
+
     return {
         "envFrom": job(container=read),
         "env": job(container={"env": [one]}),
@@ -139,6 +144,15 @@ def jobs_that_read(secret: str, instance: str) -> dict[str, dict[str, Any]]:
         "a csi volume": volume(csi={"driver": "none", "nodePublishSecretRef": reference}),
         "a volume of ceph": volume(cephfs={"monitors": ["a"], "secretRef": reference}),
         "a volume of azure": volume(azureFile={"secretName": secret, "shareName": "a"}),
+        "a claim": volume(persistentVolumeClaim={"claimName": f"data-{instance}-postgres-0"}),
+        "a copy of a claim": volume(ephemeral=claim(dataSource={"kind": "PersistentVolumeClaim", "name": "data"})),
+        "a copy of a snapshot": volume(
+            ephemeral=claim(
+                dataSourceRef={"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "data"}
+            )
+        ),
+        "a volume of somebody's claim": volume(ephemeral=claim(volumeName="pvc-0")),
+        "a volume with labels": volume(ephemeral=claim(selector={"matchLabels": {"a": "b"}})),
         "a volume of the node": volume(hostPath={"path": "/var/lib/kubelet"}),
         "a volume of nfs": volume(nfs={"server": "a", "path": "/"}),
         "a volume of another driver": volume(csi={"driver": "secrets-store.csi.k8s.io"}),
@@ -195,7 +209,10 @@ def test_a_worker_may_start_jobs_and_nothing_else(development: Deployment, worke
             "app.kubernetes.io/part-of": "prefect",
             "mine": "yes",
         },
-        volumes=[{"name": "tmp", "emptyDir": {}}],
+        volumes=[
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "disk", "ephemeral": {"volumeClaimTemplate": {"spec": EMPTY}}},
+        ],
         serviceAccountName="default",
     )
     for method, path, body in (
@@ -419,11 +436,20 @@ def test_what_a_pool_names_its_jobs_may_read(development: Deployment, worker: Ku
         return refusal(worker, "POST", path, job(container={"envFrom": [{"secretRef": {"name": name}}]}))
 
     assert POLICY in reads("of-the-flows")
-    development.play("workers", prefect_work_pools=pools, prefect_jobs_allowed={"secrets": ["of-all"]})
+
+    def mounts(name: str) -> str:
+        volume = {"name": "v", "persistentVolumeClaim": {"claimName": name}}
+        return refusal(worker, "POST", path, job(volumes=[volume]))
+
+    assert POLICY in mounts("of-all")
+    allowed = {"secrets": ["of-all"], "persistent_volume_claims": ["of-all"]}
+    development.play("workers", prefect_work_pools=pools, prefect_jobs_allowed=allowed)
     try:
         wait_for("the policy to be in force", lambda: not reads("of-the-flows") and not reads("of-all"))
         assert POLICY in reads("of-nobody")
-        again = development.play("workers", prefect_work_pools=pools, prefect_jobs_allowed={"secrets": ["of-all"]})
+        assert not mounts("of-all")
+        assert POLICY in mounts("of-nobody")
+        again = development.play("workers", prefect_work_pools=pools, prefect_jobs_allowed=allowed)
         assert again.tasks_that_changed() == []
     finally:
         development.play("workers")

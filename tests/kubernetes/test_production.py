@@ -23,7 +23,7 @@ FAKE = {
         "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
     },
 }
-PATCHES = {f"{name}_pod_patch": FAKE for name in ("pgbouncer", "prefect_server", "prefect_worker")}
+PATCHES = {f"prefect_{name}_pod_patch": FAKE for name in ("pgbouncer", "server", "worker")}
 SECRETS = {
     "prefect_database_password": "not-used",
     "prefect_pgbouncer_stats_password": "not-used-either",
@@ -43,7 +43,18 @@ def production(cluster: Cluster) -> Iterator[Deployment]:
         metadata = {"name": path.rpartition("/")[2], "labels": labels}
         cluster.client.json("POST", "/api/v1/namespaces", body={"metadata": metadata})
     cluster.client.json("POST", f"{paths[0]}/secrets", body={"metadata": {"name": "prefect-tls"}})
+    # As the administrator of the cluster does. Without it, the preflight refuses.
+    refused = deployment.play("preflight", check=False)
+    assert refused.code != 0
+    assert f"has no ValidatingAdmissionPolicy {NAME}.{NAME}-workers" in " ".join(refused.output.split())
+    deployment.play("cluster")
+    assert "prefect_admission_policies" not in deployment.play("preflight").output
     yield deployment
+    admission = "/apis/admissionregistration.k8s.io/v1"
+    paths += [
+        f"{admission}/{kind}/{NAME}.{NAME}-workers"
+        for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies")
+    ]
     for path in paths:
         cluster.client.json("DELETE", path)
         cluster.wait_until_gone(path)

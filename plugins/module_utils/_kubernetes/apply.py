@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.ref
     is_immutable,
     is_of_an_autoscaler,
 )
+from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import HOME_LABEL, INSTANCE_LABEL
 
 MANAGER = "selfhosted.prefect"
 _FIRST = ("Namespace", "CustomResourceDefinition")
@@ -50,6 +52,16 @@ def waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
 class Application(ObjectGroup):
     """Applies objects."""
 
+    def refuse_duplicates(self, manifests: Sequence[Manifest]) -> None:
+        """Raise if two objects have the same kind, name and namespace: the last one would replace the others."""
+        for path, count in Counter(self.path_of(manifest) for manifest in manifests).items():
+            if count > 1:
+                twice = next(manifest for manifest in manifests if self.path_of(manifest) == path)
+                raise KubernetesError(
+                    f"{title(twice)} is listed {count} times. Rename the pool, group or option from which one of the "
+                    "names is derived."
+                )
+
     def apply_all(self, manifests: Sequence[Manifest]) -> list[Change]:
         changes: list[Change] = []
         for wave in waves(manifests):
@@ -62,7 +74,7 @@ class Application(ObjectGroup):
         if before is not None and not self._is_ours(before):
             if manifest["kind"] == "Namespace":
                 return None  # its creator manages it, and other instances may use it
-            self._refuse_to_take(before)
+            self._refuse_to_take(before, manifest)
         if before is not None and manifest["kind"] == "Job":
             if "Complete" in conditions_that_hold(before):
                 return None  # its name identifies its content, and it is complete
@@ -113,29 +125,43 @@ class Application(ObjectGroup):
         except ApiError as error:
             raise KubernetesError(f"{title(manifest)}: {advice_on(error)}") from error
 
-    @staticmethod
-    def _refuse_to_take(before: Mapping[str, Any]) -> None:
-        """Raise if an object of the same name belongs to another instance."""
+    def _refuse_to_take(self, before: Mapping[str, Any], manifest: Manifest) -> None:
+        """Raise, because another instance or somebody else has created an object of the same name.
+
+        With the labels of the instance, teardown.yml would delete the object with everything that depends on it.
+        """
         other = owner(before)
         if other:
             raise KubernetesError(
-                f"{title(before)} belongs to the instance {other[0]} in the namespace {other[1]}. Set another "
+                f"{title(manifest)} belongs to the instance {other[0]} in the namespace {other[1]}. Set another "
                 "prefect_instance, or another job.namespace in its pools, for one of the two instances. If that "
                 "instance no longer exists, delete the object."
             )
+        metadata = manifest["metadata"]
+        labels = {name: metadata["labels"][name] for name in (INSTANCE_LABEL, HOME_LABEL) if name in metadata["labels"]}
+        raise KubernetesError(
+            f"{title(manifest)} already exists, and no instance of this collection has created it. It was not changed. "
+            "Rename or delete it, or set another prefect_instance. If this instance may change it, and teardown.yml "
+            f"may delete it, set its labels: kubectl label {self._in_kubectl(manifest)} "
+            f"{' '.join(f'{name}={value}' for name, value in labels.items())}"
+        )
+
+    def _in_kubectl(self, manifest: Mapping[str, Any]) -> str:
+        """Return the words by which kubectl finds an object."""
+        resource = self.path_of(manifest).split("/")[-2]
+        group = manifest["apiVersion"].rpartition("/")[0]
+        metadata = manifest["metadata"]
+        where = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
+        return f"{'.'.join(filter(None, (resource, group)))} {metadata['name']}{where}"
 
     def _advice_on(self, manifest: Mapping[str, Any], error: ApiError) -> str:
         """Return the error and its remedy if the API server rejects a change of an existing object."""
         if not is_immutable(error):
             return advice_on(error)
-        resource = self.path_of(manifest).split("/")[-2]
-        group = manifest["apiVersion"].rpartition("/")[0]
-        metadata = manifest["metadata"]
-        where = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
         return (
             f"{error}. The existing object has other values in immutable fields, because another version or another "
             "tool created it. Delete it and run the playbook again. Volumes are kept. Command: kubectl delete "
-            f"{'.'.join(filter(None, (resource, group)))} {metadata['name']}{where}"
+            f"{self._in_kubectl(manifest)}"
         )
 
     def _hand_over_replicas(self, before: Manifest, manifest: Manifest) -> None:

@@ -162,6 +162,20 @@ def _nodes(client: KubernetesClient) -> dict[str, float]:
     return result
 
 
+def admission_policy(client: KubernetesClient, name: str) -> dict[str, Any]:
+    """Return the specs of a ValidatingAdmissionPolicy and of its binding, None for each that does not exist."""
+    found: dict[str, Any] = {"readable": True}
+    for key, resource in (("policy", "validatingadmissionpolicies"), ("binding", "validatingadmissionpolicybindings")):
+        try:
+            there = client.found(f"/apis/admissionregistration.k8s.io/v1/{resource}/{part(name)}")
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            there, found["readable"] = None, False
+        found[key] = None if there is None else there.get("spec") or {}
+    return found
+
+
 def facts(
     client: KubernetesClient,
     namespaces: Sequence[str],

@@ -16,7 +16,11 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     Manifest,
     part,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import title
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
+    conditions_that_hold,
+    place_of,
+    title,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.prune import Pruning
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.refusals import advice_on
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import (
@@ -30,23 +34,46 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import 
 _WORKERS = (
     ("keda.sh/v1alpha1", "ScaledObject"), ("autoscaling/v2", "HorizontalPodAutoscaler"), ("apps/v1", "Deployment"),
 )  # fmt: skip
+# Labels that workers set on all their Jobs and pods, whatever their job template contains. In a pod, the name of the
+# worker is that of the pod.
+_RUN_LABEL, _WORKER_LABEL = "prefect.io/flow-run-id", "prefect.io/worker-name"
 _ACTIVE = ("Pending", "Running", "Unknown")
 
 
 class RunningFlows(Pruning):
-    """The pods of flow runs, and of workers that may execute flow runs in their own pods."""
+    """The Jobs and pods of flow runs, and the pods of workers that may execute flow runs in their own pods."""
 
     def __init__(self, client: KubernetesClient, instance: str, namespace: str, namespaces: Iterable[str]) -> None:
         super().__init__(client, instance, "workers", namespace)
         self.namespaces = sorted({namespace, *namespaces})
 
-    def pods(self) -> list[Manifest]:
-        """Return the pods of runs and workers that have not ended."""
-        return self.pods_of_runs() + self.pods_of_workers()
+    def active(self) -> list[Manifest]:
+        """Return the pods of runs and workers that have not ended, and the Jobs of runs that have no pod yet."""
+        pods = self.pods_of_runs()
+        owners = {(pod["metadata"]["namespace"], name) for pod in pods for name in _jobs_of(pod)}
+        jobs = [
+            job for job in self.jobs_of_runs() if (job["metadata"]["namespace"], job["metadata"]["name"]) not in owners
+        ]
+        return pods + self.pods_of_workers() + jobs
 
     def pods_of_runs(self) -> list[Manifest]:
         """Return the pods of runs that have not ended."""
-        return self._active(f"{RUNS_LABEL}={self.instance}")
+        found = self._active(f"{RUNS_LABEL}={self.instance}")
+        # The job template of a pool can be without the label: an API client can change it.
+        found += [pod for pod in self._active(_RUN_LABEL) if self._started(pod)]
+        return list({place_of(pod): pod for pod in found}.values())
+
+    def jobs_of_runs(self) -> list[Manifest]:
+        """Return the Jobs of runs that have not ended."""
+        found = self._listed_everywhere("/apis/batch/v1", ("batch/v1", "Job"), "jobs", _RUN_LABEL)
+        return [
+            job for job in found if self._started(job) and not {"Complete", "Failed"} & conditions_that_hold(job).keys()
+        ]
+
+    def _started(self, item: Manifest) -> bool:
+        """Whether a worker of the instance has created a Job or pod."""
+        worker = (item["metadata"].get("labels") or {}).get(_WORKER_LABEL, "")
+        return str(worker).startswith(f"{self.instance}-worker-")
 
     def pods_of_workers(self) -> list[Manifest]:
         """Return the pods of workers, without the observer, which reports the state of runs."""
@@ -61,17 +88,16 @@ class RunningFlows(Pruning):
 
     def end(self, seconds: int) -> None:
         """Delete the Jobs of all flow runs, and the pods of runs and workers, with a grace period in seconds."""
-        for pod in self.pods_of_runs():
-            for owner in pod["metadata"].get("ownerReferences") or []:
-                if owner["kind"] == "Job":
-                    namespace = pod["metadata"]["namespace"]
-                    path = f"/apis/batch/v1/namespaces/{part(namespace)}/jobs/{part(owner['name'])}"
-                    self._delete(path, {"propagationPolicy": "Background"})
+        jobs = [(pod["metadata"]["namespace"], name) for pod in self.pods_of_runs() for name in _jobs_of(pod)]
+        jobs += [(job["metadata"]["namespace"], job["metadata"]["name"]) for job in self.jobs_of_runs()]
+        for namespace, name in dict.fromkeys(jobs):
+            path = f"/apis/batch/v1/namespaces/{part(namespace)}/jobs/{part(name)}"
+            self._delete(path, {"propagationPolicy": "Background"})
         self.delete_pods(seconds)
 
     def delete_pods(self, seconds: int) -> int:
         """Delete the pods of runs and workers with a grace period in seconds, and return their number."""
-        pods = self.pods()
+        pods = self.pods_of_runs() + self.pods_of_workers()
         for pod in pods:
             metadata = pod["metadata"]
             path = f"/api/v1/namespaces/{part(metadata['namespace'])}/pods/{part(metadata['name'])}"
@@ -82,15 +108,18 @@ class RunningFlows(Pruning):
         return workload == f"{self.instance}-observer"
 
     def _active(self, selector: str) -> list[Manifest]:
+        return [pod for pod in self._listed_everywhere("/api/v1", ("v1", "Pod"), "pods", selector) if _is_active(pod)]
+
+    def _listed_everywhere(self, api: str, kind: tuple[str, str], resource: str, selector: str) -> list[Manifest]:
+        """Return objects in all namespaces of runs and workers."""
+
         def read(namespace: str) -> list[Manifest]:
-            path = f"/api/v1/namespaces/{part(namespace)}/pods"
-            return self._labelled_at(path, ("v1", "Pod"), selector)
+            return self._labelled_at(f"{api}/namespaces/{part(namespace)}/{resource}", kind, selector)
 
         try:
-            pods = [pod for pods in self.client.together(read, self.namespaces) for pod in pods]
+            return [item for items in self.client.together(read, self.namespaces) for item in items]
         except ApiError as error:
             raise KubernetesError(advice_on(error)) from error
-        return [pod for pod in pods if _is_active(pod)]
 
     def _delete(self, path: str, query: Mapping[str, Any]) -> None:
         try:
@@ -100,11 +129,16 @@ class RunningFlows(Pruning):
                 raise KubernetesError(f"{path}: {advice_on(error)}") from error
 
 
+def _jobs_of(pod: Mapping[str, Any]) -> list[str]:
+    """Return the names of the Jobs that own a pod."""
+    return [owner["name"] for owner in pod["metadata"].get("ownerReferences") or [] if owner["kind"] == "Job"]
+
+
 def _is_active(pod: Mapping[str, Any]) -> bool:
     return (pod.get("status") or {}).get("phase", "Pending") in _ACTIVE
 
 
-def names(pods: Iterable[Manifest], most: int = 5) -> str:
-    """Return the names of the first pods, for a message."""
-    found = [title({"kind": "Pod", **pod}) for pod in pods]
+def names(active: Iterable[Manifest], most: int = 5) -> str:
+    """Return the names of the first pods and Jobs, for a message."""
+    found = [title(item) for item in active]
     return ", ".join(found[:most]) + (", ..." if len(found) > most else "")

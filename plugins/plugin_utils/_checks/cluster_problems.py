@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import quantity
 from ansible_collections.selfhosted.prefect.plugins.module_utils._labels import INSTANCE_LABEL
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.admission import admission_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import amount
 
@@ -112,8 +113,9 @@ def _apis(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> Iterator[Prob
             "prefect_admission_policies",
             "The cluster has no ValidatingAdmissionPolicy, so the Jobs of runs could use every Secret of their "
             "namespace.",
-            "Enable that API, which Kubernetes 1.30 introduced. Or set the option to false, and keep no Secrets in "
-            "prefect_jobs_namespace that flow code must not read.",
+            "Enable that API, which Kubernetes 1.30 introduced. Or set the option to false and "
+            "prefect_allow_unlimited_jobs to true, and keep no Secrets in prefect_jobs_namespace that flow code must "
+            "not read.",
         )
     if needs["cloudnative_pg"] and "postgresql.cnpg.io/v1" not in cluster["apis"]:
         yield problem(
@@ -236,6 +238,7 @@ def cluster_problems(cluster: Mapping[str, Any], needs: Mapping[str, Any]) -> li
         *_namespaces(cluster, needs),
         *_storage(cluster, needs),
         *_apis(cluster, needs),
+        *admission_problems(cluster, needs),
         *_pod_security(cluster, needs),
         *_quotas(cluster, needs),
         *_capacity(cluster, needs),

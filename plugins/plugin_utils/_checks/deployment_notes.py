@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, worker_count
+
 
 def _cluster(v: Mapping[str, Any]) -> Iterator[str]:
     if v["prefect_platform"] != "kubernetes":
@@ -19,15 +21,30 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[str]:
             "Whoever can create a Job there, as each worker of a Kubernetes pool can, can read every Secret of the "
             "server."
         )
-    kinds = [pool.get("type") for pool in v["prefect_work_pools"] if pool.get("state") != "absent"]
-    if "kubernetes" in kinds and not v["prefect_admission_policies"]:
+
+
+def _backlog(v: Mapping[str, Any]) -> Iterator[str]:
+    """Return the note that KEDA sends the server's credentials to a database that it cannot verify."""
+    if v["prefect_platform"] != "kubernetes" or v["prefect_worker_backlog_database_url"]:
+        return
+    verifies = str(v["prefect_database_ssl_mode"]).startswith("verify-")
+    pools = [str(pool["name"]) for pool in v["prefect_work_pools"] if _reads_the_database(pool)]
+    if pools and verifies and v["prefect_database_ca"]:
         yield (
-            "prefect_admission_policies: the policies are disabled, so Jobs can use every Secret and ServiceAccount of "
-            "their namespace. If your credentials do not allow you to create the policies, an administrator can create "
-            "them with cluster.yml."
+            f"prefect_worker_backlog_database_url: KEDA reads the backlog of {', '.join(pools)} with the server's "
+            "credentials, and does not verify the certificate of PostgreSQL, because it has no prefect_database_ca. "
+            "Set it to a URL with a role that can only read flow_run, work_queue and work_pool. If the CA certificate "
+            "is mounted into KEDA's pod, add ?sslmode=verify-full&sslrootcert= and its path."
         )
+
+
+def _reads_the_database(pool: Mapping[str, Any]) -> bool:
+    """Whether KEDA counts the backlog of a pool in PostgreSQL."""
+    scaling = (pool.get("workers") or {}).get("autoscaling") or {}
+    is_scaled = most_workers(pool) > worker_count(pool)
+    return is_scaled and scaling.get("metric") == "backlog" and not scaling.get("prometheus")
 
 
 def deployment_notes(variables: Mapping[str, Any]) -> list[str]:
     """Return the notes about C(variables)."""
-    return list(_cluster(variables))
+    return [*_cluster(variables), *_backlog(variables)]

@@ -22,6 +22,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem
     without_logins,
 )
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.jobs import RESOURCES, exceeds
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import can_be_labelled
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, worker_count
@@ -154,6 +155,12 @@ def _topology(v: Mapping[str, Any]) -> Iterator[Problem]:
             "prefect_postgres_version",
             f"PostgreSQL {v['prefect_postgres_version']} is too old for Prefect, which needs 14.9 or newer.",
             "Set it to 14 or newer.",
+        )
+    elif v["prefect_platform"] == "kubernetes" and v["prefect_postgres_hosts"] and not v["prefect_postgres_image"]:
+        yield problem(
+            "prefect_postgres_image",
+            f"{v['prefect_postgres_kind']} has no default image of PostgreSQL {v['prefect_postgres_version']}.",
+            "Set it to an image with an exact version, or set prefect_postgres_version to another major version.",
         )
 
 
@@ -409,6 +416,16 @@ def _pool(where: str, pool: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _template(option: str, template: Mapping[str, Any]) -> Iterator[Problem]:
+    if not can_be_labelled(template):
+        yield problem(
+            option,
+            "Its job_configuration.job_manifest has no mapping spec.template, or a placeholder in its place. The "
+            "labels by which network policies, the admission policy and teardown.yml find the runs cannot be added.",
+            "Write job_manifest as a mapping down to spec.template, with placeholders only for values below it.",
+        )
+
+
 def _job(where: str, job: Mapping[str, Any]) -> Iterator[Problem]:
     for name in RESOURCES:
         request, limit = job.get(f"{name}_request"), job.get(f"{name}_limit")
@@ -465,6 +482,9 @@ def _api_objects(v: Mapping[str, Any]) -> Iterator[Problem]:
     for pool in v["prefect_work_pools"]:
         where = f"prefect_work_pools[{pool['name']}]"
         yield from _pool(where, pool)
+        template = pool.get("base_job_template")
+        if v["prefect_platform"] == "kubernetes" and pool.get("type") == "kubernetes" and template:
+            yield from _template(f"{where}.base_job_template", template)
         scaling = (pool.get("workers") or {}).get("autoscaling") or {}
         if _most_workers(v, pool) > worker_count(pool) == 0 and (scaling.get("metric") or "cpu") == "cpu":
             yield problem(

@@ -51,7 +51,11 @@ def _made(v: Mapping[str, Any]) -> Iterator[Problem]:
             told.add(thing.option)
             size = max(1, len(thing.part) - max(0, len(thing.name) - thing.rule.longest))
             yield problem(thing.option, wrong, f"Use {thing.rule.words}, and at most {size} of them.")
+    pairs = set()
     for one, other in names.duplicates(things):
+        if (one.option, one.part, other.option, other.part) in pairs:
+            continue  # one pair of names can conflict in several kinds of objects
+        pairs.add((one.option, one.part, other.option, other.part))
         yield problem(
             other.option,
             f"{one.part!r} and {other.part!r} would both create {other.rule.kind} with the name {other.name}.",

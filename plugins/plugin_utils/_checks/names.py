@@ -58,7 +58,29 @@ SERVICE = Rule("a Service in Kubernetes", 63, _DNS, _DNS_WORDS)
 STATEFUL_SET = Rule("a StatefulSet in Kubernetes", 63 - 11, _DNS, _DNS_WORDS)
 # CloudNativePG rejects longer names, because it adds suffixes.
 DATABASE_CLUSTER = Rule("a CloudNativePG Cluster", 50, _DNS, _DNS_WORDS)
-SECRET = Rule("a Secret in Kubernetes", 253, _DNS, _DNS_WORDS)
+_SUBDOMAIN = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+
+
+def _object(kind: str) -> Rule:
+    """Return the rule for objects whose name may contain dots and has no other limit than that of Kubernetes."""
+    return Rule(f"{kind} in Kubernetes", 253, _SUBDOMAIN, _DNS_WORDS)
+
+
+SECRET = _object("a Secret")
+CONFIG_MAP = _object("a ConfigMap")
+SERVICE_ACCOUNT = _object("a ServiceAccount")
+ROLE = _object("a Role")
+ROLE_BINDING = _object("a RoleBinding")
+NETWORK_POLICY = _object("a NetworkPolicy")
+DISRUPTION_BUDGET = _object("a PodDisruptionBudget")
+CPU_AUTOSCALER = _object("a HorizontalPodAutoscaler")
+BACKLOG_AUTOSCALER = _object("a ScaledObject of KEDA")
+TRIGGER = _object("a TriggerAuthentication of KEDA")
+CLUSTER_TRIGGER = _object("a ClusterTriggerAuthentication of KEDA")
+INGRESS = _object("an Ingress")
+ROUTE = _object("an HTTPRoute")
+ADMISSION_POLICY = _object("a ValidatingAdmissionPolicy")
+ADMISSION_BINDING = _object("a ValidatingAdmissionPolicyBinding")
 NAMESPACE = Rule(
     "a namespace in Kubernetes", 63, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and dashes"
 )
@@ -109,25 +131,48 @@ def group_workload(group: str) -> str:
     return re.sub("[._]", "-", group_process(group))
 
 
+def _cluster_scoped(v: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Return the name of a cluster-scoped object, which contains the namespace of the instance."""
+    namespace = str(v["prefect_namespace"])
+    if not NAMESPACE.broken_by(namespace):  # another check reports it
+        yield f"{namespace}.{name}"
+
+
+def _in_cluster(v: Mapping[str, Any]) -> Iterator[Made]:
+    """Return the objects whose names are derived only from the name of the instance, whichever options are set."""
+    instance = str(v["prefect_instance"])
+    database = DATABASE_CLUSTER if v.get("prefect_postgres_kind") == "cloudnative_pg" else STATEFUL_SET
+    kinds = {
+        "postgres": (database, SECRET, CONFIG_MAP, SERVICE, NETWORK_POLICY),
+        "postgres-owner": (SECRET,),
+        "postgres-rw": (SERVICE,),  # the operator creates it
+        "redis": (STATEFUL_SET, SECRET, SERVICE, NETWORK_POLICY),
+        "pgbouncer": (LABEL, SECRET, SERVICE, DISRUPTION_BUDGET, NETWORK_POLICY),
+        "pgbouncer-exporter": (SECRET,),
+        "api": (LABEL, SECRET, CONFIG_MAP, SERVICE, DISRUPTION_BUDGET, CPU_AUTOSCALER, INGRESS, ROUTE, NETWORK_POLICY),
+        "api-clients": (NETWORK_POLICY,),
+        "closed": (SERVICE, NETWORK_POLICY),
+        **{f"to-{name}": (NETWORK_POLICY,) for name in ("dns", "pgbouncer", "database", "redis")},
+        "observer": (LABEL, SECRET, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY),
+        "migrate": (SECRET, CONFIG_MAP, NETWORK_POLICY),
+        "migrate-0123456789": (LABEL,),
+        "services": (NETWORK_POLICY,),
+        "services-scripts": (CONFIG_MAP,),
+        "worker-scripts": (CONFIG_MAP,),
+        "start-worker": (CONFIG_MAP,),
+    }
+    for suffix, rules in kinds.items():
+        yield from (Made(rule, f"{instance}-{suffix}", _INSTANCE, instance) for rule in rules)
+    for rule in (ADMISSION_POLICY, ADMISSION_BINDING):
+        yield from (Made(rule, name, _INSTANCE, instance) for name in _cluster_scoped(v, f"{instance}-workers"))
+
+
 def _of_instance(v: Mapping[str, Any]) -> Iterator[Made]:
     """Return the objects whose names are derived only from the name of the instance."""
-    instance = str(v["prefect_instance"])
-    suffixes: list[tuple[Rule, str]]
     if v["prefect_platform"] == "kubernetes":
-        operator = v.get("prefect_postgres_kind") == "cloudnative_pg"
-        suffixes = [
-            (DATABASE_CLUSTER if operator else STATEFUL_SET, "postgres"),
-            (SERVICE, "postgres-rw"),
-            (STATEFUL_SET, "redis"),
-            (LABEL, "pgbouncer"),
-            (SECRET, "pgbouncer-exporter"),
-            (LABEL, "api"),
-            (SERVICE, "closed"),
-            (LABEL, "observer"),
-            (LABEL, "migrate-0123456789"),
-        ]
-        yield from (Made(rule, f"{instance}-{suffix}", _INSTANCE, instance) for rule, suffix in suffixes)
+        yield from _in_cluster(v)
         return
+    instance = str(v["prefect_instance"])
     processes = ("postgres", "pgbouncer", "redis", "gateway", "api-1", "lost-runs")
     yield from (Made(UNIT, f"{instance}-{process}", _INSTANCE, instance) for process in processes)
     yield Made(POSTGRESQL_CLUSTER, instance.replace("-", "_"), _INSTANCE, instance)
@@ -149,20 +194,38 @@ def _of_groups(v: Mapping[str, Any]) -> Iterator[Made]:
 def _of_pools(v: Mapping[str, Any]) -> Iterator[Made]:
     for pool in v["prefect_work_pools"]:
         name = str(pool["name"])
-        option = _POOL.format(name)
         if pool.get("state") == "absent":
             continue
         if v["prefect_platform"] != "kubernetes":
             for number in sorted({1, worker_count(pool)} - {0}) if worker_count(pool) else ():
-                yield Made(UNIT, f"{v['prefect_instance']}-{process_name(name, number)}", option, name)
+                yield Made(UNIT, f"{v['prefect_instance']}-{process_name(name, number)}", _POOL.format(name), name)
         elif most_workers(pool):
-            workload = f"{v['prefect_instance']}-{process_name(name, 0)[: -len('-0')]}"
-            yield Made(LABEL, workload, option, name)
-            yield Made(SECRET, workload, option, name)
-            if pool.get("type") == "kubernetes":
-                yield Made(SECRET, f"{workload}-api-login", option, name)
-            if pool.get("pre_pull"):
-                yield Made(LABEL, f"{workload}-image", option, name)
+            for rule, derived in _of_workers(v, pool):
+                yield Made(rule, derived, _POOL.format(name), name)
+
+
+def _of_workers(v: Mapping[str, Any], pool: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+    """Return the objects of the workers of a pool in a cluster."""
+    workload = f"{v['prefect_instance']}-{process_name(str(pool['name']), 0)[: -len('-0')]}"
+    for rule in (LABEL, SECRET, SERVICE_ACCOUNT, DISRUPTION_BUDGET, NETWORK_POLICY):
+        yield rule, workload
+    if pool.get("type") == "kubernetes":
+        yield from ((ROLE, workload), (ROLE_BINDING, workload), (SECRET, f"{workload}-api-login"))
+        yield NETWORK_POLICY, f"{workload}.runs"
+    if pool.get("pre_pull"):
+        yield LABEL, f"{workload}-image"
+    if most_workers(pool) == worker_count(pool):
+        return
+    scaling = (pool.get("workers") or {}).get("autoscaling") or {}
+    if scaling.get("metric") != "backlog":
+        yield CPU_AUTOSCALER, workload
+        return
+    yield BACKLOG_AUTOSCALER, workload
+    if not scaling.get("prometheus"):
+        # The credentials for workers that execute flow code are in the namespace of KEDA.
+        inside = (pool.get("type") or "process") == "process"
+        for trigger in _cluster_scoped(v, workload) if inside else (workload,):
+            yield from ((CLUSTER_TRIGGER if inside else TRIGGER, trigger), (SECRET, f"{trigger}-backlog"))
 
 
 def made(v: Mapping[str, Any]) -> list[Made]:

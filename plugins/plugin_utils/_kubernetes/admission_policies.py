@@ -31,6 +31,7 @@ _REFERENCES = {
     "service_account_name": ("service_accounts", ("default",)),
     "serviceAccountName": ("service_accounts", ("default",)),
     "serviceAccount": ("service_accounts", ("default",)),
+    "persistentVolumeClaim": ("persistent_volume_claims", ("claimName",)),
     "csi": ("csi_drivers", ("driver",)),
     "nodeName": ("nodes", ("default",)),
     "priorityClassName": ("priority_classes", ("default",)),
@@ -40,6 +41,8 @@ _KINDS = tuple(dict.fromkeys(kind for kind, _names in _REFERENCES.values()))
 _RESERVED = (PREFIX, "cnpg.io/")
 # Kinds of volumes that read neither the node nor a Secret by another field.
 _VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
+# Fields by which the claim of an ephemeral volume gets the data of another claim, a snapshot or an existing volume.
+_SOURCES_OF_CLAIMS = ("dataSource", "dataSourceRef", "volumeName", "selector")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
 _REMEDY = "prefect_jobs_allowed or prefect_work_pools must name it"
 _IS_DELETION = 'request.operation == "DELETE"'
@@ -99,6 +102,13 @@ def _in_pod(names: Sequence[str], kind: str) -> str:
     return " && ".join(f"(!has(variables.pod.{name}) || {_own(kind, f'variables.pod.{name}')})" for name in names)
 
 
+def _copies_no_volume() -> str:
+    """Return the expression that all ephemeral volumes are new and empty."""
+    claim = "v.ephemeral.volumeClaimTemplate"
+    unset = " && ".join(f"!has({claim}.spec.{name})" for name in _SOURCES_OF_CLAIMS)
+    return f"variables.volumes.all(v, !has(v.ephemeral) || !has({claim}) || ({unset}))"
+
+
 def _asks_no_other_host(probe: str) -> str:
     """Return the expression that a probe or hook connects only to its pod. Network policies do not limit nodes."""
     first, _dot, rest = probe.partition(".")
@@ -127,9 +137,9 @@ def _no_others_label(metadata: str) -> str:
 
 
 def _has_own_labels(metadata: str) -> str:
-    """Return the expression that pods of runs have the labels for network policies, if the pool sets these."""
+    """Return the expression that pods of runs have the labels for network policies and the teardown."""
     found = " && ".join(f"{json.dumps(label)} in {metadata}.labels" for label in (RUNS_LABEL, POOL_LABEL))
-    return f"(!(variables.worker in variables.labelled) || has({metadata}) && has({metadata}.labels) && {found})"
+    return f"(has({metadata}) && has({metadata}.labels) && {found})"
 
 
 def _about_labels() -> list[dict[str, str]]:
@@ -175,6 +185,12 @@ def _about_new_jobs() -> list[dict[str, str]]:
             f"variables.volumes.all(v, !has(v.csi) || {_own('csi_drivers', 'v.csi.driver')})",
             "a volume uses a CSI driver that its pool does not name",
         ),
+        (
+            "variables.volumes.all(v, !has(v.persistentVolumeClaim) || "
+            f"{_own('persistent_volume_claims', 'v.persistentVolumeClaim.claimName')})",
+            f"a volume uses a PersistentVolumeClaim: {_REMEDY}",
+        ),
+        (_copies_no_volume(), "an ephemeral volume sets " + " or ".join(_SOURCES_OF_CLAIMS)),
         (_in_pod(("nodeName",), "nodes"), "it sets a nodeName that its pool does not name"),
         (_in_pod(("priorityClassName",), "priority_classes"), "it uses another priority class than its pool"),
         (f"variables.volumes.all(v, {kinds})", "a volume is of another kind than " + ", ".join(_VOLUMES)),
@@ -229,11 +245,6 @@ def admission_policies(
     for kind in (*_KINDS, "labels"):
         named = (f"{worker}/{name}" for worker, names in workers.items() for name in names[kind])
         lists[kind] = _listed(named, every.get(kind, ""))
-    labelled = [
-        worker
-        for worker, names in workers.items()
-        if all(any(text.startswith(f"{label}=") for text in names["labels"]) for label in (RUNS_LABEL, POOL_LABEL))
-    ]
     user = json.dumps(f"system:serviceaccount:{namespace}:{start}")
     rule = {
         "apiGroups": ["batch"],
@@ -255,7 +266,6 @@ def admission_policies(
                 " (has(variables.pod.initContainers) ? variables.pod.initContainers : [])",
             },
             {"name": "volumes", "expression": "has(variables.pod.volumes) ? variables.pod.volumes : []"},
-            {"name": "labelled", "expression": _listed(labelled)},
             *({"name": kind, "expression": expression} for kind, expression in lists.items()),
         ],
         "validations": [*_about_new_jobs(), *_about_labels()],

@@ -26,7 +26,23 @@ _POD_SECURITY = {
 }
 
 
-def _manifest(labels: Mapping[str, str], pull_secrets: Sequence[str]) -> dict[str, Any]:
+def _labelled(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the patch that labels the pods of a pool's runs."""
+    return {"job_manifest": {"spec": {"template": {"metadata": {"labels": dict(labels)}}}}}
+
+
+def can_be_labelled(template: Mapping[str, Any]) -> bool:
+    """Whether the labels of runs can be added to a job template.
+
+    Prefect replaces a placeholder by its value, so that nothing can be added to a placeholder.
+    """
+    part: Any = template
+    for name in ("job_configuration", "job_manifest", "spec", "template"):
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return isinstance(part, Mapping) and isinstance(part.get("metadata") or {}, Mapping)
+
+
+def _manifest(pull_secrets: Sequence[str]) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -38,7 +54,7 @@ def _manifest(labels: Mapping[str, str], pull_secrets: Sequence[str]) -> dict[st
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
     # An autoscaler that removes a node would interrupt its runs.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
-    template = {"metadata": {"annotations": annotations, "labels": dict(labels)}, "spec": pod}
+    template = {"metadata": {"annotations": annotations}, "spec": pod}
     return {"job_manifest": {"spec": {"template": template}}}
 
 
@@ -60,13 +76,18 @@ def kubernetes_pools(
     defaults = {"namespace": namespace, "image": image, "image_pull_policy": image_pull_policy}
     result = []
     for pool in pools:
-        if pool.get("type") != "kubernetes" or pool.get("state") == "absent" or pool.get("base_job_template"):
+        if pool.get("type") != "kubernetes" or pool.get("state") == "absent":
             result.append(dict(pool))
+            continue
+        own = {**(labels or {}), POOL_LABEL: plain_name(pool["name"])}
+        if pool.get("base_job_template"):
+            # The template replaces all defaults, but network policies, admission policy and teardown need the labels.
+            patch = merge(pool.get("job_manifest_patch") or {}, _labelled(own))
+            result.append({**pool, "job_manifest_patch": patch})
             continue
         job = dict(pool.get("job") or {})
         job["env"] = {**texts, **(job.get("env") or {})}
-        own = {**(labels or {}), POOL_LABEL: plain_name(pool["name"])}
-        patch = merge(_manifest(own, image_pull_secrets), pool.get("job_manifest_patch") or {})
+        patch = merge(merge(_manifest(image_pull_secrets), pool.get("job_manifest_patch") or {}), _labelled(own))
         result.append({**pool, "job": with_defaults({**defaults, **job}), "job_manifest_patch": patch})
     return result
 

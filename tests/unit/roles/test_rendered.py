@@ -514,7 +514,7 @@ def test_flow_code_is_beside_no_secret_of_the_server() -> None:
     assert placed["here"] == {
         "prefect-worker-jobs",
         "prefect-worker-jobs-backlog",
-        "prefect-job-worker-scripts",
+        "prefect-start-worker",
         "prefect-observer",
         trigger,
     }
@@ -586,6 +586,68 @@ def test_the_preflight_asks_for_what_belongs_to_the_whole_cluster(variables: dic
     found = evaluated("development", "prefect_preflight", expressions, **variables)
     assert {entry["resource"] for entry in found["cluster"]} == wanted
     assert found["needs"] == ("validatingadmissionpolicies" in wanted)
+
+
+@pytest.mark.parametrize(
+    ("variables", "query"),
+    [
+        ({}, ""),
+        ({"prefect_database_ssl_mode": "verify-full"}, "sslmode=verify-full"),
+        ({"prefect_database_ssl_mode": "verify-ca"}, "sslmode=verify-ca"),
+        # KEDA has no way to this certificate; the preflight tells.
+        ({"prefect_database_ssl_mode": "verify-full", "prefect_database_ca": "-----BEGIN"}, "sslmode=require"),
+        ({"prefect_worker_backlog_database_url": "postgresql://r:p@db/a?sslmode=disable"}, "sslmode=disable"),
+    ],
+)
+def test_keda_verifies_the_database_where_it_can(variables: dict[str, Any], query: str) -> None:
+    expressions = {"url": "__prefect_worker_backlog_connection"}
+    found = evaluated("production", "prefect_worker", expressions, prefect_database_password="x", **variables)
+    assert found["url"].partition("?")[2] == query
+
+
+@pytest.mark.parametrize(
+    ("inventory", "variables", "looked_for"),
+    [
+        ("production", {}, True),
+        ("staging", {}, True),
+        ("production", {"prefect_admission_policies": True}, False),
+        ("production", {"prefect_work_pools": [{"name": "a", "type": "process"}]}, False),
+        ("development", {}, False),
+        ("development", {"prefect_admission_policies": False}, True),
+    ],
+)
+def test_the_preflight_looks_for_the_policy_that_the_playbooks_do_not_make(
+    inventory: str, variables: dict[str, Any], *, looked_for: bool
+) -> None:
+    """And refuses a cluster without it; nothing else of the inventory says that nothing limits the Jobs."""
+    cluster = {
+        "version": "v1.37.2",
+        "denied": [],
+        "namespaces": {},
+        "storage_classes": None,
+        "apis": ["metrics.k8s.io/v1beta1", "admissionregistration.k8s.io/v1/validatingadmissionpolicies"],
+        "nodes": {},
+        "admission_policy": {"readable": True, "policy": None, "binding": None},
+    }
+    made = evaluated(inventory, "prefect_cluster", {"made": "prefect_admission_objects"}, **variables)["made"]
+    expressions = {
+        "name": "__prefect_preflight_needs.admission_objects | map(attribute='metadata.name') | first | default('')",
+        "problems": "prefect_cluster | selfhosted.prefect._cluster_problems(__prefect_preflight_needs)",
+        "notes": "prefect_cluster | selfhosted.prefect._admission_notes(__prefect_preflight_needs)",
+    }
+    found = evaluated(inventory, "prefect_preflight", expressions, prefect_cluster=cluster, **variables)
+    assert found["name"] == (made[0]["metadata"]["name"] if looked_for else "")
+    assert ("prefect_admission_policies" in {entry["option"] for entry in found["problems"]}) == looked_for
+    told = evaluated(
+        inventory,
+        "prefect_preflight",
+        expressions,
+        prefect_cluster=cluster,
+        prefect_allow_unlimited_jobs=True,
+        **variables,
+    )
+    assert "prefect_admission_policies" not in {entry["option"] for entry in told["problems"]}
+    assert bool(told["notes"]) == looked_for
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ CLOUDNATIVE_PG = {
 @pytest.mark.parametrize(
     ("variables", "instances", "storage", "image"),
     [
-        ({}, 3, {"size": "30Gi"}, None),
+        ({}, 3, {"size": "30Gi"}, "ghcr.io/cloudnative-pg/postgresql:17.11-202608310816-system-trixie"),
         (
             {
                 "prefect_postgres_instances": 2,
@@ -216,7 +216,7 @@ def test_workers_start_guarded() -> None:
     }
     # Workers of process pools are in the namespace of flow code, those of Kubernetes pools in that of the server.
     for pool, name, namespace in (
-        ("jobs", "prefect-job-worker-scripts", None),
+        ("jobs", "prefect-start-worker", None),
         ("processes", "prefect-worker-scripts", "prefect-jobs"),
     ):
         pod = pods[f"prefect-worker-{pool}"]
@@ -315,10 +315,10 @@ def test_where_runs_may_send_is_chosen() -> None:
         chosen = {**given, "prefect_runs_egress": shared}
         objects = rendered("production", "prefect_worker", "kubernetes.yml.j2", **chosen)
         runs = [
-            item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith("-runs")
+            item for item in objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"].endswith(".runs")
         ]
         assert [item["metadata"]["name"] for item in runs] == [
-            f"prefect-worker-{pool['name']}-runs" for pool in restricted
+            f"prefect-worker-{pool['name']}.runs" for pool in restricted
         ]
         for pool, item in zip(restricted, runs, strict=True):
             labels = {"selfhosted.prefect/runs-of": "prefect", "selfhosted.prefect/pool": pool["name"]}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,8 @@ def longest(platform: str, option: str) -> str:
     """Return the longest value for which all generated names are valid."""
 
     def good(size: int) -> bool:
-        variables = {"prefect_instance": INSTANCE, "prefect_platform": platform, **given("x" * size)}
+        own = {"prefect_instance": INSTANCE, "prefect_namespace": "here", "prefect_platform": platform}
+        variables = {**own, **given("x" * size)}
         return not any(thing.rule.broken_by(thing.name) for thing in names.made(variables))
 
     def given(name: str) -> dict[str, Any]:
@@ -53,6 +55,20 @@ RULES = {
     "Cluster": names.DATABASE_CLUSTER,
     "Secret": names.SECRET,
     "Namespace": names.NAMESPACE,
+    "ConfigMap": names.CONFIG_MAP,
+    "ServiceAccount": names.SERVICE_ACCOUNT,
+    "Role": names.ROLE,
+    "RoleBinding": names.ROLE_BINDING,
+    "NetworkPolicy": names.NETWORK_POLICY,
+    "PodDisruptionBudget": names.DISRUPTION_BUDGET,
+    "HorizontalPodAutoscaler": names.CPU_AUTOSCALER,
+    "ScaledObject": names.BACKLOG_AUTOSCALER,
+    "TriggerAuthentication": names.TRIGGER,
+    "ClusterTriggerAuthentication": names.CLUSTER_TRIGGER,
+    "Ingress": names.INGRESS,
+    "HTTPRoute": names.ROUTE,
+    "ValidatingAdmissionPolicy": names.ADMISSION_POLICY,
+    "ValidatingAdmissionPolicyBinding": names.ADMISSION_BINDING,
     **dict.fromkeys(("Deployment", "DaemonSet", "Job"), names.LABEL),
 }
 
@@ -67,6 +83,56 @@ def labels(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from labels(inner)
+
+
+def made_in_cluster(given: dict[str, Any]) -> set[tuple[str, str]]:
+    """What the preflight compares, with either PostgreSQL."""
+    kinds = ("statefulset", "cloudnative_pg")
+    options = ({**given, "prefect_platform": "kubernetes", "prefect_postgres_kind": kind} for kind in kinds)
+    return {(thing.rule.kind, thing.name) for variables in options for thing in names.made(variables)}
+
+
+BACKLOG = {"min": 1, "max": 3, "autoscaling": {"metric": "backlog"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "workers"),
+    [("kubernetes", BACKLOG), ("process", BACKLOG), ("kubernetes", {"min": 1, "max": 3})],
+    ids=["backlog of Jobs", "backlog of processes", "cpu"],
+)
+def test_the_preflight_finds_pools_that_are_rendered_to_one_object(kind: str, workers: dict[str, Any]) -> None:
+    """Whatever is put behind the name of a worker can also be the end of the name of a pool."""
+    pool = {"name": "x", "type": kind, "pre_pull": True, "workers": workers}
+    variables = {
+        "prefect_instance": "prefect",
+        "prefect_platform": "kubernetes",
+        "prefect_services_groups": [],
+        # Flow code beside the server: the most that can meet.
+        "prefect_namespace": "here",
+        "prefect_jobs_namespace": "here",
+        "prefect_runs_egress": [],
+        "prefect_api_auth_string": "a:b",
+    }
+
+    def rendered(pools: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        given = {**variables, "prefect_work_pools": pools}
+        items = evaluated("development", "prefect_worker", {"made": "__prefect_worker_objects"}, **given)["made"]
+        keys = [(RULES[item["kind"]].kind, item["metadata"]["name"]) for item in items]
+        known = {(thing.rule.kind, thing.name) for thing in names.made(given)}
+        assert set(keys) <= known, "give them a place in plugin_utils/_checks/names.py"
+        return keys
+
+    alone = rendered([pool])
+    assert len(alone) == len(set(alone))
+    start = "prefect-worker-x"
+    ends = {name.partition(start)[2] for _kind, name in alone if start in name}
+    pools = [{**pool, "name": f"x{end}"} for end in sorted(ends) if re.fullmatch("[a-z0-9-]*", end)]
+    pools.append({**pool, "name": "x-runs"})  # which once was the end of a name
+    refused = {
+        (one.rule.kind, one.name)
+        for one, _other in names.duplicates(names.made({**variables, "prefect_work_pools": pools}))
+    }
+    assert {key for key, count in Counter(rendered(pools)).items() if count > 1} <= refused
 
 
 @pytest.mark.parametrize("role", CLUSTER)
@@ -87,20 +153,18 @@ def test_every_object_has_a_valid_name(role: str) -> None:
     }
     found = evaluated("development", role, expressions, **given)
     objects = [item for number in expressions for item in found[number]]
-    known = {thing.name for thing in names.made({**given, "prefect_platform": "kubernetes"})}
+    known = made_in_cluster(given)
     assert objects
     for item in objects:
         name, kind = item["metadata"]["name"], item["kind"]
-        if kind in RULES:
-            assert RULES[kind].broken_by(name) == ""
-        assert len(name) <= 253
+        assert RULES[kind].broken_by(name) == ""
         for _key, value in labels(item):
             assert len(value) <= 63, (kind, name, value)
             assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", value), (kind, name, value)
-        if kind in ("Deployment", "StatefulSet", "DaemonSet", "Cluster"):
-            assert name in known, "give it a place in plugin_utils/_checks/names.py"
         if kind == "Job":
             assert len(name) == len(f"{INSTANCE}-migrate-0123456789")
+        elif kind != "Namespace":  # its name is an option
+            assert (RULES[kind].kind, name) in known, "give it a place in plugin_utils/_checks/names.py"
 
 
 HOST: dict[str, Any] = {

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.selfhosted.prefect.plugins.module_utils._resources.job_template import job_template
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.admission import admission_notes
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.cluster_problems import cluster_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.admission_policies import (
     admission_policies,
@@ -25,6 +27,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.man
     without_containers,
 )
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._kubernetes.pools import (
+    can_be_labelled,
     kubernetes_pools,
     run_namespaces,
 )
@@ -280,6 +283,63 @@ def test_what_a_pool_states_itself_wins() -> None:
 
 
 @pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"labels": {"team": "data"}, "annotations": {"a": "b"}},
+        {"labels": "{{ labels }}"},
+        {"labels": {"selfhosted.prefect/runs-of": "other", "selfhosted.prefect/pool": "other"}},
+    ],
+)
+@pytest.mark.parametrize("patch", [None, {"job_manifest": {"spec": {"template": {"metadata": None}}}}])
+def test_runs_of_every_template_have_the_labels(metadata: Any, patch: Any) -> None:
+    """By which network policies, the admission policy and the teardown find them."""
+    spec = {"containers": [{"name": "prefect-job", "image": "{{ image }}"}]}
+    pod = {"spec": spec, **({"metadata": metadata} if metadata else {})}
+    manifest = {"spec": {"template": pod, "ttlSecondsAfterFinished": 5}}
+    template = {"job_configuration": {"job_manifest": manifest, "env": "{{ env }}"}, "variables": {"properties": {}}}
+    entry = {"name": "a", "type": "kubernetes", "base_job_template": template}
+    if patch:
+        entry["job_manifest_patch"] = patch
+    labels = {"selfhosted.prefect/runs-of": "prefect"}
+    (made,) = kubernetes_pools([entry], "flows", "prefect:1", labels=labels)
+    assert can_be_labelled(template)
+    assert "job" not in made
+    # As the module that creates the pool combines the two.
+    result = job_template(made["base_job_template"], None, made["job_manifest_patch"])["job_configuration"]
+    found = result["job_manifest"]["spec"]["template"]
+    assert found["metadata"]["labels"].items() >= {**labels, "selfhosted.prefect/pool": "a"}.items()
+    assert found["spec"] == spec
+    assert (result["env"], result["job_manifest"]["spec"]["ttlSecondsAfterFinished"]) == ("{{ env }}", 5)
+    if metadata and "annotations" in metadata and not patch:
+        assert found["metadata"]["annotations"] == {"a": "b"}
+        assert found["metadata"]["labels"]["team"] == "data"
+
+
+def nested(*names: str, value: Any) -> dict[str, Any]:
+    return {names[0]: nested(*names[1:], value=value) if names[1:] else value}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {},
+        {"job_configuration": {}},
+        {"job_configuration": "{{ all }}"},
+        *(
+            nested("job_configuration", *names, value=value)
+            for names in (("job_manifest",), ("job_manifest", "spec"), ("job_manifest", "spec", "template"))
+            for value in ("{{ placeholder }}", None, [])
+        ),
+        nested("job_configuration", "job_manifest", "spec", "template", "metadata", value="{{ metadata }}"),
+    ],
+    ids=json.dumps,
+)
+def test_a_template_without_a_place_for_labels_is_told(template: dict[str, Any]) -> None:
+    assert not can_be_labelled(template)
+
+
+@pytest.mark.parametrize(
     "entry", [{"name": "a", "type": "process"}, {"name": "a", "type": "kubernetes", "state": "absent"}]
 )
 def test_other_pools_stay_as_they_are(entry: dict[str, Any]) -> None:
@@ -430,7 +490,7 @@ def admitted(pool: dict[str, Any], **options: Any) -> dict[str, list[str]]:
     """Return what the policy allows the Jobs of a pool to refer to."""
     found = listed(admission_policy([{"name": "a", "type": "kubernetes", **pool}], **options))
     start = "i-worker-a/"
-    assert all(name.startswith(start) for kind, names in found.items() if kind != "labelled" for name in names)
+    assert all(name.startswith(start) for names in found.values() for name in names)
     return {kind: [name.removeprefix(start) for name in names] for kind, names in found.items()}
 
 
@@ -443,6 +503,8 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
         "volumes": [
             {"name": "a", "secret": {"secretName": "mounted"}},
             {"name": "b", "projected": {"sources": [{"secret": {"name": "projected"}}, {"configMap": {"name": "m"}}]}},
+            {"name": "d", "persistentVolumeClaim": {"claimName": "models"}},
+            {"name": "e", "persistentVolumeClaim": {"claimName": "{{ claim }}"}},
             {"name": "c", "csi": {"driver": "csi.example", "nodePublishSecretRef": {"name": "published"}}},
         ],
         "containers": [
@@ -457,11 +519,12 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
     account = {"service_account_name": "runner"}
     found = admitted(
         {"job": account, "job_manifest_patch": patch},
-        allowed={"secrets": ["s3"], "config_maps": None},
+        allowed={"secrets": ["s3"], "config_maps": None, "persistent_volume_claims": ["shared"]},
     )
     assert found["secrets"] == sorted(["pulled", "mounted", "projected", "published", "whole", "s3"])
     assert found["config_maps"] == ["m", "n"]
     assert found["service_accounts"] == ["runner"]
+    assert found["persistent_volume_claims"] == ["models", "shared"]
     assert found["csi_drivers"] == ["csi.example"]
     assert found["nodes"] == ["node-1"]
     assert found["priority_classes"] == ["high"]
@@ -471,9 +534,17 @@ def test_jobs_may_refer_to_what_their_pool_names() -> None:
     assert admitted({"base_job_template": template})["service_accounts"] == ["named"]
 
 
+def test_every_kind_of_volume_is_limited_or_reads_nothing() -> None:
+    rules = [rule["expression"] for rule in admission_policy([{"name": "a", "type": "kubernetes"}])["validations"]]
+    (kinds,) = (re.findall(r"has\(v\.(\w+)\)", rule) for rule in rules if rule.count(" || has(v.") > 2)
+    assert len(kinds) > 5
+    free = {kind for kind in kinds if not any(f"!has(v.{kind})" in rule for rule in rules)}
+    assert free == {"emptyDir", "downwardAPI"}
+
+
 def test_jobs_have_the_labels_of_their_pool() -> None:
     label, pool = "selfhosted.prefect/runs-of", "selfhosted.prefect/pool"
-    own_template = {"job_configuration": {}}
+    own_template = {"job_configuration": {"job_manifest": {"spec": {"template": {}}}}}
     pools = kubernetes_pools(
         [
             {"name": "a", "type": "kubernetes"},
@@ -487,8 +558,7 @@ def test_jobs_have_the_labels_of_their_pool() -> None:
         {label: "i"},
     )
     found = listed(admission_policy(pools))
-    assert found["labels"] == [f"i-worker-a/{pool}=a", f"i-worker-a/{label}=i"]
-    assert found["labelled"] == ["i-worker-a"]
+    assert found["labels"] == [f"i-worker-{name}/{text}" for name in "ab" for text in (f"{pool}={name}", f"{label}=i")]
     assert found["secrets"] == ["i-worker-a/pulled"]
 
 
@@ -561,6 +631,8 @@ NEEDS: dict[str, Any] = {
     "instance": "prefect",
     "pod_security": "restricted",
     "admission_policies": True,
+    "admission_objects": [],
+    "unlimited_jobs": False,
     "nodes_autoscale": False,
     "pods": [
         {
@@ -689,6 +761,59 @@ def test_what_a_cluster_lacks_is_named(cluster: Any, needs: Any, option: str, wo
     assert problem["option"] == option
     assert words in problem["problem"]
     assert problem["remedy"]
+
+
+def policy_of_others(**options: Any) -> dict[str, Any]:
+    """What is needed where an administrator makes the policy."""
+    made = admission_policies([{"name": "a", "type": "kubernetes"}], "i", "home")
+    return {**NEEDS, "admission_policies": False, "admission_objects": made, **options}
+
+
+def served(spec: dict[str, Any]) -> dict[str, Any]:
+    """As the API server returns it, with its defaults."""
+    if "matchConstraints" not in spec:
+        return dict(spec)
+    rules = [{**rule, "scope": "*"} for rule in spec["matchConstraints"]["resourceRules"]]
+    return {**spec, "matchConstraints": {"resourceRules": rules, "matchPolicy": "Equivalent", "namespaceSelector": {}}}
+
+
+POLICY, BINDING = (served(item["spec"]) for item in policy_of_others()["admission_objects"])
+MISSING = "It is false, and the cluster has no ValidatingAdmissionPolicy home.i-workers with a binding"
+
+
+@pytest.mark.parametrize(
+    ("found", "problems", "notes"),
+    [
+        ({}, [], []),
+        ({"policy": None}, [MISSING], []),
+        ({"binding": None}, [MISSING], []),
+        ({"policy": None, "binding": None}, [MISSING], []),
+        ({"binding": {**BINDING, "validationActions": ["Audit"]}}, [MISSING], []),
+        ({"binding": {**BINDING, "policyName": "other"}}, [MISSING], []),
+        ({"binding": {**BINDING, "matchResources": {}}}, [], []),
+        ({"policy": {**POLICY, "validations": POLICY["validations"][1:]}}, [], ["differs from the inventory"]),
+        ({"policy": {**POLICY, "variables": []}}, [], ["differs from the inventory"]),
+        ({"policy": None, "readable": False}, [], ["the preflight cannot check that they exist"]),
+    ],
+)
+def test_the_policy_that_an_administrator_makes_is_looked_for(
+    found: dict[str, Any], problems: list[str], notes: list[str]
+) -> None:
+    cluster = {**CLUSTER, "admission_policy": {"readable": True, "policy": POLICY, "binding": BINDING, **found}}
+    told = cluster_problems(cluster, policy_of_others())
+    assert [entry["option"] for entry in told] == ["prefect_admission_policies"] * len(problems)
+    assert all(entry["problem"].startswith(words) for entry, words in zip(told, problems, strict=True))
+    if not problems:
+        noted = admission_notes(cluster, policy_of_others())
+        assert all(words in note for note, words in zip(noted, notes, strict=True))
+    accepted = policy_of_others(unlimited_jobs=True)
+    assert cluster_problems(cluster, accepted) == []
+    assert bool(admission_notes(cluster, accepted)) == bool(problems or notes)
+
+
+def test_the_policy_that_the_playbooks_make_is_not_looked_for() -> None:
+    assert cluster_problems(CLUSTER, NEEDS) == []
+    assert admission_notes(CLUSTER, NEEDS) == []
 
 
 def test_what_a_limit_range_adds_need_not_be_stated() -> None:

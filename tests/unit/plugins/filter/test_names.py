@@ -48,6 +48,7 @@ GOOD: dict[str, Any] = {
     "prefect_work_pools": [],
 }
 CLUSTER = {"prefect_platform": "kubernetes"}
+BACKLOG = {"workers": {"min": 1, "max": 3, "autoscaling": {"metric": "backlog"}}}
 FULL = {"type": "kubernetes", "pre_pull": True}
 
 
@@ -84,6 +85,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (named("prefect-to"), "prefect_instance", "without the word to"),
     ({**CLUSTER, **pools("a", "a-api-login", type="kubernetes")}, "prefect_work_pools[a-api-login].name", "Secret"),
     ({**CLUSTER, **pools("a", "a-image", **FULL)}, "prefect_work_pools[a-image].name", "Rename one of them"),
+    (
+        {**CLUSTER, **pools("a", "a-backlog", type="kubernetes", **BACKLOG)},
+        "prefect_work_pools[a-backlog].name",
+        "a Secret in Kubernetes with the name prefect-worker-a-backlog",
+    ),
     ({**CLUSTER, **groups("a.b", "a-b")}, "prefect_services_groups[].name", "'a.b' and 'a-b' would both create"),
     ({"prefect_user": "Prefect"}, "prefect_user", "a Linux account"),
     ({"prefect_worker_user": "x" * 33}, "prefect_worker_user", "the limit is 32"),
@@ -176,7 +182,7 @@ def test_a_name_with_characters_that_nobody_sees(name: str) -> None:
 
 # --- Two instances side by side ---
 
-WORDS = ("prefect", "a", "api", "worker", "services", "postgres", "to", "redis", "lost", "runs", "closed", "1")
+WORDS = ("prefect", "a", "api", "job", "start", "worker", "services", "postgres", "to", "redis", "runs", "closed", "1")
 
 
 def everything(instance: str, platform: str) -> set[tuple[str, str]]:
@@ -187,8 +193,7 @@ def everything(instance: str, platform: str) -> set[tuple[str, str]]:
     if platform == "host":
         accounts = {("account", v["prefect_user"]), ("account", v["prefect_worker_user"])}
         return {("unit", thing.name) for thing in names.made(v) if thing.rule is names.UNIT} | accounts
-    policies = {("object", f"{instance}-to-{what}") for what in ("dns", "pgbouncer", "database", "redis")}
-    return policies | {("object", thing.name) for thing in names.made(v)}
+    return {("object", thing.name) for thing in names.made(v)}
 
 
 @pytest.mark.parametrize("platform", ["host", "kubernetes"])
@@ -220,6 +225,25 @@ def test_what_is_not_refused_gets_good_names(instance: str, pool: str, group: st
     if not list(name_problems(v)):
         for thing in things:
             assert not thing.rule.broken_by(thing.name)
+
+
+# Words of which the collection derives names, so that names of pools and derived names meet.
+PARTS = st.sampled_from(["a", "runs", "image", "api-login", "backlog", "worker", "scripts", "0", "ä", "."])
+POOL = st.fixed_dictionaries(
+    {
+        "name": st.lists(PARTS, min_size=1, max_size=3).map("-".join),
+        "type": st.sampled_from(["kubernetes", "process", "docker", None]),
+        "pre_pull": st.booleans(),
+        "workers": st.sampled_from([{}, BACKLOG["workers"], {"min": 1, "max": 3}]),
+    }
+)
+
+
+@given(some=st.lists(POOL, max_size=6, unique_by=lambda pool: pool["name"]))
+def test_pools_that_are_not_refused_share_no_object(some: list[dict[str, Any]]) -> None:
+    v = {**GOOD, **CLUSTER, "prefect_work_pools": some}
+    keys = [(thing.rule.kind, thing.name) for thing in names.made(v)]
+    assert (len(keys) != len(set(keys))) == bool(list(name_problems(v)))
 
 
 @given(name=st.text(min_size=1, max_size=300))

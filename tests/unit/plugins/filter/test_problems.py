@@ -69,6 +69,7 @@ GOOD: dict[str, Any] = {
     "prefect_redis_hosts": ["a"],
     "prefect_worker_hosts": ["b"],
     "prefect_postgres_version": 15,
+    "prefect_postgres_image": "postgres:15.18",
     "prefect_database_host": "10.0.0.5",
     "prefect_database_max_connections": 49,  # 25 + 1 * (5 + 10 + 1) + 3 + 5
     "prefect_database_password": "p@s:/#% '\"\\$`",
@@ -80,6 +81,8 @@ GOOD: dict[str, Any] = {
     "prefect_redis_ca": "",
     "prefect_metadata_addresses": ["169.254.0.0/16", "fe80::/10", "192.0.2.1"],
     "prefect_database_ca": "",
+    "prefect_database_ssl_mode": "verify-full",
+    "prefect_worker_backlog_database_url": "",
     "prefect_tls": "none",
     "prefect_tls_days": 90,
     "prefect_tls_renew_days": 30,
@@ -103,11 +106,19 @@ GOOD: dict[str, Any] = {
     "prefect_jobs_namespace": "prefect-jobs",
     "prefect_run_namespaces": ["prefect-jobs"],
     "prefect_allow_shared_namespace": False,
-    "prefect_admission_policies": True,
     "prefect_global_concurrency_limits": [{"name": "api", "limit": 0, "slot_decay_per_second": 0.5}],
     "prefect_tag_concurrency_limits": [{"tag": "api", "concurrency_limit": 10}],
 }
 SCALED = {"name": "a", "workers": {"min": 0, "max": 3, "autoscaling": {"metric": "backlog"}}}
+WITH_PROMETHEUS = {
+    "name": "a",
+    "workers": {
+        "min": 0,
+        "max": 3,
+        "autoscaling": {"metric": "backlog", "prometheus": {"address": "http://p", "query": "sum(a)"}},
+    },
+}
+PRIVATE_CA = {"prefect_database_ca": "-----BEGIN CERTIFICATE-----", "prefect_work_pools": [SCALED]}
 PASSWORDS = ("prefect_database_password", "prefect_pgbouncer_stats_password", "prefect_redis_password")
 LEAST = {
     "prefect_server_replicas": 1,
@@ -172,6 +183,24 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED], "prefect_run_namespaces": ["x", "prefect"]},
         "prefect_jobs_namespace",
         "prefect_allow_shared_namespace",
+    ),
+    (
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_work_pools": [],
+            "prefect_postgres_version": 19,
+            "prefect_postgres_image": "",
+        },
+        "prefect_postgres_image",
+        "statefulset has no default image of PostgreSQL 19",
+    ),
+    (
+        {
+            "prefect_platform": "kubernetes",
+            **pool(type="kubernetes", base_job_template={"job_configuration": {"job_manifest": "{{ manifest }}"}}),
+        },
+        f"{POOL}.base_job_template",
+        "a mapping down to spec.template",
     ),
     (
         {
@@ -353,6 +382,14 @@ def test_hosts_encrypt_and_a_cluster_has_its_network_for_it() -> None:
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0}}], "prefect_worker_hosts": []},
         {"prefect_work_pools": [{"name": "a", "workers": {"min": 0, "max": 3}}], "prefect_worker_hosts": []},
         {"prefect_platform": "kubernetes", "prefect_work_pools": [SCALED]},
+        {"prefect_postgres_image": ""},  # of hosts
+        {
+            "prefect_platform": "kubernetes",
+            "prefect_work_pools": [],
+            "prefect_postgres_image": "",
+            "prefect_postgres_hosts": [],
+        },
+        pool(type="kubernetes", base_job_template={"job_configuration": {}}),  # on hosts, no policy selects its pods
         {"prefect_run_namespaces": ["prefect"]},  # without effect on hosts
         {
             "prefect_platform": "kubernetes",
@@ -381,11 +418,16 @@ def test_problems_of_a_deployment(change: dict[str, Any], option: str, words: st
     [
         ({}, []),
         ({"prefect_run_namespaces": ["prefect"]}, ["prefect_allow_shared_namespace"]),
-        ({"prefect_admission_policies": False}, []),
-        (
-            {"prefect_admission_policies": False, "prefect_work_pools": [{"name": "a", "type": "kubernetes"}]},
-            ["prefect_admission_policies"],
-        ),
+        # KEDA has the credentials of the server, and no CA certificate.
+        (PRIVATE_CA, ["prefect_worker_backlog_database_url"]),
+        ({**PRIVATE_CA, "prefect_database_ssl_mode": "verify-ca"}, ["prefect_worker_backlog_database_url"]),
+        ({**PRIVATE_CA, "prefect_database_ssl_mode": "prefer"}, []),
+        ({**PRIVATE_CA, "prefect_database_ca": ""}, []),
+        ({**PRIVATE_CA, "prefect_worker_backlog_database_url": "postgresql://reader@db/prefect"}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{**SCALED, "state": "absent"}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{"name": "a", "workers": {**SCALED["workers"], "max": 0}}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [{"name": "a", "workers": {"min": 1, "max": 3}}]}, []),
+        ({**PRIVATE_CA, "prefect_work_pools": [WITH_PROMETHEUS]}, []),
     ],
 )
 def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str]) -> None:

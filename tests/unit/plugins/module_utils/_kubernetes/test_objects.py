@@ -13,10 +13,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import yaml
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.apply import waves
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.client import (
@@ -26,7 +28,12 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.cli
     access,
     access_from_kubeconfig,
 )
-from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import _namespace, pods, quantity
+from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.facts import (
+    _namespace,
+    admission_policy,
+    pods,
+    quantity,
+)
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.manifests import (
     Change,
     comparable,
@@ -36,6 +43,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.man
 )
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.objects import ObjectSet
 from ansible_collections.selfhosted.prefect.plugins.module_utils._kubernetes.readiness import fewest_pods, unfinished
+from ansible_collections.selfhosted.prefect.plugins.modules import kubernetes_objects
 
 
 def made(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:
@@ -138,7 +146,7 @@ def put(client: FakeClient, version: str, kind: str, namespace: str = "home", **
 def job(image: str, condition: str = "") -> dict[str, Any]:
     conditions = [{"type": condition, "status": "True"}] if condition else []
     made_job = made("Job", {"template": {"spec": {"image": image}}}, {"conditions": conditions}, namespace="home")
-    return {"apiVersion": "batch/v1", **made_job}
+    return objects_of(FakeClient()).labelled({"apiVersion": "batch/v1", **made_job})
 
 
 @pytest.mark.parametrize(
@@ -192,8 +200,8 @@ def test_the_number_of_pods_is_taken_over_from_an_autoscaler_only(
             return super().json(method, path, *rest, **options)
 
     client = Conflicting()
-    client.objects["/apis/apps/v1/namespaces/home/deployments/a"] = made("Deployment", {"replicas": 5})
-    manifest = {"apiVersion": "apps/v1", **made("Deployment", {"replicas": 2})}
+    put(client, "apps/v1", "Deployment", spec={"replicas": 5})
+    manifest = objects_of(client).labelled({"apiVersion": "apps/v1", **made("Deployment", {"replicas": 2})})
     if taken:
         objects_of(client, dry_run=dry_run).apply(manifest)
         assert forced == ["false", "true"]
@@ -508,9 +516,67 @@ def test_an_object_of_another_instance_is_not_taken_over(theirs: dict[str, str],
     }
     with pytest.raises(KubernetesError, match=r"Role a in jobs belongs to the instance .* another prefect_instance"):
         objects.apply(mine)
-    # Objects without labels are still compared field by field.
-    del client.objects[objects.path_of(mine)]["metadata"]["labels"]
+
+
+STRANGERS = (
+    ("v1", "Secret"),
+    ("v1", "Pod"),
+    ("apps/v1", "Deployment"),
+    ("batch/v1", "Job"),
+    ROLE,
+    (ROLE[0], "ClusterRole"),
+    CLUSTER,
+)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/part-of": "prefect"}, {"selfhosted.prefect/home": "home"}])
+@pytest.mark.parametrize(("version", "kind"), STRANGERS, ids=[kind for _version, kind in STRANGERS])
+def test_what_somebody_else_has_created_is_not_taken_over(
+    version: str, kind: str, labels: dict[str, str], *, dry_run: bool
+) -> None:
+    """Whatever has the labels of the instance is deleted with it: a database with its volumes."""
+    client = FakeClient()
+    objects = objects_of(client, dry_run=dry_run, force=True)
+    mine = objects.labelled({"apiVersion": version, **made(kind)})
+    path = objects.path_of(mine)
+    theirs = {**mine, "metadata": {**mine["metadata"], "labels": labels}}
+    client.objects[path] = theirs
+    with pytest.raises(KubernetesError, match=f"^{title(mine)} already exists, and no instance .* It was not") as error:
+        objects.apply(mine)
+    assert client.writes() == []
+    assert client.objects == {path: theirs}
+    # The remedy makes it an object of this instance.
+    words = str(error.value).partition("kubectl label ")[2].split()
+    client.objects[path] = {
+        **theirs,
+        "metadata": {**mine["metadata"], "labels": dict(word.split("=") for word in words if "=" in word)},
+    }
+    assert objects._is_ours(client.objects[path])
     objects.apply(mine)
+
+
+@pytest.mark.parametrize("labels", [{}, {"selfhosted.prefect/instance": "b"}])
+def test_a_namespace_that_somebody_has_created_is_used_as_it_is(labels: dict[str, str]) -> None:
+    client = FakeClient()
+    objects = objects_of(client)
+    theirs = {"apiVersion": "v1", **made("Namespace", labels=labels)}
+    client.objects["/api/v1/namespaces/a"] = theirs
+    assert objects.apply(objects.labelled({"apiVersion": "v1", **made("Namespace")})) is None
+    assert client.objects["/api/v1/namespaces/a"] == theirs
+
+
+def test_two_objects_of_one_name_are_rejected() -> None:
+    objects = objects_of(FakeClient())
+    one, other = ({"apiVersion": "v1", **made("Secret", namespace=name)} for name in ("home", "jobs"))
+    options = {"state": "present", "database": "delete", "namespaces": [], "wait_timeout": 0}
+    module = cast(AnsibleModule, SimpleNamespace(params=options, check_mode=False))
+    for twice in ([one, other, dict(one)], [one, {"apiVersion": "v1", **made("Secret")}]):
+        with pytest.raises(KubernetesError, match="Secret a in home is listed 2 times"):
+            kubernetes_objects.run(module, objects, twice)
+    assert cast(FakeClient, objects.client).writes() == []
+    role = {"apiVersion": ROLE[0], **made("Role", namespace="home")}
+    assert len(kubernetes_objects.run(module, objects, [one, other, role])) == 3
 
 
 @pytest.mark.parametrize("theirs", [None, {"selfhosted.prefect/instance": "b"}, {"selfhosted.prefect/home": "other"}])
@@ -727,6 +793,27 @@ class Secrets:
         if path.endswith("/secrets/other"):
             return None
         return {"metadata": {"resourceVersion": "7"}, "data": {"key": "c2VjcmV0"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "binding", "found"),
+    [
+        ({"spec": {"a": 1}}, {"spec": {"b": 2}}, {"readable": True, "policy": {"a": 1}, "binding": {"b": 2}}),
+        ({"spec": {"a": 1}}, None, {"readable": True, "policy": {"a": 1}, "binding": None}),
+        (None, None, {"readable": True, "policy": None, "binding": None}),
+        (403, None, {"readable": False, "policy": None, "binding": None}),
+        ({"spec": {}}, 403, {"readable": False, "policy": {}, "binding": None}),
+    ],
+)
+def test_an_admission_policy_is_there_or_not_or_cannot_be_read(policy: Any, binding: Any, found: Any) -> None:
+    class Policies:
+        def found(self, path: str) -> Any:
+            answer = policy if path.endswith("/validatingadmissionpolicies/home.i-workers") else binding
+            if answer == 403:
+                raise ApiError(403, "forbidden", {})
+            return answer
+
+    assert admission_policy(cast(KubernetesClient, Policies()), "home.i-workers") == found
 
 
 def test_a_secret_has_a_version_and_stays_secret() -> None:
