@@ -16,7 +16,7 @@ import pytest
 
 from e2e.conftest import Converged
 from e2e.machine import Machine, Played
-from e2e.planted import SECRETS, Sampler, fresh_secrets, needles
+from e2e.planted import SECRETS, Sampler, fresh_secrets, needles, variables_of
 
 # The files that have to hold a secret, each for one account.
 HOLDERS = {
@@ -46,7 +46,7 @@ def changed(converged: Converged) -> dict[str, Any]:
     """A prediction and a run with other secrets, and a check that has to fail, all as talkative as it gets."""
     machine = converged.machine
     with Sampler() as sampler:
-        machine.override("planted", CHANGED)
+        machine.override("planted", variables_of(CHANGED))
         prediction = machine.playbook("site", "-vvv", "--check", "--diff")
         pids = machine.pids()
         real = machine.playbook("site", "-vvv", "--diff")
