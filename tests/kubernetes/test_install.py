@@ -144,7 +144,7 @@ def by_the_pod(development: Deployment, routes: list[tuple[str, str]], login: st
     script = Path(api_routes.__file__).read_text() + IN_THE_POD
     script += f"print(json.dumps(answers({routes!r}, {port}, {bool(login)})))\n"
     # By stdin: the arguments of a command in a pod are in a URL, which may be too long.
-    printed = development.run_in(pod["metadata"]["name"], ["python3", "-"], given=script)
+    printed = development.run_in(pod["metadata"]["name"], ["python", "-"], given=script)
     return [Answer(*answer) for answer in json.loads(printed)]
 
 
