@@ -168,7 +168,8 @@ STAGES = (
             Command("mypy-plugins", "mypy -p ansible_collections.selfhosted.prefect.plugins"),
             Command(
                 "mypy-scripts",
-                "mypy tests/run.py tests/conftest.py tests/defaults.py tests/rendering.py tests/security_tables.py"
+                "mypy tests/run.py tests/conftest.py tests/api_routes.py tests/defaults.py tests/rendering.py"
+                " tests/security_tables.py"
                 " tests/unit/test_run.py tests/package tests/prose tests/machines tests/e2e tests/security"
                 " tests/kubernetes scripts"
                 " tests/benchmarks/cluster.py tests/benchmarks/coefficients.py tests/benchmarks/faults.py"

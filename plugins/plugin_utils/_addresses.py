@@ -46,6 +46,14 @@ def destinations_except(addresses: Iterable[str]) -> list[dict[str, Any]]:
     return [*blocks, {"namespaceSelector": {}}]
 
 
+def is_loopback(address: str) -> bool:
+    """Return whether only programs of the same host can connect to the address."""
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 def bracketed(host: str) -> str:
     """Return C(host) for use before a colon and a port: with brackets if it is an IPv6 address."""
     return f"[{host}]" if is_ipv6(host) else host

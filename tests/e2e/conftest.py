@@ -16,7 +16,7 @@ import pytest
 from defaults import VERSION
 
 from e2e.machine import API_PORTS, MACHINE, Machine, run
-from e2e.planted import SECRETS, Sampler
+from e2e.planted import SECRETS, Sampler, variables_of
 
 MakeMachine = Callable[..., Machine]
 
@@ -71,7 +71,7 @@ class Converged:
 
     def __init__(self, machine: Machine, interruptions: dict[str, int]) -> None:
         self.machine = machine
-        machine.override("planted", SECRETS)
+        machine.override("planted", variables_of(SECRETS))
         # While one process hangs, the others still take turns.
         machine.override("processes", {"prefect_server_replicas": len(API_PORTS)})
         with Sampler() as self.sampler:
@@ -86,6 +86,15 @@ class Converged:
 def converged(make_machine: MakeMachine, request: pytest.FixtureRequest) -> Converged:
     interrupted = any(item.path.stem == "test_interrupted" for item in request.session.items)
     return Converged(make_machine("shared", "--share-cache"), INTERRUPTIONS if interrupted else {})
+
+
+@pytest.fixture(scope="session")
+def boxed(make_machine: MakeMachine) -> Machine:
+    """A machine like a container, where supervisord manages the processes and their logs are files."""
+    machine = make_machine("boxed", "--init", "none", "--share-cache")
+    machine.override("planted", variables_of(SECRETS))
+    machine.playbook("site")
+    return machine
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from e2e.conftest import Converged
 from e2e.machine import Machine, Played
-from e2e.planted import SECRETS, Sampler, fresh_secrets, needles
+from e2e.planted import SECRETS, Sampler, fresh_secrets, needles, variables_of
 
 # The files that have to contain a secret, each readable by one account.
 HOLDERS = {
@@ -46,7 +46,7 @@ def changed(converged: Converged) -> dict[str, Any]:
     """Run check mode and a real run with other secrets, and a verification that fails, all with high verbosity."""
     machine = converged.machine
     with Sampler() as sampler:
-        machine.override("planted", CHANGED)
+        machine.override("planted", variables_of(CHANGED))
         prediction = machine.playbook("site", "-vvv", "--check", "--diff")
         pids = machine.pids()
         real = machine.playbook("site", "-vvv", "--diff")

@@ -227,9 +227,24 @@ class Deployment:
         script = 'PGPASSWORD=$POSTGRES_PASSWORD exec psql -h 127.0.0.1 -U $POSTGRES_USER -d $POSTGRES_DB -Atc "$0"'
         return self.run_in(f"{self.instance}-postgres-0", ["sh", "-c", script, statement]).strip()
 
-    def run_in(self, pod: str, words: list[str], *, namespace: str = "", check: bool = True) -> str:
-        command = [*self.cluster.kubectl, "exec", "-n", namespace or self.namespace_of(pod), pod, "--", *words]
-        return subprocess.run(command, check=check, capture_output=True, text=True).stdout
+    def run_in(
+        self, pod: str, words: list[str], *, namespace: str = "", check: bool = True, given: str | None = None
+    ) -> str:
+        """What a command prints in a pod; it reads what it is given."""
+        reading = [] if given is None else ["--stdin"]
+        target = ["-n", namespace or self.namespace_of(pod), *reading, pod]
+        command = [*self.cluster.kubectl, "exec", *target, "--", *words]
+        return subprocess.run(command, check=check, capture_output=True, text=True, input=given).stdout
+
+    def logs(self, pod: dict[str, Any]) -> str:
+        """Of all containers of a pod that have run, also of those that were replaced."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        command = [*self.cluster.kubectl, "logs", "-n", namespace, name, "--all-containers", "--prefix"]
+        current = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert current.returncode == 0 or pod["status"]["phase"] != "Running", current.stderr
+        # Containers that were not replaced have no former log, which is an error.
+        former = subprocess.run([*command, "--previous"], check=False, capture_output=True, text=True).stdout
+        return current.stdout + former
 
     # The API
 

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+
+import api_routes
+import pytest
+from api_routes import (
+    Answer,
+    ask,
+    assert_most_were_answered,
+    assert_nearly_all_need_credentials,
+    objects,
+    reading_routes,
+)
+from e2e.planted import forms
 
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.listeners import listening_ports
 
@@ -87,27 +100,80 @@ def test_no_secret_stands_in_a_workload_or_in_the_output(development: Deployment
     assert not [secret for secret in (*secrets, *encoded) if secret in output]
 
 
-def answer(development: Deployment, method: str, path: str) -> str:
-    try:
-        return json.dumps(development.api(method, path, None if method == "GET" else {}))
-    except urllib.error.HTTPError as error:
-        return error.read().decode()
+def secret_forms(development: Deployment) -> list[str]:
+    """The secrets of the inventory, and what base64 makes of them."""
+    found = [path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()]
+    assert len(found) == 4
+    return [form for secret in found for form in forms(secret)]
 
 
-def test_no_route_of_the_api_shows_a_secret(development: Deployment, installed: Installed) -> None:
-    """The Service connects clients directly to the API pods, without a gateway in front of them."""
-    secrets = {path.name: path.read_text().strip() for path in (development.inventory / ".secrets").iterdir()}
-    paths = development.api("GET", "/openapi.json")["paths"]
-    reading = [
-        (method.upper(), path.removeprefix("/api"))
-        for path, methods in paths.items()
-        for method in methods
-        if "{" not in path and (method == "get" or (method == "post" and path.endswith(("/filter", "/count"))))
-    ]
-    assert len(reading) > 40
-    answers = {f"{method} {path}": answer(development, method, path) for method, path in reading}
-    assert {route for route, text in answers.items() for secret in secrets.values() if secret in text} == set()
-    assert json.loads(answers["GET /admin/settings"])["server"]["docket"]["name"] == "prefect-server"
+def leaking(development: Deployment, answers: list[Answer]) -> set[str]:
+    secrets = secret_forms(development)
+    return {answer.route for answer in answers if any(form in answer.text for form in secrets)}
+
+
+@pytest.fixture(scope="module")
+def routes(development: Deployment, installed: Installed) -> list[tuple[str, str]]:
+    """With real objects in their paths, among them a run."""
+    development.wait_for_states(development.submit(1, seconds=0), {"COMPLETED"})
+    return reading_routes(development.api("GET", "/openapi.json"), objects(development))
+
+
+def by_the_service(development: Deployment, routes: list[tuple[str, str]], login: str) -> list[Answer]:
+    """The Service leads to the pods themselves: what stands in front of others does not stand here."""
+    origin = f"http://{development.ip}:{development.port}"
+    return [ask(origin, method, path, login) for method, path in routes]
+
+
+# Runs in a pod of the API, after the code of api_routes. The credentials are in the environment of the container.
+IN_THE_POD = """
+import os
+
+def answers(wanted, port, with_login):
+    login = os.environ["PREFECT_SERVER_API_AUTH_STRING"] if with_login else ""
+    return [ask(f"http://127.0.0.1:{port}", method, path, login) for method, path in wanted]
+
+"""
+
+
+def by_the_pod(development: Deployment, routes: list[tuple[str, str]], login: str) -> list[Answer]:
+    """By the port of the container, past the Service."""
+    pod = development.pods("api")[0]
+    ports = [port for each in pod["spec"]["containers"] for port in each.get("ports") or []]
+    (port,) = (each["containerPort"] for each in ports if each["name"] == "http")
+    script = Path(api_routes.__file__).read_text() + IN_THE_POD
+    script += f"print(json.dumps(answers({routes!r}, {port}, {bool(login)})))\n"
+    # By stdin: the arguments of a command in a pod are in a URL, which may be too long.
+    printed = development.run_in(pod["metadata"]["name"], ["python", "-"], given=script)
+    return [Answer(*answer) for answer in json.loads(printed)]
+
+
+@pytest.mark.parametrize("way", [by_the_service, by_the_pod])
+def test_no_route_of_the_api_shows_a_secret(
+    development: Deployment, routes: list[tuple[str, str]], way: Callable[..., list[Answer]]
+) -> None:
+    answers = way(development, routes, development.login)
+    assert leaking(development, answers) == set()
+    assert_most_were_answered(answers)
+
+
+@pytest.mark.parametrize("way", [by_the_service, by_the_pod])
+def test_no_route_of_the_api_shows_a_secret_without_login(
+    development: Deployment, routes: list[tuple[str, str]], way: Callable[..., list[Answer]]
+) -> None:
+    answers = way(development, routes, "")
+    assert leaking(development, answers) == set()
+    assert_nearly_all_need_credentials(answers)
+
+
+def test_no_log_of_a_pod_shows_a_secret(development: Deployment, routes: list[tuple[str, str]]) -> None:
+    """Of the server, of workers, and of the pods of runs that are still there."""
+    for pool in ("kubernetes", "inside"):
+        development.wait_for_states(development.submit(1, seconds=0, pool=pool), {"COMPLETED"})
+    logs = {pod["metadata"]["name"]: development.logs(pod) for pod in development.objects("pods")}
+    assert len([name for name, text in logs.items() if text]) >= 6, "there was nothing to look at"
+    secrets = secret_forms(development)
+    assert {name for name, text in logs.items() if any(form in text for form in secrets)} == set()
 
 
 def test_redis_lets_in_its_user_only(development: Deployment, installed: Installed) -> None:

@@ -3,6 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The test hosts of tests/e2e, for tests that attack them."""
 
-from e2e.conftest import MakeMachine, converged, deployment, make_machine
+from e2e.conftest import MakeMachine, boxed, converged, deployment, make_machine
 
-__all__ = ["MakeMachine", "converged", "deployment", "make_machine"]
+__all__ = ["MakeMachine", "boxed", "converged", "deployment", "make_machine"]

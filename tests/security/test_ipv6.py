@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from defaults import API_PORT, DATABASE_PORT, GATEWAY_PORT, PGBOUNCER_PORT, REDIS_PORT, WORKER_PORT
 from e2e.machine import Machine, Played, run, wait_for
-from e2e.planted import SECRETS
+from e2e.planted import SECRETS, variables_of
 
 from security.conftest import MakeMachine
 
@@ -69,7 +69,7 @@ def moved(make_machine: MakeMachine) -> Moved:
     inside = ["ip", "-n", f"{bridge}-{machine.name}"]
     run([*inside, "-6", "addr", "replace", f"{address}/64", "dev", "eth0", "nodad"])
     reach_by(machine, address)
-    machine.override("planted", SECRETS)  # the same secrets in the next session, if the test host is kept
+    machine.override("planted", variables_of(SECRETS))  # the same secrets in the next session, if the test host is kept
     first = machine.playbook("site")
     run([*inside, "-4", "addr", "flush", "dev", "eth0"])
     machine.sh(f"sed -i 's/^[0-9.]* {machine.name} /{address} {machine.name} /' /etc/hosts")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from defaults import ROOT, VENV
-from e2e.conftest import Converged, MakeMachine
+from e2e.conftest import Converged
 from e2e.machine import Machine, wait_for
 from e2e.runs import Flows
 
@@ -78,11 +78,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         yield machine
         machine.restore()
         return
-    make: MakeMachine = request.getfixturevalue("make_machine")
-    machine = make("boxed", "--init", "none", "--share-cache")
-    machine.override("login", {"prefect_api_auth_string": "admin:correct horse"})
-    machine.playbook("site")
-    yield machine
+    yield request.getfixturevalue("boxed")
 
 
 def weaknesses(machine: Machine) -> dict[str, Any]:

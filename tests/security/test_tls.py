@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -256,6 +257,36 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_touche
     failed = pair.app.playbook("site", "-e", json.dumps({**variables, "prefect_tls_key": "/nowhere"}), fails=True)
     assert "prefect_tls_key: The file does not exist" in failed.output
     assert pair.pids() == pids
+
+
+def search(machine: Machine, lines: list[str], account: str = "root") -> set[str]:
+    """Files in which an account finds one of the lines. The search gets them by stdin: no argument has them."""
+    everywhere = "grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev / 2>/dev/null"
+    command = machine.ssh(f"setpriv --reuid={account} --regid=$(id -g {account}) --clear-groups {everywhere}")
+    done = subprocess.run(command, input="\n".join(lines) + "\n", text=True, capture_output=True, check=False)
+    assert done.returncode in (0, 1, 2), done.stderr
+    return set(done.stdout.splitlines())
+
+
+def test_no_key_is_seen_outside_of_its_files(pair: Pair) -> None:
+    pair.app.override("renewal", {"prefect_tls_renew_days": 250, "prefect_tls_days": 300})
+    played = pair.app.playbook("site", "-vvv", "--diff")
+    pair.app.forget("renewal")
+    directory = pair.app.inventory / "tls"
+    # The first line of the base64 is the same in many keys.
+    lines = {path.stem: path.read_text().splitlines()[2] for path in directory.glob("*.key")}
+    assert lines.keys() == {"authority", *(machine.name for machine in pair.hosts.values())}
+    assert len(set(lines.values())) == 3
+    assert [name for name, line in lines.items() if line in pair.first.output + played.output] == []
+    for machine in pair.hosts.values():
+        own, others = lines[machine.name], [line for name, line in lines.items() if name != machine.name]
+        found = search(machine, [own])
+        assert found, "the search does not find what it looks for"
+        assert {path for path in found if path.startswith(("/var/log/", "/tmp/", "/home/", "/root/"))} == set()
+        assert search(machine, others) == set()
+        assert search(machine, list(lines.values()), "nobody") == set()
+        journal = machine.sh("journalctl -o cat --all --no-pager")
+        assert [name for name, line in lines.items() if line in journal] == []
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import EVERY_ADDRESS, is_loopback
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import Problem, problem
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REMEDY = "Set prefect_tls to authority or to files."
 
 
@@ -73,18 +73,77 @@ def _behind_the_gateway(v: Mapping[str, Any]) -> Iterator[Problem]:
     )
 
 
-def _clients(v: Mapping[str, Any]) -> Iterator[Problem]:
-    url = urlsplit(str(v["prefect_api_url"]))
-    if url.scheme == "https" or url.hostname in _LOOPBACK:
+def _is_clear(url: str) -> bool:
+    """Return whether requests to the URL are unencrypted and can leave the host."""
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
+
+
+def _workers(v: Mapping[str, Any]) -> Iterator[Problem]:
+    if _is_clear(str(v["prefect_api_url"])):
+        yield from _said(
+            "prefect_api_url",
+            "Requests of workers and flow runs to the gateway, with credentials, are unencrypted",
+            _elsewhere(v["prefect_worker_hosts"], v["prefect_gateway_hosts"][:1]),
+            "Set prefect_tls, or prefect_gateway_tls_certificate and prefect_api_url.",
+        )
+
+
+def _gateway(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Report the gateway of this host. Its other clients, such as browsers, are not in the inventory."""
+    bind = str(v["prefect_gateway_bind"])
+    if v["has_gateway"] and not v["gateway_tls"] and not is_loopback(bind):
+        where = "every address" if bind in EVERY_ADDRESS else bind
+        yield problem(
+            "prefect_gateway_bind",
+            f"The gateway listens on {where} without TLS, so requests of browsers and other clients, with "
+            "credentials, are unencrypted.",
+            "Set prefect_tls, or prefect_gateway_tls_certificate and prefect_api_url. If all clients are on the same "
+            "host, for example a proxy with TLS, set prefect_gateway_bind to 127.0.0.1.",
+        )
+
+
+def _playbooks(v: Mapping[str, Any]) -> Iterator[Problem]:
+    """Report the URL of the playbooks, unless it leads to the host or Service of the URL of the workers."""
+    url, own = str(v["prefect_control_api_url"]), str(v["prefect_api_url"])
+    if _is_clear(url) and urlsplit(url).hostname != urlsplit(own).hostname:
+        yield problem(
+            "prefect_control_api_url",
+            f"Requests of the playbooks to {urlsplit(url).hostname}, with credentials, are unencrypted.",
+            "Set it to a URL with https://.",
+        )
+
+
+def _service(v: Mapping[str, Any]) -> Iterator[Problem]:
+    kind = v["prefect_gateway_service_type"]
+    if kind != "ClusterIP":
+        yield problem(
+            "prefect_gateway_service_type",
+            f"The Service of type {kind} is plain HTTP, so requests to it from outside, with credentials, are "
+            "unencrypted.",
+            "Set it to ClusterIP, and prefect_gateway_host and prefect_gateway_tls_secret for an Ingress with TLS. A "
+            "load balancer may also terminate TLS (prefect_gateway_service_annotations).",
+        )
+
+
+def _ingress(v: Mapping[str, Any]) -> Iterator[Problem]:
+    host = v["prefect_gateway_host"]
+    if not host:
         return
-    gateways = v["prefect_gateway_hosts"]
-    remedy = "Set prefect_tls, or prefect_gateway_tls_certificate and prefect_api_url."
-    yield from _said(
-        "prefect_api_url",
-        "Requests of workers and flow runs to the gateway, with credentials, are unencrypted",
-        _elsewhere(v["prefect_worker_hosts"], gateways[:1]),
-        remedy,
-    )
+    if v["prefect_gateway_kind"] == "http_route":
+        # The listener of the Gateway has the certificate. A route without sectionName is attached to all listeners.
+        if "sectionName" not in v["prefect_gateway_parent"] or _is_clear(str(v["prefect_control_api_url"])):
+            yield problem(
+                "prefect_gateway_parent",
+                f"Requests to {host}, with credentials, are encrypted only if each listener of the Gateway has TLS.",
+                "Name a listener with TLS in its sectionName, and set prefect_control_api_url to a URL with https://.",
+            )
+    elif not v["gateway_tls"]:
+        yield problem(
+            "prefect_gateway_tls_secret",
+            f"Requests to {host}, with credentials, are unencrypted.",
+            "Set it to a Secret with a certificate, unless the controller has its own.",
+        )
 
 
 def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
@@ -93,21 +152,17 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
         "This collection does not encrypt connections between pods.",
         "Enable encryption in the cluster's network (WireGuard of Cilium or Calico), or use a service mesh.",
     )
-    if v["prefect_gateway_host"] and not v["gateway_tls"]:
-        yield problem(
-            "prefect_gateway_tls_secret",
-            f"Requests to {v['prefect_gateway_host']}, with credentials, are unencrypted.",
-            "Set it to a Secret with a certificate, unless the controller has its own.",
-        )
+    yield from _service(v)
+    yield from _ingress(v)
 
 
 def clear_connections(variables: Mapping[str, Any]) -> list[Problem]:
     """Return the connections that are not encrypted or not verified."""
     found = [*_database(variables), *_redis(variables)]
     if variables["prefect_platform"] == "kubernetes":
-        return [*found, *_cluster(variables)]
+        return [*found, *_cluster(variables), *_playbooks(variables)]
     if variables["prefect_tls"] == "none":
         found += _poolers(variables)
     if not variables["api_tls"]:
         found += _behind_the_gateway(variables)
-    return [*found, *_clients(variables)]
+    return [*found, *_workers(variables), *_gateway(variables), *_playbooks(variables)]

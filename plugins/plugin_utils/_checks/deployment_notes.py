@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._redis import redis_parts
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._workers import most_workers, worker_count
 
 
@@ -45,6 +47,18 @@ def _reads_the_database(pool: Mapping[str, Any]) -> bool:
     return is_scaled and scaling.get("metric") == "backlog" and not scaling.get("prometheus")
 
 
+def _redis(v: Mapping[str, Any]) -> Iterator[str]:
+    url = str(v["prefect_redis_url"])
+    if v["prefect_redis_hosts"] or not url:
+        return
+    if unquote(redis_parts(url).login.partition(":")[0]) in ("", "default"):
+        yield (
+            "prefect_redis_url: the server uses the Redis user default, which usually has all permissions. Create a "
+            "user with only the permissions that the server needs (docs/kubernetes.md, Managed Redis), and name it in "
+            "the URL."
+        )
+
+
 def deployment_notes(variables: Mapping[str, Any]) -> list[str]:
     """Return the notes about C(variables)."""
-    return [*_cluster(variables), *_backlog(variables)]
+    return [*_cluster(variables), *_backlog(variables), *_redis(variables)]

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import is_loopback
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_problems import name_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import GROUP
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
@@ -295,14 +295,6 @@ def _in_cluster(v: Mapping[str, Any]) -> str:
 def _on_hosts(v: Mapping[str, Any]) -> str:
     others = sorted({str(address) for address in v["prefect_api_addresses"] if not is_loopback(str(address))})
     return f"at {', '.join(others)} (prefect_address, prefect_gateway_bind)" if others else ""
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether only programs of the same host can connect to the address."""
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _numbers(v: Mapping[str, Any]) -> Iterator[Problem]:

@@ -89,7 +89,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 class PostgreSQL:
     """A separate PostgreSQL cluster on a free port. stop() removes it completely."""
 
-    def __init__(self) -> None:
+    def __init__(self, **further: str) -> None:
         # The programs of PostgreSQL do not run as root.
         account = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         self.home = Path(tempfile.mkdtemp(prefix="selfhosted-prefect-postgres-"))
@@ -101,7 +101,13 @@ class PostgreSQL:
         started: dict[str, Any] = {"cwd": self.home, "env": {"LC_ALL": "C.UTF-8"}, "stdin": subprocess.DEVNULL}
         initdb = [str(programs / "initdb"), "-D", str(data), *how]
         subprocess.run(initdb, **started, **account, check=True, capture_output=True)
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+        }
+        settings |= further
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.log = self.home / "log"
         with self.log.open("w") as log:

@@ -21,14 +21,18 @@ from test_checks import EXPECTED_PODS, HEALTHY
 from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
+from test_scram import of_the_server
 
 ROOT = Path(__file__).resolve().parents[4]
 PLUGINS = ROOT / "plugins" / "filter"
 FILTERS = sorted(path.stem for path in PLUGINS.glob("*.yml"))
+STORED_VERIFIER = of_the_server("plain")
 # Variables that the examples use from the inventory and from the roles.
 VARIABLES: dict[str, Any] = {
     "prefect_api_hosts": ["localhost"],
     "prefect_api_url": "http://127.0.0.1:4200/api",
+    "prefect_database_password": "plain",
+    "stored": STORED_VERIFIER,
     "prefect_redis_password": 'p@ss "word"',
     "prefect_redis_url": "redis://10.0.0.6:6379/0",
     "prefect_server_replicas": 3,
@@ -71,6 +75,7 @@ EXPECTED: dict[str, list[Any]] = {
         }
     ],
     "_redis_rules": ["~prefect:* &prefect:* -@all +@string +@hash -@admin -@dangerous +info"],
+    "_scram_verifier": [STORED_VERIFIER],
     "redis_url": ["redis://:p%40ss%3Aw%2Frd@10.0.0.6:6379/0"],
     "services_environment": [
         {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "[]", "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "true"}

@@ -436,6 +436,27 @@ def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str
     assert [note.partition(":")[0] for note in notes] == options
 
 
+@pytest.mark.parametrize(
+    ("url", "noted"),
+    [
+        ("rediss://:x@redis.example.com:6380/0", True),
+        ("rediss://default:x@redis.example.com:6380/0", True),
+        ("rediss://def%61ult:x@redis.example.com:6380/0", True),
+        ("redis://redis.example.com", True),
+        ("redis+sentinel://:x@a:26379,[fd00::1]:26379/main", True),
+        ("redis+sentinel://default:x@a,b/main/0", True),
+        ("rediss://prefect:x@redis.example.com:6380/0", False),
+        ("redis+sentinel://prefect:default@a,b/main/0", False),
+        ("", False),  # a problem of its own
+    ],
+)
+def test_an_external_redis_needs_a_user_of_its_own(url: str, noted: bool) -> None:
+    external = {**GOOD, "prefect_redis_hosts": [], "prefect_redis_url": url}
+    notes = deployment_notes(external)
+    assert [note.partition(":")[0] for note in notes] == ["prefect_redis_url"] * noted
+    assert deployment_notes({**external, "prefect_redis_hosts": ["a"]}) == []
+
+
 def test_all_problems_are_told_at_once() -> None:
     changes = {"prefect_version": "1", "prefect_redis_url": "", "prefect_database_password": "", **pool(name="a/b")}
     options = [problem["option"] for problem in deployment_problems({**GOOD, **changes})]
