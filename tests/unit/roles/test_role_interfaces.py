@@ -45,14 +45,12 @@ def defaults(role: str) -> dict[str, Any]:
     return dict(load(role, "defaults", "main.yml"))
 
 
-def entry_point(role: str) -> dict[str, Any]:
-    """Roles that others depend on call theirs `shared`."""
-    (spec,) = load(role, "meta", "argument_specs.yml")["argument_specs"].values()
-    return dict(spec)
+def entry_points(role: str) -> dict[str, dict[str, Any]]:
+    return dict(load(role, "meta", "argument_specs.yml")["argument_specs"])
 
 
 def options(role: str) -> dict[str, Any]:
-    return dict(entry_point(role)["options"])
+    return {name: option for spec in entry_points(role).values() for name, option in spec["options"].items()}
 
 
 def text_of(description: Any) -> str:
@@ -79,10 +77,10 @@ def test_every_variable_is_specified(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_says_what_it_is(role: str) -> None:
-    spec = entry_point(role)
-    assert spec["version_added"]
-    assert spec["short_description"]
-    assert spec["description"]
+    for spec in entry_points(role).values():
+        assert spec["version_added"]
+        assert spec["short_description"]
+        assert spec["description"]
     assert (ROOT / "roles" / role / "README.md").read_text().startswith(f"# {role}\n")
 
 
