@@ -9,6 +9,7 @@ import re
 
 import pytest
 import yaml
+from defaults import VERSION
 from rendering import ROOT
 
 # A release, with what it was packed for; a tag such as 7 or 17 is another image next week.
@@ -38,7 +39,7 @@ def test_an_image_is_that_of_a_release(name: str, image: str) -> None:
 
 
 def test_the_cluster_of_the_tests_has_the_same() -> None:
-    packed = (ROOT / "tests" / "cluster" / "images" / "pack.py").read_text()
+    packed = (ROOT / "tests" / "cluster" / "images" / "pack.py").read_text().replace("{version}", VERSION)
     wanted = {name: image for name, image in images().items() if not name.startswith("postgres ")}
     assert len(wanted) >= 4
     wanted["postgres"] = images()["postgres 17"]
