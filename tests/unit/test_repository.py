@@ -133,6 +133,18 @@ def test_every_stage_that_needs_root_is_found() -> None:
     assert found >= NEED_ROOT - {"test-all"}
 
 
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_contributing_names_what_a_workflow_runs(workflow: Path) -> None:
+    rows = [line for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("| `")]
+    (row,) = [line for line in rows if line.startswith(f"| `{workflow.name}` |")]
+    if workflow.stem != "release":  # a section of its own has its steps
+        targets = {
+            target for job in jobs(workflow) for step in job["steps"] for target in stages_run(job, step.get("run", ""))
+        }
+        stages = targets & {*STAGES, "test"}
+        assert stages == set(STAGES) or [stage for stage in stages if f"`make {stage}`" not in row] == []
+
+
 @in_a_container
 def test_a_checkout_in_a_container_is_a_repository(job: dict[str, Any]) -> None:
     """Without git, the action downloads an archive. Git rejects a directory of another account, that of the runner."""
