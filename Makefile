@@ -28,7 +28,7 @@ test-all: ## run all tests, for a release (takes hours)
 sanity: ## ansible-test sanity, on a copy of this checkout
 lint: ## ansible-lint, mypy, ruff, yamllint, shellcheck, Markdown, prose, changelog fragments
 docs: ## the documentation of modules, filters and roles
-unit: ## pure functions, no server
+unit: ## functions, templates and playbooks, without a server
 package: ## the tarball of the collection: its files, its installation, its playbooks
 contract: ## every module against a real Prefect server
 molecule: ## the roles on test hosts: converge, idempotence, check mode, side effect, verify, teardown

@@ -6,7 +6,8 @@
 usage: .venv/bin/python tests/run.py [--all | --rootless | STAGE ...] [-- words to add to each command]
 
 Without an option or names, the driver runs the part of each stage that is quick enough for every change. --rootless is
-for first contributions. It selects the tests that need no root and take less than five minutes.
+for first contributions. It selects the tests that need no root and take less than five minutes. Without root,
+a stage leaves out the tests that need it, and prints that it does.
 
 Every command runs, even if an earlier one has failed. Its output goes to tests/output/<stage>/<command>.log. It is
 shown if the command fails, or at once if it is the only command. A command counts as the number of tests in its report,
@@ -104,6 +105,7 @@ class Stage:
     needs: str = "."  # path in the checkout that the stage tests
     tools: Tools = field(default_factory=dict)
     quick: tuple[Command, ...] | None = None  # the commands for every change, if these are not all
+    without_root: tuple[Command, ...] | None = None  # the commands without root, if these are not all
     round: int = 1  # stages of one round share the host; the rounds run one after the other
     # Builds in advance what the stage needs and what takes long. It runs beside the other stages, with low priority.
     prepare: str = ""
@@ -143,11 +145,15 @@ def others(name: str, path: str, *modules: str, minutes: int) -> Command:
 
 
 CONTRACT = "pytest --junitxml={report}/pytest.xml tests/integration"
+OLDEST = Command("oldest", f"PREFECT_TEST_VERSIONS=oldest {CONTRACT}/api", count_junit, minutes=35)
 NEWEST = Command("newest", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api", count_junit, minutes=35)
 HOST_MODULES = Command("host", f"{CONTRACT}/host", count_junit, minutes=20)
 FIRST = ("changes", "load", "loadtest", "site")  # about half of the time of tests/e2e
 REBOOT = "reboot.py::test_everything_comes_back_by_itself[shut down]"
 GIT = {"git": "git"}
+UNPRIVILEGED = Command(
+    "pytest", "pytest tests/unit -m 'not root' --junitxml={report}/pytest.xml", count_junit, minutes=30
+)
 BOUNDARIES = Command(
     "boundaries",
     "pytest --junitxml={report}/pytest.xml tests/security/test_root_privileges.py tests/security/test_secrets.py"
@@ -197,16 +203,17 @@ STAGES = (
             ),
         ),
     ),
-    pytest("unit", minutes=30),
+    pytest("unit", minutes=30, without_root=(UNPRIVILEGED,)),
     pytest("package", tools=GIT),
     Stage(
         "contract",
         (
-            Command("oldest", f"PREFECT_TEST_VERSIONS=oldest {CONTRACT}/api", count_junit, minutes=35),
+            OLDEST,
             NEWEST,
             HOST_MODULES,
         ),
         quick=(NEWEST, HOST_MODULES),
+        without_root=(OLDEST, NEWEST),
         needs="tests/integration",
         tools={"pg_createcluster": "postgresql"},
     ),
@@ -214,40 +221,56 @@ STAGES = (
         "molecule",
         (molecule("default"), molecule("machines")),  # tests/kubernetes runs the scenario `kubernetes`
         quick=(molecule("default"),),
+        without_root=(),
         needs="extensions/molecule",
         round=2,
     ),
-    pytest("machines", round=2, minutes=30, quick=()),
+    pytest("machines", round=2, minutes=30, quick=(), without_root=()),
     Stage(
         "e2e",
         # Two concurrent sessions, each with its own test hosts.
         (modules("first", "tests/e2e", *FIRST, minutes=60), others("others", "tests/e2e", *FIRST, minutes=60)),
         "tests/e2e",
         quick=(modules("site", "tests/e2e", "site", "secrets", "verify", minutes=25, tests=(REBOOT,)),),
+        without_root=(),
         round=2,
     ),
     # The tests that are quick enough for every change share the test host of one session.
-    pytest("security", round=2, minutes=60, quick=(BOUNDARIES,)),
+    pytest("security", round=2, minutes=60, quick=(BOUNDARIES,), without_root=()),
     pytest(
         "kubernetes",
         round=3,
         minutes=90,
         quick=(modules("install", "tests/kubernetes", "install", "isolation", "escape", minutes=45),),
+        # The test cluster needs root, and another cluster does not.
+        without_root=None if os.environ.get("KUBECONFIG") else (),
         prepare="tests/cluster/cluster build",
     ),
 )
 
 EVERY_KIND = Command("every-kind", f"PREFECT_TEST_VERSIONS=newest {CONTRACT}/api/test_every_kind.py", count_junit)
-UNPRIVILEGED = Command("pytest", "pytest tests/unit -m 'not root' --junitxml={report}/pytest.xml", count_junit)
 ROOTLESS = (
     next(stage for stage in STAGES if stage.name == "lint"),
-    Stage("unit", (UNPRIVILEGED,)),
+    next(stage for stage in STAGES if stage.name == "unit"),
     Stage("contract", (EVERY_KIND,)),
 )
 
 
+def unprivileged(stage: Stage) -> Stage:
+    """What runs of the stage without root."""
+    if stage.without_root is None:
+        return stage
+    names = {command.name for command in stage.commands}
+    commands = tuple(command for command in stage.without_root if command.name in names)
+    if commands:
+        print(f"== {stage.name}: the tests that need root are left out", flush=True)
+    return replace(stage, commands=commands)
+
+
 def missing(stage: Stage) -> str:
     """Return what the stage lacks. As root, install missing programs instead."""
+    if not stage.commands:
+        return "needs root"
     if not (ROOT / stage.needs).exists():
         return f"{stage.needs} does not exist"
     packages = {package for tool, package in stage.tools.items() if not shutil.which(tool)}
@@ -408,13 +431,16 @@ def main(arguments: list[str]) -> int:
     else:
         chosen = [replace(stage, commands=stage.commands if stage.quick is None else stage.quick) for stage in STAGES]
         chosen = [stage for stage in chosen if stage.commands]
+    if os.geteuid() != 0 or names == ["--rootless"]:
+        chosen = [unprivileged(stage) for stage in chosen]
     runner = Runner(extra, live=len(chosen) == 1 and len(chosen[0].commands) == 1)
     # SIGINT may be ignored, as in a background job of a shell. Commands would inherit this, but `end` sends SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     outcome: dict[str, tuple[Count, float]] = {}
     started = time.monotonic()
-    runner.prepare([stage for stage in chosen if stage.prepare and stage.round > chosen[0].round])
+    later = [stage for stage in chosen if stage.commands and stage.round > chosen[0].round]
+    runner.prepare([stage for stage in later if stage.prepare])
     for _round, group in itertools.groupby(chosen, key=lambda stage: stage.round):
         together = list(group)
         print(f"== running {', '.join(stage.name for stage in together)}", flush=True)

@@ -123,7 +123,7 @@ def test_mistakes_change_nothing(untouched: Machine, mistakes: dict[str, str]) -
 
 
 def test_redis_cluster(untouched: Machine) -> None:
-    found = refusals(untouched, prefect_redis_url="redis+cluster://10.0.0.5:6379/0")
+    found = refusals(untouched, prefect_redis_url=f"redis+cluster://10.0.0.5:{REDIS_PORT}/0")
     assert found.keys() == {"prefect_redis_url"}
     assert "redis+sentinel://" in found["prefect_redis_url"]
 

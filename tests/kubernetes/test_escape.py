@@ -460,7 +460,7 @@ def is_shared(pool: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     return {**pool, "job": {**pool["job"], "namespace": namespace}}
 
 
-@pytest.mark.parametrize("way", ["option", "pool", "list", "cluster_role"])
+@pytest.mark.parametrize("way", ["option", "pool", "list"])
 def test_the_preflight_refuses_flow_code_beside_the_server(
     development: Deployment, installed: Installed, way: str
 ) -> None:
@@ -470,15 +470,11 @@ def test_the_preflight_refuses_flow_code_beside_the_server(
         "option": {"prefect_jobs_namespace": here},
         "pool": {"prefect_work_pools": [is_shared(pools[0], here)]},
         "list": {"prefect_work_pools": [{**pools[0], "workers": {"min": 1, "namespaces": [here]}}]},
-        "cluster_role": {"prefect_work_pools": [{**pools[0], "workers": {"min": 1, "cluster_role": True}}]},
     }
     variables = ways[way]
     refused = development.play("preflight", check=False, **variables)
     words = " ".join(refused.output.split())
     assert refused.code != 0
-    if way == "cluster_role":
-        assert "list the namespaces that runs may use in workers.namespaces" in words
-        return
     assert f"prefect_jobs_namespace: Flow code would run in {here}" in words
     told = development.play("preflight", prefect_allow_shared_namespace=True, **variables)
     assert f"prefect_allow_shared_namespace: flow code runs in {here}, the namespace of the server" in " ".join(

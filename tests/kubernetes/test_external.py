@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defaults import DATABASE_PORT
 
 from .conftest import POOLS, Installed
 from .deployment import NETWORKING, Deployment
@@ -46,7 +47,7 @@ def opened(development: Deployment) -> dict[str, Any]:
         "spec": {
             "podSelector": {"matchLabels": to},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": 5432}]}],
+            "ingress": [{"ports": [{"port": DATABASE_PORT}]}],
         },
     }
 

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from defaults import ROOT, VENV
+from defaults import DATABASE_PORT, GATEWAY_PORT, PGBOUNCER_PORT, REDIS_PORT, ROOT, VENV
 from e2e.conftest import Converged
-from e2e.machine import Machine, wait_for
+from e2e.machine import API_PORTS, Machine, wait_for
 from e2e.runs import Flows
 
 from security import escape
 
 HERE = Path(__file__).parent
+SERVER_PORTS = (DATABASE_PORT, PGBOUNCER_PORT, REDIS_PORT, GATEWAY_PORT, *API_PORTS.values())
+ESCAPE = (HERE / "escape.py").read_text().replace("] = ()", f"] = {SERVER_PORTS}", 1)
 FLOW = f"""
 from prefect import flow
-{(HERE / "escape.py").read_text().partition("from __future__ import annotations")[2]}
+{ESCAPE.partition("from __future__ import annotations")[2]}
 
 @flow
 def escapes():
@@ -182,7 +184,7 @@ def attacked(machine: Machine) -> Iterator[dict[str, Any]]:
     before = {"pids": machine.pids(), "precious": precious(machine)}
     # The account of the server, as if an attacker had taken it over through Prefect or Redis.
     attack = "setpriv --reuid=prefect --regid=prefect --clear-groups python3 -I -"
-    server = machine.sh(attack, input=(HERE / "escape.py").read_text())
+    server = machine.sh(attack, input=ESCAPE)
     flow = machine.api("POST", "/flows/", {"name": "escapes"})["id"]
     body = {
         "name": "escapes",
@@ -258,7 +260,7 @@ def test_a_run_takes_no_port_of_the_server_where_systemd_can_deny_it(
     machine: Machine, attacked: dict[str, Any]
 ) -> None:
     """Otherwise a run could listen in place of a server, and clients would send it their passwords."""
-    everyone = {str(port) for port in escape.SERVER_PORTS}
+    everyone = {str(port) for port in SERVER_PORTS}
     taken = {who: set(json.loads(attacked[who])["ports"]) for who in ("flow_run", "server")}
     assert taken["server"] == everyone, "the ports can be taken"
     assert taken["flow_run"] == (set() if denies_ports(machine) else everyone)

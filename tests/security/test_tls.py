@@ -298,10 +298,10 @@ def alone(make_machine: MakeMachine) -> Machine:
 
 
 # Listens in place of Redis, and records what clients send.
-IMPOSTOR = """
+IMPOSTOR = f"""
 import selectors, socket, sys, time
 
-server = socket.create_server(("127.0.0.1", 6379))
+server = socket.create_server(("127.0.0.1", {REDIS_PORT}))
 waiting, seen, end = selectors.DefaultSelector(), bytearray(), time.monotonic() + 10
 waiting.register(server, selectors.EVENT_READ)
 while time.monotonic() < end:
@@ -341,12 +341,13 @@ def test_a_port_that_another_account_holds_is_named(alone: Machine) -> None:
     alone.sh("systemctl stop prefect-redis")
     alone.sh(
         "setpriv --reuid=nobody --clear-groups python3 -c "
-        "'import socket, time; s = socket.create_server((\"127.0.0.1\", 6379)); time.sleep(300)' >/dev/null 2>&1 &"
+        f"'import socket, time; s = socket.create_server((\"127.0.0.1\", {REDIS_PORT})); time.sleep(300)'"
+        " >/dev/null 2>&1 &"
     )
     try:
         refused = alone.playbook("site", fails=True)
         assert "nobody" in refused.output
-        assert "6379" in refused.output
+        assert str(REDIS_PORT) in refused.output
     finally:
         alone.sh("pkill -u nobody python3", check=False)
     assert "COMPLETED" in alone.playbook("site").output

@@ -38,6 +38,32 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(found), target
 
 
+def test_the_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    pages = {str(path.relative_to(docs)) for path in [*docs.glob("*.md"), *docs.glob("*/README.md")]}
+    listed = set(re.findall(r"\]\(([^)#]+)", (docs / "README.md").read_text()))
+    assert pages - listed == {"README.md"}
+
+
+# Directories of the repository. A name in angle brackets stands for any.
+DIRECTORIES = r"changelogs|docs|extensions|inventories|playbooks|plugins|requirements|roles|scripts|tests"
+NAMED_PATH = re.compile(rf"(?:`|C\()((?:{DIRECTORIES})/[\w./*<>-]+)(?:`|\))")
+WRITTEN_BY_TARGETS = ("tests/output/", "changelogs/changelog.yaml")
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "plugins/filter").glob("*.yml"))], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_path_that_is_named_exists(page: Path) -> None:
+    paths = [
+        path
+        for path in NAMED_PATH.findall(page.read_text())
+        if not path.startswith(WRITTEN_BY_TARGETS) and "/.secrets/" not in path
+    ]
+    patterns = {path: re.sub(r"<[^>]*>", "*", path).strip("/") for path in paths}
+    assert [path for path, pattern in patterns.items() if not list(ROOT.glob(pattern))] == []
+
+
 def test_every_module_for_the_api_has_its_place_in_the_guide() -> None:
     modules = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["prefect"]
     text = GUIDE.read_text()

@@ -100,6 +100,71 @@ def test_what_a_workflow_calls_exists(workflow: Path) -> None:
     assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
+# KUBECONFIG in the environment of this test makes no difference.
+NEED_ROOT = {stage.name for stage in run.STAGES if stage.without_root is not None} | {"kubernetes", "test", "test-all"}
+
+
+def stages_run(job: dict[str, Any], script: str) -> set[str]:
+    """The targets that a step makes, or that the scripts of the repository make for it."""
+    targets = {target for words in make_targets(script) for target in words.split()}
+    if re.search(r"^make \$\{\{ matrix\.stage", script, re.MULTILINE):
+        targets |= set(job["strategy"]["matrix"]["stage"])
+    return targets | ({"test"} if ".ci/run" in script else set())
+
+
+EVERY_JOB = {f"{path.stem}-{name}": job for path in WORKFLOWS for name, job in load(path)["jobs"].items()}
+CONTAINERS = {name: job for name, job in EVERY_JOB.items() if "container" in job}
+every_job = pytest.mark.parametrize("job", EVERY_JOB.values(), ids=EVERY_JOB)
+in_a_container = pytest.mark.parametrize("job", CONTAINERS.values(), ids=CONTAINERS)
+
+
+@every_job
+def test_a_step_that_needs_root_has_it(job: dict[str, Any]) -> None:
+    """The account of a runner is not root, that of a container is."""
+    given = {"kubernetes"} if any("KUBECONFIG=" in step.get("run", "") for step in job["steps"]) else set()
+    without = [step["run"] for step in job["steps"] if "run" in step and "container" not in job]
+    assert [script for script in without if stages_run(job, script) & NEED_ROOT - given] == []
+
+
+def test_every_stage_that_needs_root_is_found() -> None:
+    found = {
+        stage for job in EVERY_JOB.values() for step in job["steps"] for stage in stages_run(job, step.get("run", ""))
+    }
+    assert found >= NEED_ROOT - {"test-all"}
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_contributing_names_what_a_workflow_runs(workflow: Path) -> None:
+    rows = [line for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("| `")]
+    (row,) = [line for line in rows if line.startswith(f"| `{workflow.name}` |")]
+    if workflow.stem != "release":  # a section of its own has its steps
+        targets = {
+            target for job in jobs(workflow) for step in job["steps"] for target in stages_run(job, step.get("run", ""))
+        }
+        stages = targets & {*STAGES, "test"}
+        assert stages == set(STAGES) or [stage for stage in stages if f"`make {stage}`" not in row] == []
+
+
+@in_a_container
+def test_a_checkout_in_a_container_is_a_repository(job: dict[str, Any]) -> None:
+    """Without git, the action downloads an archive. Git rejects a directory of another account, that of the runner."""
+    steps = job["steps"]
+    place = next(number for number, step in enumerate(steps) if "actions/checkout" in step.get("uses", ""))
+    before = " ".join(step["run"] for step in steps[:place])
+    image = job["container"]["image"]
+    assert (image.startswith("python:") and "-slim" not in image) or {"git", "ca-certificates"} <= set(before.split())
+    assert 'safe.directory "$GITHUB_WORKSPACE"' in steps[place + 1]["run"]
+
+
+@in_a_container
+def test_a_step_in_a_container_uses_what_is_there(job: dict[str, Any]) -> None:
+    """The programs of GitHub's runners are not in an image."""
+    scripts = "\n".join(step.get("run", "") for step in job["steps"])
+    used = set(re.findall(r"(?:^|[;|(]|&&)\s*([a-z][\w.-]*)(?=\s)", scripts, re.MULTILINE))
+    assert used <= {"apt-get", "git", "make", "python3", "sed", "test"}
+    assert not any("actions/setup-" in step.get("uses", "") for step in job["steps"])
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_has_limits(workflow: Path) -> None:
     assert "permissions" in load(workflow)
@@ -178,7 +243,7 @@ def test_links_to_the_repository_are_those_of_galaxy() -> None:
 def test_the_development_container_is_the_one_of_continuous_integration() -> None:
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     images = {job["container"]["image"] for workflow in WORKFLOWS for job in jobs(workflow) if "container" in job}
-    assert images == {container["image"]}
+    assert {image for image in images if not image.startswith("python:")} == {container["image"]}
     assert (ROOT / container["postCreateCommand"].split()[0]).is_file()
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,42 @@ def test_without_root_its_own_stages_run(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(run, "ROOTLESS", (stage,))
     assert drive([], tmp_path, monkeypatch, "--rootless") == 0
     assert (tmp_path / "small" / "here" / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("account", "words", "passed", "failed", "said"),
+    [
+        (0, ["--all"], 4, 0, ""),
+        (1000, ["--all"], 2, 1, "== part: the tests that need root are left out"),
+        (1000, ["none"], 0, 1, "needs root"),
+        (0, ["--rootless"], 1, 0, "== part: the tests that need root are left out"),
+    ],
+)
+def test_without_root_a_stage_leaves_out_what_needs_it(
+    account: int,
+    words: list[str],
+    passed: int,
+    failed: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    any_account, root = run.Command("any", "true"), run.Command("root", "true")
+    part = run.Stage("part", (any_account, root), without_root=(any_account,))
+    stages = [run.Stage("all", (any_account,)), part, run.Stage("none", (root,), without_root=())]
+    monkeypatch.setattr(os, "geteuid", lambda: account)
+    monkeypatch.setattr(run, "ROOTLESS", (part,))
+    drive(stages, tmp_path, monkeypatch, *words)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == f"{passed} passed, {failed} failed"
+    assert said in printed
+
+
+def test_no_test_skips_itself_without_root() -> None:
+    """The marker tells run.py, which says what is left out."""
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    assert [path for path in files if re.search(r"skipif\(.*(geteuid|getuid)", path.read_text())] == []
 
 
 def test_junit_cases_are_counted(tmp_path: Path) -> None:

@@ -454,13 +454,6 @@ def _namespaces(v: Mapping[str, Any]) -> Iterator[Problem]:
     """Check the namespaces of runs: a client that can create a Job in a namespace can read every Secret there."""
     if v["prefect_platform"] != "kubernetes":
         return
-    for pool in v["prefect_work_pools"]:
-        if "cluster_role" in (pool.get("workers") or {}):
-            yield problem(
-                f"prefect_work_pools[{pool['name']}].workers.cluster_role",
-                "Permission to create Jobs in all namespaces gives access to all ServiceAccounts and Secrets.",
-                "Remove it, and list the namespaces that runs may use in workers.namespaces.",
-            )
     if v["prefect_namespace"] in v["prefect_run_namespaces"] and not v["prefect_allow_shared_namespace"]:
         yield problem(
             "prefect_jobs_namespace",

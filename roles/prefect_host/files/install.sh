@@ -27,7 +27,6 @@ chmod 0700 "$pinned/locks"
 exec 9>"$pinned/locks/install"
 chmod 0600 "$pinned/locks/install"
 umask 022
-rm -f "$pinned/lock" # of earlier versions, which every account can open
 flock 9
 [ ! -e "$marker" ] || exit 0
 

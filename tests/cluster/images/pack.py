@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write an OCI layout with every image of the test cluster, and a tar file of it.
 
-usage: pack.py OUTPUT_DIRECTORY ROOT_FILE_SYSTEM PROGRAMS_DIRECTORY
+usage: pack.py OUTPUT_DIRECTORY ROOT_FILE_SYSTEM PROGRAMS_DIRECTORY PREFECT_VERSION
 
 The images of Prefect, PostgreSQL, PgBouncer and Redis share one large layer, the root file system. Each has the
 official name and behaves like the official image as far as the manifests can tell. The images differ only in their
@@ -136,7 +136,7 @@ class Layout:
         (self.directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
-def main(output: Path, root: Path, programs: Path) -> None:
+def main(output: Path, root: Path, programs: Path, version: str) -> None:
     layout = Layout(output / "oci")
     for name, program, user in (
         ("registry.k8s.io/pause:3.10.2", "pause", "65535:65535"),
@@ -148,8 +148,8 @@ def main(output: Path, root: Path, programs: Path) -> None:
     shared = layout.root_layer(root)
     layout.image(
         [
-            "docker.io/prefecthq/prefect:3.9.1-python3.11",
-            "docker.io/prefecthq/prefect:3.9.1-python3.11-kubernetes",
+            f"docker.io/prefecthq/prefect:{version}-python3.11",
+            f"docker.io/prefecthq/prefect:{version}-python3.11-kubernetes",
         ],
         shared,
         Entrypoint=["/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"],
@@ -194,4 +194,4 @@ def main(output: Path, root: Path, programs: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:4]), sys.argv[4])

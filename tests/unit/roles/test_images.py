@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from defaults import VERSION
 from rendering import ROOT, evaluated, template
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import OLDEST_POSTGRESQL
@@ -77,7 +78,7 @@ def test_a_catalog_of_images_may_name_the_image_of_the_operator() -> None:
 
 
 def test_the_cluster_of_the_tests_has_the_same() -> None:
-    packed = (ROOT / "tests" / "cluster" / "images" / "pack.py").read_text()
+    packed = (ROOT / "tests" / "cluster" / "images" / "pack.py").read_text().replace("{version}", VERSION)
     wanted = images()
     assert len(wanted) >= 4
     wanted["postgres"] = VERSIONS["statefulset"][17]

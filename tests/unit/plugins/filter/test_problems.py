@@ -202,14 +202,6 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         f"{POOL}.base_job_template",
         "a mapping down to spec.template",
     ),
-    (
-        {
-            "prefect_platform": "kubernetes",
-            "prefect_work_pools": [{"name": "a", "type": "kubernetes", "workers": {"cluster_role": False}}],
-        },
-        "prefect_work_pools[a].workers.cluster_role",
-        "workers.namespaces",
-    ),
     ({"prefect_postgres_version": 13}, "prefect_postgres_version", "14.9"),
     ({"prefect_redis_url": "", "prefect_redis_hosts": []}, "prefect_redis_url", "lost silently"),
     ({"prefect_redis_url": "redis+cluster://h:1"}, "prefect_redis_url", "Redis Cluster"),

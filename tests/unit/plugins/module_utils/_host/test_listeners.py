@@ -69,7 +69,7 @@ def taken() -> Any:
     os.waitpid(child, 0)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second account")
+@pytest.mark.root  # for a second account
 def test_who_listens_in_place_of_a_process_makes_it_unready(taken: int) -> None:
     ready = {"http": None, "tcp": f"127.0.0.1:{taken}", "command": None, "timeout": 5}
     process: dict[str, Any] = {"name": "redis", "user": None, "group": None, "ready": ready}
