@@ -92,6 +92,10 @@ ansible_facts:
           description: V(systemd) if it is PID 1, otherwise V(supervisord).
           type: str
           returned: always
+        denies_ports:
+          description: Whether systemd can deny ports to a service (C(SocketBindDeny)). It needs its BPF framework.
+          type: bool
+          returned: always
         cpus:
           description: Number of processors that a process may use.
           type: int
@@ -121,6 +125,10 @@ ansible_facts:
           returned: always
         ipv6:
           description: Whether the kernel supports IPv6.
+          type: bool
+          returned: always
+        ipv6_loopback:
+          description: Whether the loopback interface has the address C(::1).
           type: bool
           returned: always
         processes:
@@ -188,6 +196,7 @@ from ansible_collections.selfhosted.prefect.plugins.module_utils._host.render im
 from ansible_collections.selfhosted.prefect.plugins.module_utils._host.trust import weakness_of
 
 _CLUSTERS = "/etc/postgresql/*/*/postgresql.conf"
+_IPV6_LOOPBACK = "0" * 31 + "1"  # as the kernel writes it
 _UNITS = "/etc/systemd/system/*.service"
 
 
@@ -248,6 +257,13 @@ def _recorded(state_dir: str) -> list[str]:
     return sorted(name[: -len(".json")] for name in names if name.endswith(".json"))
 
 
+def _denies_ports() -> bool:
+    if not os.path.isdir("/run/systemd/system"):
+        return False
+    version = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=False).stdout
+    return "+BPF_FRAMEWORK" in version.split()
+
+
 def _memory_mb() -> int:
     found = re.search(r"^MemTotal:\s+(\d+) kB", text_of("/proc/meminfo"), re.MULTILINE)
     return int(found.group(1)) // 1024 if found else 0
@@ -269,6 +285,7 @@ def facts(
         "version": release.get("VERSION_ID", ""),
         "python": platform.python_version(),
         "service_manager": "systemd" if os.path.isdir("/run/systemd/system") else "supervisord",
+        "denies_ports": _denies_ports(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": _memory_mb(),
         "overcommit_memory": _number("/proc/sys/vm/overcommit_memory"),
@@ -276,6 +293,7 @@ def facts(
         "listening_ports": listening_ports(*map(text_of, TABLES)),
         "name_servers": name_servers(text_of("/etc/resolv.conf")),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "ipv6_loopback": _IPV6_LOOPBACK in text_of("/proc/net/if_inet6").split(),
         "processes": _recorded(state_dir),
         "units": _units(),
         "accounts_of": {user: _data_of(user) for user in users if _data_of(user)},

@@ -59,6 +59,18 @@ def _redis(v: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _ports(v: Mapping[str, Any]) -> Iterator[str]:
+    """Return the note that flow code can take the port of a server that restarts, and receive its passwords."""
+    hosts = v["prefect_hosts_without_port_guard"]
+    if hosts and v["prefect_tls"] == "none":
+        yield (
+            f"prefect_tls: on {', '.join(hosts)}, flow code can listen on the port of PostgreSQL, PgBouncer, Redis or "
+            "an API process while it restarts, and receive the passwords of its clients. systemd can prevent this only "
+            "with its BPF framework (systemctl --version shows +BPF_FRAMEWORK, as in Debian 13). Set prefect_tls to "
+            "authority, or give the workers separate hosts."
+        )
+
+
 def deployment_notes(variables: Mapping[str, Any]) -> list[str]:
     """Return the notes about C(variables)."""
-    return [*_cluster(variables), *_backlog(variables), *_redis(variables)]
+    return [*_cluster(variables), *_backlog(variables), *_redis(variables), *_ports(variables)]

@@ -66,6 +66,7 @@ HOST: dict[str, Any] = {
         "service_manager": "systemd",
         "memory_mb": 4096,
         "ipv6": True,
+        "ipv6_loopback": True,
         "processes": [],
     },
 }
@@ -119,13 +120,18 @@ BINDS = {
     ("*", False): ["*:4200"],
     ("::", True): ["[::]:4200"],
     ("10.0.0.5", True): ["10.0.0.5:4200"],
+    ("127.0.0.1", True): ["127.0.0.1:4200", "[::1]:4200"],
+    ("127.0.0.1", False): ["127.0.0.1:4200"],
 }
 
 
 def test_the_gateway_listens_on_all_addresses_of_a_host() -> None:
     expressions = {}
     for bind, ipv6 in BINDS:
-        variables = {"prefect_gateway_bind": bind, "prefect_host": {**HOST["prefect_host"], "ipv6": ipv6}}
+        variables = {
+            "prefect_gateway_bind": bind,
+            "prefect_host": {**HOST["prefect_host"], "ipv6": ipv6, "ipv6_loopback": ipv6},
+        }
         expressions[f"{bind} {ipv6}"] = (
             f"lookup('ansible.builtin.template', 'haproxy.cfg.j2', template_vars={variables})"
         )

@@ -171,7 +171,11 @@ REDIS = ["redis://u:p@r/0", "rediss://u:p@r/0", "redis+sentinel://u:p@r/master/0
 def test_the_preflight_knows_what_the_roles_set(inventory: str, url: str) -> None:
     """Each setting of Prefect, with an option that decides about it where there is one."""
     table = yaml.safe_load((ROOT / "roles/prefect_common/meta/settings.yml").read_text())
-    given = {"prefect_redis_url": url, "prefect_address": "127.0.0.1", "prefect_host": {"ipv6": True}}
+    given = {
+        "prefect_redis_url": url,
+        "prefect_address": "127.0.0.1",
+        "prefect_host": {"ipv6": True, "ipv6_loopback": True},
+    }
     for part, environments in ENVIRONMENTS.items():
         found = evaluated(inventory, f"prefect_{part}", {name: f"{name} | list" for name in environments}, **given)
         assert {name for names in found.values() for name in names} - NOT_OWN <= table[part].keys()

@@ -82,6 +82,7 @@ GOOD: dict[str, Any] = {
     "prefect_metadata_addresses": ["169.254.0.0/16", "fe80::/10", "192.0.2.1"],
     "prefect_database_ca": "",
     "prefect_database_ssl_mode": "verify-full",
+    "prefect_hosts_without_port_guard": [],
     "prefect_worker_backlog_database_url": "",
     "prefect_tls": "none",
     "prefect_tls_days": 90,
@@ -426,6 +427,15 @@ def test_what_a_deployment_leaves_open(change: dict[str, Any], options: list[str
     assert deployment_notes({**GOOD, **change}) == []
     notes = deployment_notes({**GOOD, "prefect_platform": "kubernetes", **change})
     assert [note.partition(":")[0] for note in notes] == options
+
+
+@pytest.mark.parametrize(
+    ("tls", "hosts", "noted"), [("none", ["a"], True), ("authority", ["a"], False), ("none", [], False)]
+)
+def test_flow_code_that_can_take_the_port_of_a_server_is_noted(tls: str, hosts: list[str], *, noted: bool) -> None:
+    notes = deployment_notes({**GOOD, "prefect_tls": tls, "prefect_hosts_without_port_guard": hosts})
+    assert [note for note in notes if note.startswith("prefect_tls: on a, flow code")] == notes
+    assert bool(notes) == noted
 
 
 @pytest.mark.parametrize(
