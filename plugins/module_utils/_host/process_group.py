@@ -64,19 +64,23 @@ class Site(NamedTuple):
     supervisord: str
     python: str
 
-    def trusted(self) -> dict[str, list[str]]:
-        """Return the paths that root reads, executes or writes, by the option that determines them.
+    def trusted(self) -> dict[str, str]:
+        """Return the option of each path that root reads, executes or writes.
 
         The module replaces the files in these directories if they differ, but not the directories.
         """
         found = {
-            "state_dir": [f"{self.state_dir}/groups"],
-            "config_dir": [f"{self.config_dir}/liveness.d"],
-            "python": [self.python],
+            f"{self.state_dir}/groups": "state_dir",
+            f"{self.config_dir}/liveness.d": "config_dir",
+            self.python: "python",
         }
         if self.manager == "supervisord":
-            found["config_dir"].append(f"{self.config_dir}/supervisor.d")
-            found |= {"run_dir": [self.run_dir], "log_dir": [self.log_dir], "supervisord": [self.supervisord]}
+            found |= {
+                f"{self.config_dir}/supervisor.d": "config_dir",
+                self.run_dir: "run_dir",
+                self.log_dir: "log_dir",
+                self.supervisord: "supervisord",
+            }
         return found
 
 
@@ -179,14 +183,13 @@ class Group:
 
     def _refuse_what_others_can_change(self) -> None:
         """Check that root owns the files that it reads or executes, and their parent directories."""
-        for option, paths in self.site.trusted().items():
-            for path in paths:
-                problem = first_weakness(path, log_groups() if option == "log_dir" else ())
-                if problem:
-                    raise ValueError(
-                        f"{option}: {path}: {problem}, so root does not use it. Set another path, or make root the "
-                        "owner of the path and its parent directories, with a mode that does not allow others to write."
-                    )
+        for path, option in self.site.trusted().items():
+            problem = first_weakness(path, log_groups() if option == "log_dir" else ())
+            if problem:
+                raise ValueError(
+                    f"{option}: {path}: {problem}, so root does not use it. Set another path, or make root the owner "
+                    "of the path and its parent directories, with a mode that does not allow others to write."
+                )
         for name, process in self.processes.items():
             file, program = process["environment_file"], process["command"][0]
             problem = None

@@ -18,6 +18,7 @@ from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.name_pr
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.names import GROUP
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.problem import (
     Problem,
+    Read,
     problem,
     without_logins,
 )
@@ -104,7 +105,7 @@ def _own_settings(v: Mapping[str, Any]) -> Iterator[Problem]:
     for part in ("server", "worker"):
         for option, names in (
             (f"prefect_{part}_settings", list(v[f"prefect_{part}_settings"])),
-            (f"prefect_{part}_pod_patch", _environment_of(v[f"prefect_{part}_pod_patch"])),
+            (table["patches"][part], _environment_of(v["prefect_pod_patches"][part])),
         ):
             for name in names:
                 own = _own_name(name, table[part], table["aliases"])
@@ -534,4 +535,6 @@ def deployment_problems(variables: Mapping[str, Any]) -> list[Problem]:
         _api_objects,
         _tls,
     )
-    return without_logins([found for check in checks for found in check(variables)], variables)
+    values = Read(variables)
+    found = [each for check in checks for each in check(values)]
+    return without_logins(found, values.values_read)

@@ -23,6 +23,23 @@ def problem(option: str, what: str, remedy: str) -> Problem:
     return {"option": option, "problem": what, "remedy": remedy}
 
 
+class Read(Mapping[str, Any]):
+    """Values that remember which of them were read. Ansible evaluates a value only when it is read."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.values_read: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values_read.setdefault(name, self._values[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value

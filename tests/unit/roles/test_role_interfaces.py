@@ -182,6 +182,7 @@ def test_the_preflight_knows_what_the_roles_set(inventory: str, url: str) -> Non
         for option in filter(None, table[part].values()):
             assert option in EVERY_OPTION, option
     assert set(table["aliases"].values()) <= {*table["server"], *table["worker"]}
+    assert set(table["patches"].values()) <= EVERY_OPTION.keys()
 
 
 def test_no_setting_is_set_elsewhere() -> None:

@@ -37,8 +37,10 @@ GOOD: dict[str, Any] = {
         "HTTPS_PROXY": "",
     },
     "prefect_worker_settings": {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": True},
-    "prefect_server_pod_patch": {"spec": {"containers": [{"name": "api", "env": [{"name": "HTTPS_PROXY"}]}]}},
-    "prefect_worker_pod_patch": {},
+    "prefect_pod_patches": {
+        "server": {"spec": {"containers": [{"name": "api", "env": [{"name": "HTTPS_PROXY"}]}]}},
+        "worker": {},
+    },
     "prefect_own_settings": OWN,
     "prefect_instance": "prefect",
     "prefect_platform": "host",
@@ -526,17 +528,21 @@ OWN_NAMES = [
 ]
 
 
+def patched(part: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"prefect_pod_patches": {"server": {}, "worker": {}, part: {"spec": spec}}}
+
+
 @pytest.mark.parametrize(("part", "name", "own"), OWN_NAMES)
 @pytest.mark.parametrize("facts", [{}, {"settings": [name for _part, name, _own in OWN_NAMES]}])
 def test_what_an_option_decides_is_decided_by_no_setting(part: str, name: str, own: str, facts: dict[str, Any]) -> None:
     """Also with a version of Prefect whose settings are not known, under another name, and in the pods."""
     variable = {"name": name, "value": "hunter2"}
-    for option, value in (
-        (f"prefect_{part}_settings", {name: "hunter2"}),
-        (f"prefect_{part}_pod_patch", {"spec": {"containers": [{"name": "any", "env": [variable]}]}}),
-        (f"prefect_{part}_pod_patch", {"spec": {"initContainers": [{"name": "any", "env": [variable]}]}}),
+    for option, change in (
+        (f"prefect_{part}_settings", {f"prefect_{part}_settings": {name: "hunter2"}}),
+        (f"prefect_{part}_pod_patch", patched(part, {"containers": [{"name": "any", "env": [variable]}]})),
+        (f"prefect_{part}_pod_patch", patched(part, {"initContainers": [{"name": "any", "env": [variable]}]})),
     ):
-        problems = deployment_problems({**GOOD, option: value, "prefect_version_facts": facts})
+        problems = deployment_problems({**GOOD, **change, "prefect_version_facts": facts})
         told = [each for each in problems if "would take precedence" in each["problem"]]
         assert [each["option"] for each in told] == [option]
         assert f"The collection sets {own}, and " in told[0]["problem"]
