@@ -177,8 +177,6 @@ def test_no_account_can_hold_the_lock_of_the_installation(pinned: Path) -> None:
 def test_a_lock_of_the_installation_that_others_can_open_is_closed_to_them(pinned: Path) -> None:
     (pinned / "locks").mkdir(mode=0o755)
     (pinned / "locks/install").write_text("")
-    (pinned / "lock").write_text("")
     assert install(pinned) == 0
     assert (pinned / "locks").stat().st_mode & 0o777 == 0o700
     assert (pinned / "locks/install").stat().st_mode & 0o777 == 0o600
-    assert not (pinned / "lock").exists()
