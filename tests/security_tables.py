@@ -166,7 +166,7 @@ def cluster_objects() -> Objects:
     for role, names in CLUSTER_TEMPLATES.items():
         expressions = {
             name: f"lookup('ansible.builtin.template', '{name}') | from_yaml_all"
-            " | selfhosted.prefect.manifests(prefect_pod_defaults)"
+            " | selfhosted.prefect._manifests(prefect_pod_defaults)"
             for name in names
         }
         given = {**PASSWORDS, "prefect_api_auth_string": "admin:planted", "prefect_work_pools": POOLS}

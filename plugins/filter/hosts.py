@@ -14,9 +14,9 @@ class FilterModule:
     def filters(self) -> dict[str, Deferred]:
         """Return the filters under their names."""
         return {
-            "address_of": Deferred("_addresses", "address_of"),
+            "_address_of": Deferred("_addresses", "address_of"),
             "_host_names": Deferred("_addresses", "host_names"),
-            "services_environment": Deferred("_services", "services_environment"),
-            "spread": Deferred("_workers", "spread"),
-            "workers_of": Deferred("_workers", "workers_of"),
+            "_services_environment": Deferred("_services", "services_environment"),
+            "_spread": Deferred("_workers", "spread"),
+            "_workers_of": Deferred("_workers", "workers_of"),
         }

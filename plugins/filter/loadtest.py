@@ -14,7 +14,7 @@ class FilterModule:
     def filters(self) -> dict[str, Deferred]:
         """Return the filters under their names."""
         return {
-            "_loadtest_machine_reading": Deferred("_loadtest.report", "machine_reading"),
+            "_loadtest_host_reading": Deferred("_loadtest.report", "host_reading"),
             "_loadtest_page": Deferred("_loadtest.page", "page"),
             "_loadtest_reading": Deferred("_loadtest.report", "reading"),
             "_loadtest_report": Deferred("_loadtest.report", "report"),

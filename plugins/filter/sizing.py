@@ -15,5 +15,5 @@ class FilterModule:
         """Return the filters under their names."""
         return {
             "sizing": Deferred("_sizing.plan", "sizing"),
-            "workload_problems": Deferred("_sizing.workload", "workload_problems"),
+            "_workload_problems": Deferred("_sizing.workload", "workload_problems"),
         }

@@ -16,6 +16,6 @@ class FilterModule:
         return {
             "environment_file": Deferred("_text", "environment_file"),
             "_phase_seconds": Deferred("_text", "phase_seconds"),
-            "quoted_for": Deferred("_text", "quoted_for"),
+            "_quoted_for": Deferred("_text", "quoted_for"),
             "_scram_verifier": Deferred("_scram", "scram_verifier"),
         }

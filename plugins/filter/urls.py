@@ -15,10 +15,10 @@ class FilterModule:
         """Return the filters under their names."""
         return {
             "endpoint": Deferred("_urls", "endpoint"),
-            "masked_url": Deferred("_urls", "masked_url"),
+            "_masked_url": Deferred("_urls", "masked_url"),
             "postgresql_url": Deferred("_urls", "postgresql_url"),
             "_redis_ca": Deferred("_redis", "redis_ca"),
-            "redis_database": Deferred("_redis", "redis_database"),
+            "_redis_database": Deferred("_redis", "redis_database"),
             "_redis_ports": Deferred("_redis", "redis_ports"),
             "_redis_rules": Deferred("_redis", "redis_rules"),
             "_redis_settings": Deferred("_redis", "redis_settings"),

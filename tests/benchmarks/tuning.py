@@ -234,7 +234,7 @@ VARIANTS = {
     "gateway-keeps": Variant("gateway keeps its connections to the API (no variable)", SERVER, command=GATEWAY_KEEPS),
     "gateway-unpacked": Variant("API answers without compression (no variable)", SERVER, command=GATEWAY_UNPACKED),
     "clients-5s": Variant(
-        "idle connections of clients kept for 5 s instead of 75", SERVER, {"prefect_gateway_client_timeout": 5}
+        "idle connections of clients kept for 5 s instead of 75", SERVER, {"prefect_gateway_client_timeout_seconds": 5}
     ),
     # --- Workers ---
     "query-2s": Variant(

@@ -83,7 +83,7 @@ def change(machine: Machine, changing: dict[str, Any], playbook: str, more: dict
         ("database", {"prefect_database_max_connections": 110}, {"postgres"}),
         # The processes reload their configuration, and every client stays connected.
         ("database", {"prefect_pgbouncer_pool_size": 26, "prefect_postgres_settings": {"work_mem": "9MB"}}, set()),
-        ("server", {"prefect_gateway_client_timeout": 76}, set()),
+        ("server", {"prefect_gateway_client_timeout_seconds": 76}, set()),
         ("server", {"prefect_server_scheduler_loop_seconds": 11}, {"services"}),
         ("workers", {"prefect_worker_query_seconds": 4}, WORKERS),
     ],
@@ -97,7 +97,7 @@ def test_what_a_setting_restarts(
 
 def test_what_is_reloaded_is_in_force(converged: Converged, changing: dict[str, Any]) -> None:
     machine = converged.machine
-    assert {"prefect_pgbouncer_pool_size", "prefect_gateway_client_timeout"} <= changing.keys(), "changed above"
+    assert {"prefect_pgbouncer_pool_size", "prefect_gateway_client_timeout_seconds"} <= changing.keys(), "changed above"
     assert machine.sql("SHOW work_mem") == [["9MB"]]
     # The password is passed on stdin, so that no file and no argument contains it.
     ask = f"psql -h $(hostname -i) -p {PGBOUNCER_PORT} -U pgbouncer_stats -AtF= pgbouncer -c 'SHOW CONFIG'"

@@ -58,7 +58,7 @@ def faults(converged: Converged) -> Faults:
     try:
         # The pool accepts no more runs. The inventory does not contain `is_paused`, so this is no drift.
         machine.api("PATCH", "/work_pools/default", {"is_paused": True})
-        found["paused"] = verify(machine, prefect_verify_probe_timeout=5)
+        found["paused"] = verify(machine, prefect_verify_flow_run_timeout_seconds=5)
         machine.api("PATCH", "/work_pools/default", {"is_paused": False, "concurrency_limit": 7})
 
         # All faults with which the API still answers and flow runs continue. The liveness check would repair them.

@@ -45,8 +45,8 @@ def test_a_changed_limit_is_shown_and_nothing_else(development: Deployment, inst
 
 
 def test_check_mode_shows_a_changed_setting_of_one_component(development: Deployment, installed: Installed) -> None:
-    predicted = development.play("database", "--check", prefect_pgbouncer_query_wait_timeout=14)
-    done = development.play("database", prefect_pgbouncer_query_wait_timeout=14)
+    predicted = development.play("database", "--check", prefect_pgbouncer_query_wait_timeout_seconds=14)
+    done = development.play("database", prefect_pgbouncer_query_wait_timeout_seconds=14)
     assert done.tasks_that_changed() == predicted.tasks_that_changed() == ["Run PgBouncer"]
 
 

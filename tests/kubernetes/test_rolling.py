@@ -32,7 +32,7 @@ def names(development: Deployment, component: str) -> set[str]:
     ("component", "pods", "task", "variables"),
     [
         ("api", 3, "Run the API", {"prefect_server_keep_alive_seconds": 64}),
-        ("pgbouncer", 2, "Run PgBouncer", {"prefect_pgbouncer_query_wait_timeout": 13}),
+        ("pgbouncer", 2, "Run PgBouncer", {"prefect_pgbouncer_query_wait_timeout_seconds": 13}),
     ],
     ids=["api", "pgbouncer"],
 )
@@ -85,7 +85,7 @@ def test_a_replaced_worker_of_a_process_pool_lets_its_runs_end(
 def test_a_killed_change_is_finished_by_the_next_run(development: Deployment) -> None:
     # The first change is applied before the kill, the second is being rolled out, and the third comes later.
     changed: dict[str, Any] = {
-        "prefect_pgbouncer_query_wait_timeout": 12,
+        "prefect_pgbouncer_query_wait_timeout_seconds": 12,
         "prefect_server_keep_alive_seconds": 63,
         "prefect_worker_heartbeat_seconds": 29,
     }

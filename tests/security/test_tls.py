@@ -220,7 +220,7 @@ def test_an_observer_of_the_network_sees_no_password_and_no_query(pair: Pair) ->
         app.sh(f'python3 -c "import socket; {send}"')
         # The restarts cause new connections to Redis, and queries from the API through PgBouncer to PostgreSQL.
         app.sh("systemctl restart prefect-services prefect-pgbouncer")
-        app.playbook("verify", prefect_verify_probe_timeout=120)
+        app.playbook("verify", prefect_verify_flow_run_timeout_seconds=120)
     assert b"seen-in-clear" in capture.seen
     hidden = [*PLANTED.values(), "planted-in-the-login", "YWRtaW46cGxhbnRlZC", "flow_run_state", "XREADGROUP", "/api/"]
     assert [word for word in hidden if word.encode() in capture.seen] == []

@@ -105,7 +105,7 @@ def test_every_kind_of_text_is_found_in_this_checkout(tmp_path: Path) -> None:
         "scripts/bootstrap.sh",
     ):
         assert (tmp_path / "comments" / f"{place}.comments.md").exists(), place
-    assert (tmp_path / "messages/plugins/plugin_utils/_checks/machine_problems.py.messages.md").exists()
+    assert (tmp_path / "messages/plugins/plugin_utils/_checks/host_problems.py.messages.md").exists()
     for playbook in (ROOT / "playbooks").glob("*.yml"):
         assert (tmp_path / "names" / "playbooks" / f"{playbook.name}.names.md").exists() or "- name:" not in (
             playbook.read_text()

@@ -38,7 +38,7 @@ def _server_reading(printed: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def machine_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def host_reading(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the readings of a host from the results of its tasks."""
     found: dict[str, Any] = {"processes": [], "pooler": []}
     unread = []

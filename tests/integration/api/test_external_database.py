@@ -49,7 +49,7 @@ def test_an_administrator_need_not_be_a_superuser(database: PostgreSQL, tmp_path
     }
     include = {
         "name": "Prepare",
-        "ansible.builtin.include_tasks": str(ROOT / "roles/prefect_postgres/tasks/external.yml"),
+        "ansible.builtin.include_tasks": str(ROOT / "roles/prefect_postgres/tasks/prepare_external_database.yml"),
     }
 
     def changed(*words: str, **other: str) -> list[str]:

@@ -32,15 +32,15 @@ PREFLIGHT = "selfhosted.prefect.preflight"
 MISTAKES: dict[str, dict[str, Any]] = {
     "prefect_common": {"prefect_tls_days": "many"},
     "prefect_configuration": {"prefect_configuration_parallel": "many"},
-    "prefect_gateway": {"prefect_gateway_client_timeout": "many"},
+    "prefect_gateway": {"prefect_gateway_client_timeout_seconds": "many"},
     "prefect_loadtest": {"prefect_loadtest_rate": "many"},
     "prefect_lock": {"prefect_lock_force": "many"},
-    "prefect_pgbouncer": {"prefect_pgbouncer_query_wait_timeout": "many"},
+    "prefect_pgbouncer": {"prefect_pgbouncer_query_wait_timeout_seconds": "many"},
     "prefect_postgres": {"prefect_postgres_memory_mb": "many"},
     "prefect_redis": {"prefect_redis_settings": "many"},
     "prefect_server": {"prefect_server_scheduler_loop_seconds": "many"},
     "prefect_teardown": {"prefect_teardown_runs_seconds": "many", "prefect_teardown_confirm": "prefect"},
-    "prefect_verify": {"prefect_verify_probe_timeout": "many"},
+    "prefect_verify": {"prefect_verify_flow_run_timeout_seconds": "many"},
     "prefect_worker": {"prefect_worker_heartbeat_seconds": "many"},
 }
 HOSTS = """all:

@@ -153,7 +153,7 @@ CLUSTER = {
 @pytest.mark.parametrize("role", CLUSTER)
 def test_pods_are_reached_through_both_families(role: str) -> None:
     expressions = {
-        "objects": f"{template(CLUSTER[role])} | selfhosted.prefect.manifests(prefect_pod_defaults)",
+        "objects": f"{template(CLUSTER[role])} | selfhosted.prefect._manifests(prefect_pod_defaults)",
         "worker": "__prefect_worker_environment.PREFECT_WORKER_WEBSERVER_HOST",
         "redis": "__prefect_redis_listen_address",
         "pgbouncer": "__prefect_pgbouncer_listen_address",

@@ -92,7 +92,7 @@ def rendered() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for role, names in TEMPLATES.items():
         expressions = {
-            name.partition(".")[0]: f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+            name.partition(".")[0]: f"{template(name)} | selfhosted.prefect._manifests(prefect_pod_defaults)"
             for name in names
         }
         found += [

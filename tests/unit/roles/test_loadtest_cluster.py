@@ -53,7 +53,7 @@ def read(directory: Path, kubeconfig: str, **variables: Any) -> list[dict[str, A
         **secrets,
         "prefect_pgbouncer_stats_password": "hidden",
         "prefect_api_auth_string": "admin:hidden",
-        "prefect_prepare_machine": False,
+        "prefect_prepare_host": False,
         "prefect_kubeconfig": kubeconfig,
         "prefect_loadtest_steps": ["read", "read"],
         **variables,

@@ -362,7 +362,7 @@ REDIS = {"prefect_redis_url": "rediss://redis.example:6380/0", "prefect_redis_ca
 @pytest.mark.parametrize("variables", [REDIS, {**REDIS, "prefect_redis_ca": ""}], ids=["private", "public"])
 def test_pods_that_use_redis_have_its_authority(variables: dict[str, str]) -> None:
     objects = f"({template('kubernetes_api.yml.j2')}) + ({template('kubernetes_services.yml.j2')})"
-    pods = f"{objects} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+    pods = f"{objects} | selfhosted.prefect._manifests(prefect_pod_defaults)"
     found = evaluated("production", "prefect_server", {"objects": pods}, **variables)["objects"]
     settings = {
         item["metadata"]["name"]: {name: base64.b64decode(value).decode() for name, value in item["data"].items()}

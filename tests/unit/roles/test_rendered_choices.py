@@ -17,7 +17,7 @@ from rendering import evaluated, template
 
 def rendered(inventory: str, role: str, name: str, **variables: Any) -> list[dict[str, Any]]:
     """Return the objects of a template in their final form."""
-    objects = f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+    objects = f"{template(name)} | selfhosted.prefect._manifests(prefect_pod_defaults)"
     found = evaluated(inventory, role, {"objects": objects}, **variables)
     return list(found["objects"])
 

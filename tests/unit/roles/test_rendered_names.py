@@ -148,7 +148,7 @@ def test_every_object_has_a_valid_name(role: str) -> None:
         "prefect_pgbouncer_exporter_image": "exporter:1",
     }
     expressions = {
-        str(number): f"{template(name)} | selfhosted.prefect.manifests(prefect_pod_defaults)"
+        str(number): f"{template(name)} | selfhosted.prefect._manifests(prefect_pod_defaults)"
         for number, name in enumerate(CLUSTER[role])
     }
     found = evaluated("development", role, expressions, **given)

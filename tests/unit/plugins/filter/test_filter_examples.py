@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,10 @@ import pytest
 import yaml
 from test_checks import EXPECTED as EXPECTED_DEPLOYMENT
 from test_checks import EXPECTED_PODS, HEALTHY
-from test_clear_connections import SPREAD
 from test_loadtest import LOAD, pods, report
 from test_problems import GOOD, HOST
 from test_scram import of_the_server
+from test_unencrypted_connections import SPREAD
 
 ROOT = Path(__file__).resolve().parents[4]
 PLUGINS = ROOT / "plugins" / "filter"
@@ -147,7 +148,7 @@ def test_the_examples_run(name: str, results: dict[str, list[Any]]) -> None:
 
 
 def test_the_examples_of_checks_find_what_is_wrong(results: dict[str, list[Any]]) -> None:
-    (machine,) = shown(results["_machine_problems"][0])
+    (machine,) = shown(results["_host_problems"][0])
     assert machine["option"] == "ansible_host"
     options = {problem["option"] for problem in shown(results["_unknown_variables"][0])}
     assert {"prefect_host", "prefect_redis_url"} <= options
@@ -190,3 +191,10 @@ def test_a_task_compiles_no_code_but_that_of_its_filter() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     loaded = {name.partition(".plugin_utils.")[2] for name in done.stdout.split()}
     assert loaded == {"_addresses", "_deferred", "_urls"}
+
+
+def test_the_readme_lists_the_public_filters() -> None:
+    """All others have a name with an underscore at the start: only roles use them, and they can change."""
+    public = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("[a-z]*.yml"))
+    (row,) = re.findall(r"^\| Filters (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", row)) == public

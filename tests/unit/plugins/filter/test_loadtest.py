@@ -211,23 +211,23 @@ def test_a_machine_tells_what_could_not_be_read() -> None:
             Redis={"rc": 1, "stdout": "", "stderr": "Traceback\nredis.exceptions.ConnectionError: no"},
         ),
     }
-    found = report_module.machine_reading(results)
+    found = report_module.host_reading(results)
     assert found["database"] == database(transactions=5)
     assert (found["pooler"], found["statements"], found["redis"]) == ([], None, {})
     assert found["unread"] == ["PgBouncer: connection refused", "Redis: redis.exceptions.ConnectionError: no"]
     redis = side_by_side(Redis={"rc": 0, "stdout": '{"used_memory": 1}'})
-    assert report_module.machine_reading({"server": redis})["redis"] == {"used_memory": 1}
-    assert report_module.machine_reading({name: {} for name in results})["unread"] == []
+    assert report_module.host_reading({"server": redis})["redis"] == {"used_memory": 1}
+    assert report_module.host_reading({name: {} for name in results})["unread"] == []
     # A host without background services, and a host on which the programs could not be started.
-    assert report_module.machine_reading({"server": {"skipped": True}})["unread"] == []
-    unread = report_module.machine_reading({"server": {"failed": True, "msg": "no python"}})["unread"]
+    assert report_module.host_reading({"server": {"skipped": True}})["unread"] == []
+    unread = report_module.host_reading({"server": {"failed": True, "msg": "no python"}})["unread"]
     assert unread == ["PostgreSQL: no python", "Redis: no python"]
 
 
 def test_statements_that_could_not_be_read_are_said() -> None:
     why = "the statements of PostgreSQL: pg_stat_statements must be loaded"
     printed = json.dumps({"database": database(transactions=5), "statements": None, "unread": [why]})
-    found = report_module.machine_reading({"server": side_by_side(PostgreSQL={"rc": 0, "stdout": printed})})
+    found = report_module.host_reading({"server": side_by_side(PostgreSQL={"rc": 0, "stdout": printed})})
     assert (found["database"], found["statements"]) == (database(transactions=5), None)
     assert found["unread"] == [why]
 

@@ -239,7 +239,7 @@ def test_a_path_that_is_wrong_in_another_way_has_no_weakness(path: str) -> None:
 
 HOST = {
     "name": "db",
-    "components": ["machine", "gateway"],
+    "components": ["host", "gateway"],
     "platform": "host",
     "local": False,
     "paths": {},

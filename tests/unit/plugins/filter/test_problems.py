@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_notes import deployment_notes
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.deployment_problems import deployment_problems
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.machine_problems import machine_problems
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.host_problems import host_problems
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.unknown_variables import unknown_variables
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing import coefficients
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._sizing.connections import connection_budget
@@ -589,7 +589,7 @@ def port(number: int, process: str = "redis", option: str = "prefect_redis_port"
 
 
 def check(ports: list[dict[str, Any]] | None = None, **facts: Any) -> list[dict[str, str]]:
-    return machine_problems(
+    return host_problems(
         {**HOST, **facts},
         ports or [],
         supported=["debian 12", "debian 13"],
@@ -620,7 +620,7 @@ def test_what_another_instance_has_is_refused(facts: dict[str, Any], words: tupl
 def test_data_of_another_postgresql_is_refused() -> None:
     def found(*clusters: str) -> list[str]:
         facts = {**HOST, "postgresql_clusters": list(clusters)}
-        problems = machine_problems(facts, [], supported=["debian 12"], python="3.10", cluster="17/prefect")
+        problems = host_problems(facts, [], supported=["debian 12"], python="3.10", cluster="17/prefect")
         return [f"{problem['option']}: {problem['remedy']}" for problem in problems]
 
     assert found() == found("15/main") == found("15/prefect", "17/prefect") == []
@@ -640,7 +640,7 @@ def test_a_good_machine_has_no_problem() -> None:
 
 def test_supervisord_cannot_bound_the_memory_of_workers() -> None:
     def found(**more: str) -> list[str]:
-        problems = machine_problems(HOST, [], supported=["debian 12"], python="3.10", **more)
+        problems = host_problems(HOST, [], supported=["debian 12"], python="3.10", **more)
         return [f"{problem['option']}: {problem['problem']}" for problem in problems]
 
     assert found(manager="supervisord") == found(manager="systemd", memory_limit="8G") == []
@@ -667,7 +667,7 @@ def test_services_can_reach_what_they_need(servers: list[str], database_host: st
     def found(denied: list[str]) -> list[dict[str, str]]:
         facts = {**HOST, "name_servers": servers}
         more: dict[str, Any] = {"denied": denied, "database_host": database_host}
-        return machine_problems(facts, [], supported=["debian 12"], python="3.10", **more)
+        return host_problems(facts, [], supported=["debian 12"], python="3.10", **more)
 
     assert found([]) == []
     problems = found(denied)
@@ -695,7 +695,7 @@ def test_memory_that_a_machine_does_not_have() -> None:
 
     def found(mb: int) -> list[dict[str, str]]:
         facts = {**HOST, "memory_mb": mb}
-        return machine_problems(facts, [], supported=["debian 12"], python="3.10", memory=memory)
+        return host_problems(facts, [], supported=["debian 12"], python="3.10", memory=memory)
 
     assert found(1536 + processes) == []
     (problem,) = found(1536 + processes - 1)

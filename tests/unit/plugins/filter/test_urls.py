@@ -243,7 +243,7 @@ def test_what_verify_says_masks_its_urls() -> None:
     summary = (ROLES / "prefect_verify/templates/summary.txt.j2").read_text()
     named = re.findall(r"\{[{%][^}]*\bprefect_\w*_url\b[^}]*[%}]\}", summary)
     assert len(named) >= 2
-    assert [each for each in named if "selfhosted.prefect.masked_url" not in each] == []
+    assert [each for each in named if "selfhosted.prefect._masked_url" not in each] == []
 
 
 @pytest.mark.parametrize("channels", [["a:*", "b"], []])

@@ -156,7 +156,7 @@ def _cluster(v: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _ingress(v)
 
 
-def clear_connections(variables: Mapping[str, Any]) -> list[Problem]:
+def unencrypted_connections(variables: Mapping[str, Any]) -> list[Problem]:
     """Return the connections that are not encrypted or not verified."""
     found = [*_database(variables), *_redis(variables)]
     if variables["prefect_platform"] == "kubernetes":

@@ -12,7 +12,9 @@ from rendering import evaluated
 from test_problems import HOST
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._addresses import bracketed
-from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.clear_connections import clear_connections
+from ansible_collections.selfhosted.prefect.plugins.plugin_utils._checks.unencrypted_connections import (
+    unencrypted_connections,
+)
 
 SPREAD: dict[str, Any] = {
     "prefect_platform": "host",
@@ -58,7 +60,7 @@ PUBLIC = {"prefect_gateway_host": "prefect.example.com", "prefect_control_api_ur
 
 
 def said(**changed: Any) -> list[tuple[str, str]]:
-    found = clear_connections({**SPREAD, **changed})
+    found = unencrypted_connections({**SPREAD, **changed})
     assert all(entry["remedy"] for entry in found)
     return [(entry["option"], entry["problem"]) for entry in found]
 

@@ -162,7 +162,7 @@ def _denied(host: Mapping[str, Any], denied: Sequence[str], database_host: str) 
         )
 
 
-def machine_problems(
+def host_problems(
     host: Mapping[str, Any],
     ports: Sequence[Mapping[str, Any]],
     supported: Sequence[str],
