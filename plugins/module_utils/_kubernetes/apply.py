@@ -126,7 +126,7 @@ class Application(ObjectGroup):
             raise KubernetesError(f"{title(manifest)}: {advice_on(error)}") from error
 
     def _refuse_to_take(self, before: Mapping[str, Any], manifest: Manifest) -> None:
-        """Raise, because another instance or somebody else has created an object of the same name.
+        """Raise, because an object of the same name exists that this instance has not created.
 
         With the labels of the instance, teardown.yml would delete the object with everything that depends on it.
         """

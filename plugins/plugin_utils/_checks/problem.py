@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.selfhosted.prefect.plugins.plugin_utils._urls import masked_url
 
-# A URL, or a login before a host.
+# A URL, or credentials before a host.
 _WITH_LOGIN = re.compile(r".*://.*|[^@]*:.*@.*", re.DOTALL)
 
 Problem = dict[str, str]
@@ -54,7 +54,7 @@ def _texts(value: Any) -> Iterator[str]:
 def without_logins(problems: list[Problem], values: Any) -> list[Problem]:
     """Return the problems without the secrets of the URLs in C(values), which a message may quote.
 
-    A password can be in any option: somebody may set a URL where a host or a name is expected.
+    A password can be in any option: an inventory can have a URL where a host or a name is expected.
     """
     urls = {text for text in _texts(values) if _WITH_LOGIN.fullmatch(text) and masked_url(text) != text}
     # A search path is split at colons.
