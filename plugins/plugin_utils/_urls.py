@@ -69,5 +69,5 @@ def redis_url(
     host: str, port: int = 6379, password: str = "", database: int = 0, *, user: str = "", tls: bool = False
 ) -> str:
     """Return a Redis URL with user and password percent-encoded."""
-    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
     return f"{'rediss' if tls else 'redis'}://{login}{bracketed(host)}:{int(port)}/{int(database)}"

@@ -252,3 +252,9 @@ def test_a_user_of_redis_may_do_what_is_listed_and_administer_nothing(channels: 
     assert listed == ["~a:*", "~c", *(f"&{channel}" for channel in channels), "-@all", "+@string"]
     # The last rule has precedence.
     assert (admin, dangerous, info) == ("-@admin", "-@dangerous", "+info")
+
+
+def test_a_redis_user_stays_in_the_url_without_a_password() -> None:
+    """So that the preflight reports the forgotten password, instead of a connection as the user default."""
+    assert redis_url("10.0.0.6", user="prefect") == "redis://prefect:@10.0.0.6:6379/0"
+    assert redis_url("10.0.0.6") == "redis://10.0.0.6:6379/0"
