@@ -18,7 +18,7 @@ description:
     module finds them by their labels. Each task must list all objects of its group. Namespaces and
     ValidatingAdmissionPolicies remain until O(state=absent).
   - An existing namespace that this instance has not created does not change. The module rejects any other existing
-    object that this instance has not created. To hand over an object to the instance, set its label
+    object that another instance or another tool has created. To hand over an object to the instance, set its label
     C(selfhosted.prefect/instance), and the label C(selfhosted.prefect/home) to O(namespace) if the object is not in
     this namespace.
   - A complete Job does not change, even if its definition differs. A Job that has failed, or that still runs with
