@@ -29,7 +29,7 @@ HOST_TASKS = {
     "prefect_postgres": ("host.yml", {}),
     "prefect_pgbouncer": ("host.yml", {}),
     "prefect_redis": ("host.yml", {}),
-    "prefect_server": ("api_processes.yml", {"__prefect_server_only": [], "__prefect_server_defer": False}),
+    "prefect_server": ("run_api_processes.yml", {"__prefect_server_only": [], "__prefect_server_defer": False}),
     "prefect_gateway": ("host.yml", {}),
     "services": ("services.yml", {}),
     "prefect_worker": ("host.yml", {}),
@@ -40,6 +40,7 @@ PER_PROCESS = re.compile(r"(/etc/systemd/system/prefect-|/etc/prefect/liveness[.
 FOUND = {
     "distribution": "debian",
     "version": "13",
+    "ipv6_loopback": True,
     "memory_mb": 8192,
     "cpus": 4,
     "service_manager": "systemd",
