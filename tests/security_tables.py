@@ -31,7 +31,7 @@ HOST_TASKS = {
     "prefect_redis": ("host.yml", {}),
     "prefect_server": ("run_api_processes.yml", {"__prefect_server_only": [], "__prefect_server_defer": False}),
     "prefect_gateway": ("host.yml", {}),
-    "services": ("services.yml", {}),
+    "services": ("run_services.yml", {}),
     "prefect_worker": ("host.yml", {}),
 }
 # Files whose paths contain the name of a process share one row.
