@@ -66,7 +66,7 @@ def can_log_in(database: PostgreSQL, password: str) -> bool:
 
 
 def external() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    include = {"name": "Prepare", "ansible.builtin.include_tasks": str(TASKS / "external.yml")}
+    include = {"name": "Prepare", "ansible.builtin.include_tasks": str(TASKS / "prepare_external_database.yml")}
     administrator = {
         "prefect_database_admin_user": "administrator",
         "prefect_database_admin_password": ADMINISTRATOR,
