@@ -152,7 +152,7 @@ def test_a_role_is_validated_in_one_way(role: str) -> None:
     after_preflight = {
         used
         for plays in PLAYBOOKS.values()
-        for used, _ in roles_of(plays)
+        for used, _tasks in roles_of(plays)
         if plays[0].get("ansible.builtin.import_playbook") == PREFLIGHT
     }
     if role in after_preflight - {"prefect_teardown"}:  # whose entry point there has no options
