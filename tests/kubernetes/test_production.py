@@ -75,7 +75,7 @@ if not os.environ.get("KUBECONFIG"):  # only the cluster of tests/cluster has fa
         wait_for(
             "80 workers",
             lambda: production.one("deployments", "worker-flows")["status"]["readyReplicas"] == 80,
-            180,
+            360,  # a new metrics server has no metrics for about two minutes
         )
         budgets = production.objects("poddisruptionbudgets", "/apis/policy/v1")
         allowed = {budget["metadata"]["name"]: budget["status"]["disruptionsAllowed"] for budget in budgets}
