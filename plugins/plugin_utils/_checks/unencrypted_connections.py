@@ -27,33 +27,31 @@ def _said(option: str, what: str, hosts: Sequence[str], remedy: str = _REMEDY) -
         yield problem(option, f"{what} ({', '.join(hosts)}).", remedy)
 
 
+def _stay_in_cluster(v: Mapping[str, Any], own: Sequence[str]) -> bool:
+    """Return whether the connections to a component do not leave the cluster."""
+    return bool(v["prefect_platform"] == "kubernetes" and own)
+
+
 def _database(v: Mapping[str, Any]) -> Iterator[Problem]:
-    if v["prefect_database_ssl_mode"] != "prefer":
-        return
     own = v["prefect_postgres_hosts"]
-    clients = _elsewhere([*v["prefect_pgbouncer_hosts"], *v["prefect_services_hosts"]], own[:1])
-    ours = v["prefect_platform"] == "host" and own
-    if v["prefect_platform"] == "kubernetes" and own:
-        return  # the connections stay in the cluster
+    if v["prefect_database_ssl_mode"] != "prefer" or _stay_in_cluster(v, own):
+        return
     yield from _said(
-        "prefect_tls" if ours else "prefect_database_ssl_mode",
+        "prefect_tls" if own else "prefect_database_ssl_mode",
         "Connections to PostgreSQL do not verify the server, and are encrypted only if the server offers TLS",
-        clients,
-        _REMEDY if ours else "Set it to verify-full, and prefect_database_ca to the CA certificate of that PostgreSQL.",
+        _elsewhere([*v["prefect_pgbouncer_hosts"], *v["prefect_services_hosts"]], own[:1]),
+        _REMEDY if own else "Set it to verify-full, and prefect_database_ca to the CA certificate of that PostgreSQL.",
     )
 
 
 def _redis(v: Mapping[str, Any]) -> Iterator[Problem]:
     url, own = str(v["prefect_redis_url"]), v["prefect_redis_hosts"]
-    if not url or redis_parts(url).scheme.startswith("rediss"):
+    if not url or redis_parts(url).scheme.startswith("rediss") or _stay_in_cluster(v, own):
         return
-    if v["prefect_platform"] == "kubernetes" and own:
-        return
-    clients = _elsewhere([*v["prefect_api_hosts"], *v["prefect_services_hosts"]], own[:1])
     yield from _said(
         "prefect_tls" if own else "prefect_redis_url",
         "The password and the data of Redis are sent unencrypted",
-        clients,
+        _elsewhere([*v["prefect_api_hosts"], *v["prefect_services_hosts"]], own[:1]),
         _REMEDY if own else "Use a Redis with TLS (rediss://), and set prefect_redis_ca to its CA certificate.",
     )
 

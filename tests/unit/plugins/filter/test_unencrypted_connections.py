@@ -162,7 +162,7 @@ def test_shipped_inventories(inventory: str) -> None:
     found = evaluated(
         inventory,
         "prefect_preflight",
-        {"clear": "__prefect_preflight_clear | map(attribute='option') | list"},
+        {"clear": "__prefect_preflight_unencrypted | map(attribute='option') | list"},
         hostvars={"localhost": {"ansible_connection": "local"}},
         prefect_host=HOST,
     )
